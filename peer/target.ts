@@ -1,0 +1,64 @@
+/**
+ * Targets: what a person names a remote peer by. A circuit address (`/ip4/../tcp/../p2p/RELAY/p2p-circuit/p2p/PEER`), a
+ * direct address that ends in `/p2p/PEER`, or a bare peer id, which is looked for at the relays that this peer knows.
+ */
+
+import { isPeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { CODE_P2P, CODE_P2P_CIRCUIT, isMultiaddr, multiaddr } from '@multiformats/multiaddr'
+import { InvalidTargetError } from '../src/errors.ts'
+import type { PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** A remote peer and where it may be found; `addrs` is empty where only the id is known. */
+export interface Target {
+  peerId: PeerId
+  addrs: Multiaddr[]
+}
+
+/**
+ * Reads a target.
+ *
+ * @throws {InvalidTargetError} if it is neither an address with a peer id nor a peer id
+ */
+export function parseTarget(target: string | Multiaddr | PeerId): Target {
+  if (isPeerId(target)) return { peerId: target, addrs: [] }
+  if (isMultiaddr(target)) return fromMultiaddr(target)
+  if (target.startsWith('/')) return fromMultiaddr(readMultiaddr(target))
+  try {
+    return { peerId: peerIdFromString(target), addrs: [] }
+  } catch (cause) {
+    throw new InvalidTargetError(target, 'it is neither a multiaddr nor a peer id', { cause })
+  }
+}
+
+/** Where a peer is reached through a relay, whose address ends in its own id. */
+export function circuitAddr(relay: Multiaddr, peerId: PeerId): Multiaddr {
+  return relay.encapsulate(`/p2p-circuit/p2p/${peerId}`)
+}
+
+/** The peer id at the end of a relay's address. Throws `InvalidTargetError` if there is none. */
+export function relayIdOf(relay: Multiaddr): PeerId {
+  const components = relay.getComponents()
+  const last = components.at(-1)
+  const isCircuit = components.some(it => it.code === CODE_P2P_CIRCUIT)
+  if (last?.code !== CODE_P2P || last.value === undefined || isCircuit)
+    throw new InvalidTargetError(relay.toString(), "a relay's address ends in /p2p/ and the relay's peer id")
+  return peerIdFromString(last.value)
+}
+
+/** Reads a multiaddr. Throws `InvalidTargetError`. */
+export function readMultiaddr(text: string): Multiaddr {
+  try {
+    return multiaddr(text)
+  } catch (cause) {
+    throw new InvalidTargetError(text, (cause as Error).message, { cause })
+  }
+}
+
+function fromMultiaddr(addr: Multiaddr): Target {
+  const last = addr.getComponents().at(-1)
+  if (last?.code !== CODE_P2P || last.value === undefined)
+    throw new InvalidTargetError(addr.toString(), "it does not end in /p2p/ and the peer's id")
+  return { peerId: peerIdFromString(last.value), addrs: addr.getComponents().length > 1 ? [addr] : [] }
+}

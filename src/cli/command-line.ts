@@ -1,0 +1,180 @@
+/**
+ * Takes a command line apart with commander, and leaves everything about values to the option tables.
+ *
+ * commander stops at the first thing it does not know. Here it is told to let everything pass, so that an unknown
+ * flag, a missing argument and a bad value in the config file can be reported together.
+ */
+
+import { CommanderError, Command as Parser } from 'commander'
+import type { FoundProblem, GivenFlag } from '../config/given.ts'
+import { nearestHint } from '../config/nearest.ts'
+import { nameOptions } from '../config/options.ts'
+import type { Command } from './command.ts'
+import { placeArguments } from './command.ts'
+import { withGlobalOptions } from './global-options.ts'
+import { describeCommand, describeProgram } from './help.ts'
+
+/** The words about a program that its command line needs. */
+export interface ProgramDescription {
+  readonly name: string
+  readonly version: string
+  readonly description: string
+  /** A list makes subcommands; one command alone is the program itself. */
+  readonly commands: readonly Command[] | Command
+}
+
+/** What a command line asks for. */
+export type ParsedCommandLine =
+  | { readonly kind: 'show'; readonly text: string; readonly isError: boolean }
+  | {
+      readonly kind: 'run'
+      /** Nothing when the command is unknown; a problem says so. */
+      readonly command: Command | undefined
+      readonly flags: readonly GivenFlag[]
+      readonly operands: readonly string[]
+      readonly problems: readonly FoundProblem[]
+    }
+
+/** Lists the commands of a program. */
+export function commandsOf({ commands }: ProgramDescription): readonly Command[] {
+  return 'run' in commands ? [commands] : commands
+}
+
+/**
+ * Takes a command line apart.
+ *
+ * @param argv - the arguments, without the program
+ * @param width - columns for help texts
+ */
+export function parseCommandLine(
+  program: ProgramDescription,
+  argv: readonly string[],
+  width: number,
+): ParsedCommandLine {
+  const reading = new Reading(program, width)
+  try {
+    reading.root.parse(argv, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+  }
+  return reading.result
+}
+
+/** One pass over a command line. */
+class Reading {
+  readonly root: Parser
+  readonly #program: ProgramDescription
+  readonly #flags: GivenFlag[] = []
+  #shown = ''
+  #errors = ''
+  #outcome: Extract<ParsedCommandLine, { kind: 'run' }> | undefined
+
+  constructor(program: ProgramDescription, width: number) {
+    this.#program = program
+    this.root = this.#configure(new Parser(program.name), width)
+    if ('run' in program.commands) {
+      this.#declare(this.root, program.commands)
+      return
+    }
+    this.#declareOptions(this.root, {})
+    describeProgram(this.root, program.description)
+    this.root
+      .enablePositionalOptions()
+      .helpCommand('help [COMMAND]', 'Show help')
+      .action(() => this.#endWithoutCommand())
+    for (const command of program.commands) {
+      this.#declare(this.root.command(command.name), command)
+    }
+  }
+
+  get result(): ParsedCommandLine {
+    if (this.#outcome !== undefined) return this.#outcome
+    return this.#errors === ''
+      ? { kind: 'show', text: this.#shown, isError: false }
+      : { kind: 'show', text: this.#errors, isError: true }
+  }
+
+  #configure(parser: Parser, width: number): Parser {
+    return parser.exitOverride().configureOutput({
+      writeOut: text => {
+        this.#shown += text
+      },
+      writeErr: text => {
+        this.#errors += text
+      },
+      getOutHelpWidth: () => width,
+      getErrHelpWidth: () => width,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+  }
+
+  #declare(parser: Parser, command: Command): void {
+    this.#declareOptions(parser, command.options)
+    describeCommand(parser, command)
+    parser.action(() => this.#end(parser, command))
+  }
+
+  #declareOptions(parser: Parser, table: Command['options']): void {
+    parser
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .version(this.#program.version, '--version', 'Show the version')
+    for (const { key, name, flag, spec } of nameOptions(withGlobalOptions(table))) {
+      const isSwitch = spec.kind === 'boolean'
+      // The value is optional to commander, so that its absence comes back here instead of ending the pass.
+      parser.option(isSwitch ? flag : `${flag} [value]`)
+      parser.on(`option:${name}`, (text: string | null | undefined) => {
+        this.#flags.push({ key, flag, text: isSwitch ? 'true' : (text ?? undefined) })
+      })
+      if (!isSwitch || spec.flagOnly === true) continue
+      parser.option(`--no-${name}`)
+      parser.on(`option:no-${name}`, () => this.#flags.push({ key, flag: `--no-${name}`, text: 'false' }))
+    }
+  }
+
+  #end(parser: Parser, command: Command): void {
+    const { operands, unknown } = sortArguments(parser.args)
+    const problems = unknown.map(argument => unknownFlag(argument, parser))
+    // With an unknown flag nobody can tell its value from an argument.
+    const excess = unknown.length > 0 ? undefined : excessOf(command, operands)
+    if (excess !== undefined)
+      problems.push({ where: excess, what: 'is one argument too many', isUsage: true })
+    this.#outcome = { kind: 'run', command, flags: this.#flags, operands, problems }
+  }
+
+  #endWithoutCommand(): void {
+    const { operands, unknown } = sortArguments(this.root.args)
+    const [first] = operands
+    if (unknown.length === 0 && first === undefined) this.root.help({ error: true })
+    const problems = unknown.map(argument => unknownFlag(argument, this.root))
+    if (unknown.length === 0 && first !== undefined) {
+      const what = `unknown command${nearestHint(
+        first,
+        commandsOf(this.#program).map(({ name }) => name),
+      )}`
+      problems.push({ where: first, what, isUsage: true })
+    }
+    this.#outcome = { kind: 'run', command: undefined, flags: this.#flags, operands: [], problems }
+  }
+}
+
+function sortArguments(all: readonly string[]): { operands: string[]; unknown: string[] } {
+  const end = all.indexOf('--')
+  const [before, after] = end === -1 ? [all, []] : [all.slice(0, end), all.slice(end + 1)]
+  const isFlag = (argument: string): boolean => argument.length > 1 && argument.startsWith('-')
+  return { operands: [...before.filter(one => !isFlag(one)), ...after], unknown: before.filter(isFlag) }
+}
+
+function unknownFlag(argument: string, parser: Parser): FoundProblem {
+  // Only the name: what follows an equals sign may be a secret.
+  const [where = argument] = argument.split('=', 1)
+  const known = parser.options.map(({ long }) => long ?? '')
+  if (known.includes(where)) return { where, what: 'takes no value', isUsage: true }
+  return { where, what: `unknown flag${nearestHint(where, [...known, '--help'])}`, isUsage: true }
+}
+
+function excessOf(command: Command, operands: readonly string[]): string | undefined {
+  const places = placeArguments(command)
+  return places.some(({ isMany }) => isMany) ? undefined : operands[places.length]
+}

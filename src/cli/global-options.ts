@@ -1,0 +1,35 @@
+/**
+ * The options that every command has. They are handled by the program and not passed to commands.
+ */
+
+import type { OptionTable } from '../config/options.ts'
+
+/** `--json`, `--config` and `--explain`; `--help` and `--version` print and end, so they are no options. */
+export const globalOptions = {
+  json: { kind: 'boolean', doc: 'Write one JSON object a line to stdout' },
+  config: {
+    kind: 'path',
+    optional: true,
+    placeholder: 'FILE',
+    example: './throughnat.yaml',
+    doc: 'Read options from this YAML or JSON file',
+  },
+  explain: {
+    kind: 'boolean',
+    flagOnly: true,
+    doc: 'Show each option and where its value comes from, and end',
+  },
+} as const
+
+/**
+ * Adds the global options to those of a command.
+ *
+ * @throws {Error} when the command has an option of the same name
+ */
+export function withGlobalOptions(options: OptionTable): OptionTable {
+  for (const key of Object.keys(globalOptions)) {
+    if (Object.hasOwn(options, key))
+      throw new Error(`Every command has the option ${key}; call this one otherwise.`)
+  }
+  return { ...options, ...globalOptions }
+}

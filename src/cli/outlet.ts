@@ -1,0 +1,59 @@
+/**
+ * A stream to somebody who may stop reading at any time: a pipe into `head`, a closed terminal.
+ *
+ * Nobody reading is no error. It ends the stream quietly, and whoever wants to know listens to {@link Outlet.gone}.
+ */
+
+import type { Writable } from 'node:stream'
+
+const readerGoneCodes: readonly string[] = [
+  'EPIPE',
+  'ECONNRESET',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+]
+
+/** Tells whether an error of a stream only means that nobody reads any more. */
+export function isReaderGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && readerGoneCodes.includes(String(error.code))
+}
+
+/** Wraps a stream that this process writes to and does not own. */
+export class Outlet {
+  readonly stream: Writable
+  readonly #gone = new AbortController()
+
+  constructor(stream: Writable) {
+    this.stream = stream
+    // Stays for good: an error that comes late must not end the process as an uncaught one.
+    stream.on('error', error => this.#gone.abort(error))
+    stream.on('close', () => this.#gone.abort(closedError()))
+  }
+
+  /** Fires when writing has become pointless; the reason is the stream's error. */
+  get gone(): AbortSignal {
+    return this.#gone.signal
+  }
+
+  /** Writes text, or drops it when nobody reads. */
+  write(text: string): void {
+    if (this.gone.aborted || !this.stream.writable) return
+    this.stream.write(text)
+  }
+
+  /** Resolves when all that was written so far has left this process, or nobody reads any more. */
+  async flush(): Promise<void> {
+    if (this.gone.aborted || this.stream.writableLength === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const done = (): void => resolve()
+    this.gone.addEventListener('abort', done)
+    if (this.stream.writableEnded) this.stream.once('finish', done)
+    else this.stream.write('', done)
+    await promise
+    this.gone.removeEventListener('abort', done)
+  }
+}
+
+function closedError(): Error {
+  return Object.assign(new Error('The stream was closed.'), { code: 'ERR_STREAM_DESTROYED' })
+}

@@ -1,0 +1,78 @@
+/**
+ * The one place that writes to stdout and stderr: stdout is data, stderr is everything else.
+ *
+ * Under `--json` stdout holds one JSON object a line and nothing else, until {@link Output.claimStdout} gives it away.
+ */
+
+import type { Writable } from 'node:stream'
+import { jsonLine } from './json-line.ts'
+import { Outlet } from './outlet.ts'
+import { describeProblem, printable } from './problem.ts'
+
+/** What {@link createOutput} needs. */
+export interface OutputInit {
+  /** Whether events are written as JSON. */
+  readonly json: boolean
+  readonly stdout: Writable
+  readonly stderr: Writable
+  /** Tells the time in milliseconds since the epoch. @default Date.now */
+  readonly now?: () => number
+}
+
+/** Where a command writes. Nothing here throws or waits; see {@link Output.flush}. */
+export interface Output {
+  readonly json: boolean
+  /**
+   * Fires when nobody reads stdout any more (`throughnat ... | head -1`). Writing goes on without effect; a command
+   * should end, quietly. The reason is the stream's error, which may also be a full disk.
+   */
+  readonly readerGone: AbortSignal
+  /**
+   * Reports that something happened: `{"event":name,"at":...,...fields}` under `--json`, else the sentence for people.
+   *
+   * @param human - left out where people need not know
+   */
+  event(name: string, fields: Readonly<Record<string, unknown>>, human?: string): void
+  /** Writes text that was asked for, such as help, to stdout as it is. */
+  text(text: string): void
+  /** Writes progress or a hint to stderr. */
+  note(text: string): void
+  /** Writes what went wrong to stderr: a line, a line a problem, or for a bug its stack. */
+  problem(error: unknown): void
+  /** Gives stdout away for raw data. Events go to stderr from then on. */
+  claimStdout(): Writable
+  /** Resolves when everything written so far has left this process. */
+  flush(): Promise<void>
+}
+
+/** Creates the output of a command. The streams are borrowed and never ended. */
+export function createOutput(init: OutputInit): Output {
+  const { json, now = Date.now } = init
+  const stdout = new Outlet(init.stdout)
+  const stderr = new Outlet(init.stderr)
+  let events = stdout
+  return {
+    json,
+    readerGone: stdout.gone,
+    event(name, fields, human) {
+      if (json) events.write(`${jsonLine(name, now(), fields)}\n`)
+      else if (human !== undefined) events.write(`${printable(human)}\n`)
+    },
+    text(text) {
+      stdout.write(text.endsWith('\n') ? text : `${text}\n`)
+    },
+    note(text) {
+      stderr.write(`${printable(text)}\n`)
+    },
+    problem(error) {
+      stderr.write(`${printable(describeProblem(error))}\n`)
+    },
+    claimStdout() {
+      events = stderr
+      return stdout.stream
+    },
+    async flush() {
+      await Promise.all([stdout.flush(), stderr.flush()])
+    },
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Puts errors in words for people at a terminal.
+ *
+ * An error thrown on purpose is its message, on one line. Anything else is a bug and comes with all there is to know.
+ */
+
+import { inspect } from 'node:util'
+import { exitCodeOf, exitCodes, listenFailureOf } from './exit-codes.ts'
+
+// Remote peers choose some of what is printed (their names, their reasons); none of it may steer a terminal.
+const unprintable = /(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu
+
+/** Removes what could move the cursor, change colours or reorder text. Line breaks and tabs stay. */
+export function printable(text: string): string {
+  return text.replace(unprintable, '')
+}
+
+/** Writes an error as one line, as one line a problem, or for a bug with its stack and causes. */
+export function describeProblem(error: unknown): string {
+  if (exitCodeOf(error) === exitCodes.bug) {
+    return `error: this is a bug; please report it with these lines and what you did\n${inspect(error)}`
+  }
+  const { name, message } = error as Error
+  if (name === 'InvalidConfigError' || name === 'UsageError') return listProblems(message.split('\n'))
+  const failure = listenFailureOf(error)
+  return `error: ${failure === undefined ? oneLine(message) : describeListenFailure(failure)}`
+}
+
+function listProblems(lines: readonly string[]): string {
+  const [first, ...others] = lines
+  if (others.length === 0) return `error: ${first}`
+  return [`error: ${lines.length} problems`, ...lines.map(line => `  ${line}`)].join('\n')
+}
+
+function describeListenFailure(error: NodeJS.ErrnoException): string {
+  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
+  const place = address === undefined ? '' : ` on ${address}${port === undefined ? '' : ` port ${port}`}`
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Cannot listen${place}: the port is in use. Stop the program that uses it, or choose another port.`
+    case 'EACCES':
+      return `Cannot listen${place}: it is not permitted. Choose a port from 1024 up.`
+    default:
+      return `Cannot listen${place}: this machine does not have the address. Choose one it has, or 0.0.0.0.`
+  }
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, ' ').trim()
+}

@@ -1,0 +1,152 @@
+/**
+ * Runs a program: takes the command line apart, resolves the configuration, runs the command, tells the exit code.
+ *
+ * The process is left to end by itself: a handle that lingers is a bug, and exiting would hide it and lose output.
+ */
+
+import type { Readable, Writable } from 'node:stream'
+import { explainResolution } from '../config/describe.ts'
+import type { CommandContext } from './command.ts'
+import type { ParsedCommandLine, ProgramDescription } from './command-line.ts'
+import { commandsOf, parseCommandLine } from './command-line.ts'
+import { exitCodeOf, exitCodeOfSignal, exitCodes } from './exit-codes.ts'
+import { isReaderGone } from './outlet.ts'
+import type { Output } from './output.ts'
+import { createOutput } from './output.ts'
+import type { SettledCommand } from './settle.ts'
+import { settleCommand } from './settle.ts'
+import type { SignalSource, StopSignals } from './stop-signals.ts'
+import { watchStopSignals } from './stop-signals.ts'
+
+/** A program, and the process around it; a test brings its own. */
+export interface ProgramInit extends ProgramDescription {
+  /** Names of options (as in `data-dir`) of other programs, whose variables may be in the environment too. */
+  readonly foreignOptions?: readonly string[]
+  /** The arguments. @default those of the process */
+  readonly argv?: readonly string[]
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** The folder that relative paths start from. */
+  readonly directory?: string
+  readonly stdin?: Readable
+  readonly stdout?: Writable
+  readonly stderr?: Writable
+  readonly signals?: SignalSource
+  /** Ends the process at once; called for a second signal only. */
+  readonly exit?: (code: number) => void
+}
+
+type Run = Extract<ParsedCommandLine, { kind: 'run' }>
+
+/**
+ * Runs a program and resolves with its exit code once all output has been handed over. It does not throw, and does
+ * not end the process:
+ *
+ * ```ts
+ * process.exitCode = await runProgram({ name: 'throughnat', ... })
+ * ```
+ */
+export async function runProgram(init: ProgramInit): Promise<number> {
+  const { stdout = process.stdout, stderr = process.stderr } = init
+  const output = createOutput({ json: false, stdout, stderr })
+  const finish = async (code: number): Promise<number> => {
+    await output.flush()
+    return code
+  }
+  try {
+    const parsed = parseCommandLine(init, init.argv ?? process.argv.slice(2), widthOf(stdout))
+    if (parsed.kind === 'run') return await runParsed(init, parsed, output)
+    if (parsed.isError) output.note(parsed.text.trimEnd())
+    else output.text(parsed.text)
+    return await finish(parsed.isError ? exitCodes.usage : exitCodes.ok)
+  } catch (error) {
+    output.problem(error)
+    return await finish(exitCodeOf(error))
+  }
+}
+
+async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise<number> {
+  const { env = process.env, directory = process.cwd(), foreignOptions = [] } = init
+  let settled: SettledCommand
+  try {
+    const surroundings = { environment: env, directory, foreignOptions, commands: commandsOf(init) }
+    settled = await settleCommand(parsed, surroundings)
+  } catch (error) {
+    early.problem(error)
+    const code = exitCodeOf(error)
+    if (code === exitCodes.usage) early.note(`See ${commandName(init, parsed)} --help.`)
+    await early.flush()
+    return code
+  }
+  const { stdout = process.stdout, stderr = process.stderr } = init
+  const output = createOutput({ json: settled.globals.json, stdout, stderr })
+  if (!settled.globals.explain) return await runSettled(init, settled, output)
+  explain(settled, output)
+  await output.flush()
+  return exitCodes.ok
+}
+
+async function runSettled(init: ProgramInit, settled: SettledCommand, output: Output): Promise<number> {
+  const stops = watchStopSignals({
+    source: init.signals ?? process,
+    exit: init.exit ?? (code => process.exit(code)),
+    onStop: name => output.note(`Stopping after ${name}; a second one stops at once.`),
+  })
+  const context: CommandContext = {
+    arguments: settled.arguments,
+    output,
+    signal: AbortSignal.any([stops.signal, output.readerGone]),
+    stdin: init.stdin ?? process.stdin,
+  }
+  try {
+    let failure: { error: unknown } | undefined
+    try {
+      await settled.command.run(settled.config, context)
+    } catch (error) {
+      failure = { error }
+    }
+    stops.hurry()
+    const code = concludeRun(failure, output, stops)
+    await output.flush()
+    return code
+  } finally {
+    stops.close()
+  }
+}
+
+/** Reports what is to be reported about the end of a run, and tells its exit code. */
+function concludeRun(failure: { error: unknown } | undefined, output: Output, stops: StopSignals): number {
+  const { readerGone } = output
+  const isStopped = stops.received !== undefined || readerGone.aborted
+  // Being aborted is how a command ends when it was told to stop.
+  const isAbort = failure?.error instanceof Error && failure.error.name === 'AbortError'
+  const isReported = failure !== undefined && !(isStopped && (isAbort || failure.error === readerGone.reason))
+  if (isReported) output.problem(failure.error)
+  const code = isReported ? exitCodeOf(failure.error) : exitCodes.ok
+  // A bug on the way out is worth more than the news of the signal.
+  if (code === exitCodes.bug) return code
+  if (stops.received !== undefined) return exitCodeOfSignal(stops.received)
+  if (!readerGone.aborted) return code
+  if (isReaderGone(readerGone.reason)) return code
+  output.problem(readerGone.reason)
+  return exitCodes.bug
+}
+
+function explain({ table, resolution }: SettledCommand, output: Output): void {
+  const lines = explainResolution(table, resolution)
+  const longest = (texts: readonly string[]): number => Math.max(...texts.map(text => text.length))
+  const nameWidth = longest(lines.map(({ option }) => option))
+  const valueWidth = longest(lines.map(({ value = '-' }) => value))
+  for (const { option, value, from } of lines) {
+    const human = `${option.padEnd(nameWidth)}  ${(value ?? '-').padEnd(valueWidth)}  ${from}`
+    output.event('option', { option, value: value ?? null, from }, human)
+  }
+}
+
+function commandName({ name, commands }: ProgramInit, { command }: Run): string {
+  return command === undefined || 'run' in commands ? name : `${name} ${command.name}`
+}
+
+function widthOf(stream: Writable): number {
+  const { columns } = stream as { columns?: unknown }
+  return typeof columns === 'number' && columns > 0 ? columns : 100
+}

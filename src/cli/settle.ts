@@ -1,0 +1,91 @@
+/**
+ * Settles everything a command needs before it runs: its options from all sources, and its arguments.
+ *
+ * Nothing is reported before everything was looked at, so one run shows all that is wrong.
+ */
+
+import type { ConfigFile } from '../config/file.ts'
+import { readConfigFile } from '../config/file.ts'
+import type { GivenFlag } from '../config/given.ts'
+import type { OptionTable, Resolved } from '../config/options.ts'
+import { nameOptions, variableOf } from '../config/options.ts'
+import type { Resolution } from '../config/resolve.ts'
+import { examineOptions, throwProblems } from '../config/resolve.ts'
+import type { Command } from './command.ts'
+import type { ParsedCommandLine } from './command-line.ts'
+import { withGlobalOptions } from './global-options.ts'
+import { readOperands } from './operands.ts'
+
+/** What settling reads besides the command line. */
+export interface Surroundings {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The folder that relative paths start from. */
+  readonly directory: string
+  /** All commands of the program: what is meant for another one is passed over. */
+  readonly commands: readonly Command[]
+  /** Names of options of other programs. */
+  readonly foreignOptions: readonly string[]
+}
+
+/** A command, ready to run. */
+export interface SettledCommand {
+  readonly command: Command
+  readonly config: Resolved<OptionTable>
+  readonly arguments: Resolved<OptionTable>
+  readonly globals: { readonly json: boolean; readonly explain: boolean }
+  /** The options of the command and the global ones. */
+  readonly table: OptionTable
+  readonly resolution: Resolution<OptionTable>
+}
+
+type Run = Extract<ParsedCommandLine, { kind: 'run' }>
+
+/**
+ * Settles a command.
+ *
+ * @throws {UsageError} when the command line is part of what is wrong
+ * @throws {InvalidConfigError} when only the file or the environment is wrong
+ */
+export async function settleCommand(run: Run, surroundings: Surroundings): Promise<SettledCommand> {
+  const { command, flags } = run
+  if (command === undefined) {
+    throwProblems(run.problems)
+    throw new Error('The command line has neither a command nor a problem.')
+  }
+  const { environment, directory } = surroundings
+  const table = withGlobalOptions(command.options)
+  const { resolution, problems } = examineOptions(table, {
+    file: await readGivenFile(flags, surroundings),
+    environment,
+    flags,
+    otherNames: namesOf(surroundings.commands),
+    otherVariables: surroundings.foreignOptions.map(variableOf),
+    directory,
+  })
+  const operands = readOperands(command, run, { directory, isComplete: resolution.config.explain !== true })
+  throwProblems([...run.problems, ...operands.problems, ...problems])
+
+  const config = Object.fromEntries(Object.keys(command.options).map(key => [key, resolution.config[key]]))
+  return {
+    command,
+    config: Object.freeze(config) as Resolved<OptionTable>,
+    arguments: operands.values,
+    globals: { json: resolution.config.json === true, explain: resolution.config.explain === true },
+    table,
+    resolution,
+  }
+}
+
+async function readGivenFile(
+  flags: readonly GivenFlag[],
+  { environment, directory }: Surroundings,
+): Promise<ConfigFile | undefined> {
+  const given = flags.findLast(({ key, text }) => key === 'config' && text !== undefined)?.text
+  const path = given ?? environment[variableOf('config')] ?? ''
+  // An empty flag is reported along with the other flags; an empty variable counts as not set.
+  return path.trim() === '' ? undefined : await readConfigFile(path, directory)
+}
+
+function namesOf(commands: readonly Command[]): string[] {
+  return commands.flatMap(({ options }) => nameOptions(options).map(({ name }) => name))
+}

@@ -1,0 +1,104 @@
+/**
+ * The kinds that an option table can name, and the plain ones among them: text, paths, switches, choices.
+ *
+ * A table names a kind by a word of {@link KindValues}, or brings a {@link Kind} of its own.
+ */
+
+import { resolve } from 'node:path'
+import type { PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { HostPort } from './addresses.ts'
+import { hostPortKind, multiaddrKind, peerIdKind, relayAddrKind } from './addresses.ts'
+import type { Kind } from './kind.ts'
+import { durationKind, integerKind, portKind, rateKind, sizeKind } from './quantities.ts'
+import type { AllowRule, NamedService } from './services.ts'
+import { allowRuleKind, serviceKind } from './services.ts'
+
+/** What each named kind resolves to. */
+export interface KindValues {
+  string: string
+  /** An absolute path. */
+  path: string
+  boolean: boolean
+  integer: number
+  /** Milliseconds. */
+  duration: number
+  /** Bytes. */
+  size: number
+  /** Bytes per second. */
+  rate: number
+  port: number
+  'host-port': HostPort
+  multiaddr: Multiaddr
+  'relay-addr': Multiaddr
+  'peer-id': PeerId
+  service: NamedService
+  'allow-rule': AllowRule
+}
+
+const isString = (value: unknown): value is string => typeof value === 'string' && value !== ''
+
+const stringKind: Kind<string> = {
+  noun: 'a text',
+  placeholder: 'TEXT',
+  example: 'text',
+  parse: text => text,
+  accepts: isString,
+}
+
+const pathKind: Kind<string> = {
+  noun: 'a path',
+  placeholder: 'PATH',
+  example: './data',
+  parse(text, { directory, home }) {
+    if (text.includes('\0')) throw new Error('a path holds no NUL character')
+    // No shell stands between a config file or a service manager's environment and this program.
+    return text === '~' || text.startsWith('~/') ? resolve(home, text.slice(2)) : resolve(directory, text)
+  },
+  accepts: isString,
+}
+
+const booleanKind: Kind<boolean> = {
+  noun: 'true or false',
+  placeholder: '',
+  example: 'true',
+  parse(text) {
+    const word = text.toLowerCase()
+    if (word === 'true' || word === '1') return true
+    if (word === 'false' || word === '0') return false
+    throw new Error('expected true, false, 1 or 0')
+  },
+  accepts: value => typeof value === 'boolean',
+}
+
+/** The kinds by name. */
+export const namedKinds: { readonly [N in keyof KindValues]: Kind<KindValues[N]> } = {
+  string: stringKind,
+  path: pathKind,
+  boolean: booleanKind,
+  integer: integerKind,
+  duration: durationKind,
+  size: sizeKind,
+  rate: rateKind,
+  port: portKind,
+  'host-port': hostPortKind,
+  multiaddr: multiaddrKind,
+  'relay-addr': relayAddrKind,
+  'peer-id': peerIdKind,
+  service: serviceKind,
+  'allow-rule': allowRuleKind,
+}
+
+/** Makes the kind of an option that takes one word out of a few. */
+export function choiceKind(choices: readonly string[]): Kind<string> {
+  return {
+    noun: 'one of the choices',
+    placeholder: choices.join('|'),
+    example: choices[0] ?? '',
+    parse(text) {
+      if (!choices.includes(text)) throw new Error(`expected one of ${choices.join(', ')}`)
+      return text
+    },
+    accepts: (value): value is string => choices.some(choice => choice === value),
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Turns an option table and everything that was given into one frozen configuration.
+ *
+ * Precedence, weakest first: built in, file, environment, flag, code. Every value is checked, also one that a
+ * stronger source overrides, and all problems of all sources are thrown at once.
+ */
+
+import { InvalidConfigError, UsageError } from '../errors.ts'
+import type { ConfigFile } from './file.ts'
+import type { Findings, FoundProblem, Given, GivenFlag, Source } from './given.ts'
+import { printValue } from './kind.ts'
+import type { InitOf, NamedOption, OptionTable, Resolved } from './options.ts'
+import { nameOptions, variableOf } from './options.ts'
+import {
+  exampleOf,
+  readCodeSource,
+  readEnvironmentSource,
+  readFileSource,
+  readFlagSource,
+} from './sources.ts'
+import { ValueReader } from './value-reader.ts'
+
+/** Where values may come from. What is left out gives nothing. */
+export interface Sources<T extends OptionTable> {
+  readonly file?: ConfigFile | undefined
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  readonly flags?: readonly GivenFlag[]
+  readonly code?: InitOf<T>
+  /** Names (as in `data-dir`) of options of other commands, which the file may hold. */
+  readonly otherNames?: readonly string[]
+  /** Names of options of other programs too, which the environment may hold. */
+  readonly otherVariables?: readonly string[]
+  /** The folder that relative paths start from. @default the working directory */
+  readonly directory?: string
+}
+
+/** Where the value of an option came from, and how it is written. */
+export interface Origin {
+  readonly source: Source
+  /** `--port`, `THROUGHNAT_PORT`, `relay.yaml:3`, `built in`, or the key in code. */
+  readonly where: string
+  /** One text a value; `(hidden)` for secrets; empty when there is no value. */
+  readonly texts: readonly string[]
+}
+
+/** A configuration and the origin of each of its values. */
+export interface Resolution<T extends OptionTable> {
+  readonly config: Resolved<T>
+  readonly origins: ReadonlyMap<string, Origin>
+}
+
+/**
+ * Resolves a table.
+ *
+ * @throws {UsageError} when a flag is part of what is wrong (its `cause` holds all problems one by one)
+ * @throws {InvalidConfigError} when only the file, the environment or code is wrong
+ */
+export function resolveOptions<const T extends OptionTable>(table: T, sources: Sources<T>): Resolution<T> {
+  const { resolution, problems } = examineOptions(table, sources)
+  throwProblems(problems)
+  return resolution
+}
+
+/** Resolves a table and leaves it to the caller to throw the problems; with any, the configuration has holes. */
+export function examineOptions<const T extends OptionTable>(
+  table: T,
+  sources: Sources<T>,
+): { resolution: Resolution<T>; problems: FoundProblem[] } {
+  const options = nameOptions(table)
+  const findings = readSources(options, sources)
+  const problems = findings.flatMap(found => found.problems)
+  const config: Record<string, unknown> = {}
+  const origins = new Map<string, Origin>()
+  const reader = new ValueReader(sources.directory ?? process.cwd(), problems)
+  for (const option of options) {
+    const candidates = findings.flatMap(found => found.given.filter(given => given.option.key === option.key))
+    // Weakest first, so the last one counts; each is read, so that no wrong value hides behind a stronger source.
+    let [chosen, values] = [builtIn(option), reader.read(builtIn(option))]
+    for (const candidate of candidates) [chosen, values] = [candidate, reader.read(candidate)]
+    if (isMissing(option, chosen, sources.flags)) problems.push(missing(option, sources.flags !== undefined))
+    config[option.key] = option.spec.many === true ? Object.freeze(values) : values[0]
+    origins.set(option.key, originOf(chosen, values))
+  }
+  return { resolution: { config: Object.freeze(config) as Resolved<T>, origins }, problems }
+}
+
+/** Throws problems, if there are any, as the error whose exit code is right for all of them together. */
+export function throwProblems(problems: readonly FoundProblem[]): void {
+  if (problems.length === 0) return
+  const error = new InvalidConfigError(problems.map(({ where, what }) => ({ where, what })))
+  if (problems.some(({ isUsage }) => isUsage)) throw new UsageError(error.message, { cause: error })
+  throw error
+}
+
+function readSources<T extends OptionTable>(
+  options: readonly NamedOption[],
+  sources: Sources<T>,
+): Findings[] {
+  const { file, environment = {}, flags = [], code = {}, otherNames = [], otherVariables = [] } = sources
+  const alsoKnown = [...otherNames.map(variableOf), ...otherVariables]
+  return [
+    ...(file === undefined ? [] : [readFileSource(file, options, otherNames)]),
+    readEnvironmentSource(environment, options, alsoKnown),
+    readFlagSource(flags, options),
+    readCodeSource(code, options),
+  ]
+}
+
+function builtIn(option: NamedOption): Given {
+  const { key, spec } = option
+  const values = [spec.default ?? (spec.kind === 'boolean' ? false : [])].flat()
+  const items = values.map(value => ({ where: key, text: String(value) }))
+  return { option, source: 'built in', where: key, isList: spec.many === true, items }
+}
+
+function isMissing({ key, spec }: NamedOption, chosen: Given, flags: readonly GivenFlag[] = []): boolean {
+  if (spec.default !== undefined || spec.optional === true || spec.kind === 'boolean') return false
+  // A flag without its value has been reported as that.
+  return chosen.items.length === 0 && !flags.some(flag => flag.key === key)
+}
+
+/** On a command line it is usage: whoever runs the command must give it, and the usual way is the flag. */
+function missing(option: NamedOption, onCommandLine: boolean): FoundProblem {
+  const { key, flag, spec } = option
+  const example = onCommandLine ? `${flag} ${exampleOf(option)}` : exampleOf(option)
+  const what = `is required${spec.many === true ? ' at least once' : ''}, for example ${example}`
+  return { where: onCommandLine ? flag : key, what, isUsage: onCommandLine }
+}
+
+function originOf({ option, source, where }: Given, values: readonly unknown[]): Origin {
+  const write = (value: unknown): string =>
+    option.spec.secret === true ? '(hidden)' : printValue(option.kind, value)
+  return { source, where: source === 'built in' ? 'built in' : where, texts: values.map(write) }
+}

@@ -1,0 +1,122 @@
+/**
+ * Holds what the file, the environment, the command line and the program say against an option table.
+ *
+ * An unknown name is always a problem and never skipped, unless it belongs to another command: one file and one
+ * environment serve them all.
+ */
+
+import type { ConfigFile } from './file.ts'
+import type { Findings, FoundProblem, Given, GivenFlag } from './given.ts'
+import { nearestHint } from './nearest.ts'
+import type { NamedOption } from './options.ts'
+import { environmentPrefix } from './options.ts'
+
+/**
+ * Matches the keys of a configuration file to options.
+ *
+ * @param otherNames - names that options of other commands have; they are passed over
+ */
+export function readFileSource(
+  file: ConfigFile,
+  options: readonly NamedOption[],
+  otherNames: readonly string[],
+): Findings {
+  const known = options.filter(({ spec }) => spec.flagOnly !== true)
+  const byName = new Map(known.map(option => [option.name, option]))
+  const problems: FoundProblem[] = file.problems.map(problem => ({ ...problem, isUsage: false }))
+  const given: Given[] = []
+  for (const { name, where, isList, items } of file.entries) {
+    const option = byName.get(name)
+    if (option !== undefined) {
+      const placed = items.map(item => ({ ...item, directory: file.directory }))
+      given.push({ option, source: 'file', where, isList, items: placed })
+    } else if (!otherNames.includes(name)) {
+      const hint = nearestHint(name, [...byName.keys(), ...otherNames])
+      problems.push({ where, what: `unknown option ${JSON.stringify(name)}${hint}`, isUsage: false })
+    }
+  }
+  return { given, problems }
+}
+
+/**
+ * Matches environment variables to options. An empty variable counts as not set, which is how container tools
+ * pass on what they were not given.
+ */
+export function readEnvironmentSource(
+  environment: Readonly<Record<string, string | undefined>>,
+  options: readonly NamedOption[],
+  otherVariables: readonly string[],
+): Findings {
+  const known = options.filter(({ spec }) => spec.flagOnly !== true)
+  const byVariable = new Map(known.map(option => [option.variable, option]))
+  const problems: FoundProblem[] = []
+  const given: Given[] = []
+  for (const [where, text = ''] of Object.entries(environment)) {
+    if (!where.startsWith(environmentPrefix)) continue
+    const option = byVariable.get(where)
+    if (option !== undefined && text.trim() !== '') {
+      const isList = option.spec.many === true
+      const texts = isList ? text.split(/[\s,]+/).filter(part => part !== '') : [text]
+      given.push({
+        option,
+        source: 'environment',
+        where,
+        isList,
+        items: texts.map(part => ({ where, text: part })),
+      })
+    } else if (option === undefined && !otherVariables.includes(where)) {
+      const hint = nearestHint(where, [...byVariable.keys(), ...otherVariables])
+      problems.push({ where, what: `unknown environment variable${hint}`, isUsage: false })
+    }
+  }
+  return { given, problems }
+}
+
+/** Gathers flags by option: those of a list add up, of others the last one counts. */
+export function readFlagSource(flags: readonly GivenFlag[], options: readonly NamedOption[]): Findings {
+  const problems: FoundProblem[] = []
+  const given: Given[] = []
+  for (const option of options) {
+    const all = flags.filter(({ key }) => key === option.key)
+    const items: { where: string; text: string }[] = []
+    for (const { flag, text } of all) {
+      if (text !== undefined) items.push({ where: flag, text })
+      else
+        problems.push({ where: flag, what: `needs a value, for example ${exampleOf(option)}`, isUsage: true })
+    }
+    const isList = option.spec.many === true
+    const counted = isList ? items : items.slice(-1)
+    const where = counted[0]?.where ?? option.flag
+    if (counted.length > 0) given.push({ option, source: 'flag', where, isList, items: counted })
+  }
+  return { given, problems }
+}
+
+/** Matches what a program passes to options, by key. `undefined` counts as not given. */
+export function readCodeSource(
+  init: Readonly<Record<string, unknown>>,
+  options: readonly NamedOption[],
+): Findings {
+  const byKey = new Map(options.map(option => [option.key, option]))
+  const problems: FoundProblem[] = []
+  const given: Given[] = []
+  for (const [where, value] of Object.entries(init)) {
+    const option = byKey.get(where)
+    if (option === undefined) {
+      const hint = nearestHint(where, [...byKey.keys()])
+      problems.push({ where, what: `unknown option${hint}`, isUsage: false })
+    } else if (value !== undefined) {
+      const values: readonly unknown[] = Array.isArray(value) ? value : [value]
+      const items = values.map(one =>
+        typeof one === 'string' ? { where, text: one } : { where, value: one },
+      )
+      given.push({ option, source: 'code', where, isList: Array.isArray(value), items })
+    }
+  }
+  return { given, problems }
+}
+
+/** A good value for an option, as a person would type it. */
+export function exampleOf({ spec, kind }: NamedOption): string {
+  return spec.example ?? kind.example
+}

@@ -1,0 +1,98 @@
+/**
+ * Parses given values, checks their range, and says what is wrong with them: the value, the rule, an example.
+ *
+ * The value of a secret option never gets into a problem, nor does what a parser says about it.
+ */
+
+import { homedir } from 'node:os'
+import type { FoundProblem, Given, GivenItem, Source } from './given.ts'
+import { printValue } from './kind.ts'
+import type { NamedOption } from './options.ts'
+import { exampleOf } from './sources.ts'
+
+/** Parses and checks given values, and writes down what is wrong with them. */
+export class ValueReader {
+  readonly #directory: string
+  readonly #problems: FoundProblem[]
+
+  constructor(directory: string, problems: FoundProblem[]) {
+    this.#directory = directory
+    this.#problems = problems
+  }
+
+  /** Returns the good values; what is wrong with the others is among the problems. */
+  read(given: Given): unknown[] {
+    const { option, where, isList, items } = given
+    if (isList && option.spec.many !== true) {
+      this.#report(given, where, `takes one value and not a list, for example ${exampleOf(option)}`)
+      return []
+    }
+    return items.flatMap(item => this.#readItem(given, item))
+  }
+
+  #readItem(given: Given, item: GivenItem): unknown[] {
+    const { option } = given
+    try {
+      const value = this.#valueOf(option, item)
+      const fault = this.#rangeFault(option, value)
+      if (fault === undefined) return [value]
+      this.#report(given, item.where, fault, item)
+    } catch (error) {
+      const rule = error instanceof Error && error.message !== '' ? `: ${error.message}` : ''
+      this.#report(
+        given,
+        item.where,
+        `is not ${option.kind.noun}${rule}; for example ${exampleOf(option)}`,
+        item,
+      )
+    }
+    return []
+  }
+
+  #valueOf({ kind }: NamedOption, item: GivenItem): unknown {
+    if ('text' in item) {
+      if (item.text.trim() === '') throw new Error('it is empty')
+      return kind.parse(item.text, { directory: item.directory ?? this.#directory, home: homedir() })
+    }
+    if (!kind.accepts(item.value)) throw new Error('')
+    return item.value
+  }
+
+  #rangeFault({ spec, kind }: NamedOption, value: unknown): string | undefined {
+    if (typeof value !== 'number') return undefined
+    const limit = (text: number | string | undefined): number | undefined =>
+      text === undefined ? undefined : Number(kind.parse(String(text), { directory: '/', home: '/' }))
+    const min = 'min' in spec && spec.min !== undefined ? spec.min : undefined
+    const max = 'max' in spec && spec.max !== undefined ? spec.max : undefined
+    if (value < (limit(min) ?? 0)) return `is too small: ${min ?? 0} is the least`
+    if (value > (limit(max) ?? Number.POSITIVE_INFINITY)) return `is too large: ${max ?? ''} is the most`
+    return undefined
+  }
+
+  #report({ option, source, where: at }: Given, where: string, what: string, item?: GivenItem): void {
+    const { name, spec } = option
+    // A place in a file is a line; it does not say which option stands there.
+    const subject = source === 'file' ? `${name} ` : ''
+    if (item === undefined) this.#add(source, at, `${subject}${what}`)
+    else if (spec.secret === true)
+      this.#add(source, where, `${subject}(hidden) is not ${option.kind.noun} that is allowed`)
+    else this.#add(source, where, `${subject}${quote(item, option)} ${what}`)
+  }
+
+  #add(source: Source, where: string, what: string): void {
+    if (source === 'built in') throw new Error(`The option table is wrong: the default of ${where} ${what}.`)
+    this.#problems.push({ where, what, isUsage: source === 'flag' })
+  }
+}
+
+function quote(item: GivenItem, { kind }: NamedOption): string {
+  if (!('text' in item))
+    return kind.accepts(item.value) ? printValue(kind, item.value) : describeValue(item.value)
+  const longest = 120
+  return JSON.stringify(item.text.length > longest ? `${item.text.slice(0, longest)}...` : item.text)
+}
+
+function describeValue(value: unknown): string {
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value)
+  return `a value of type ${Array.isArray(value) ? 'array' : typeof value}`
+}

@@ -1,0 +1,107 @@
+/**
+ * Candidates: the endpoints that two peers offer each other to punch to.
+ *
+ * What is offered are endpoints that lead to the punch port. What is accepted from a remote is hostile until shown
+ * otherwise: it makes this node send SYNs. So it is bounded in number, and never loopback, link-local, multicast,
+ * a name, a circuit or this node itself. Private addresses are exchanged only between peers that share a public
+ * address: they are behind one NAT, which may not be able to hairpin (RFC 4787 REQ-9).
+ */
+
+import ipaddr from 'ipaddr.js'
+import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
+import { TCP } from '@multiformats/multiaddr-matcher'
+import { endpointOf } from './endpoint.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/**
+ * How many addresses of one remote are dialled at once. A peer has one endpoint per family and observer, and one or
+ * two in its LAN; go-libp2p's observed address manager keeps 3 per local address (`maxExternalThinWaistAddrsPerLocalAddr`).
+ */
+export const MAX_CANDIDATES = 8
+
+/** Where an address can be reached from. `unusable` ones are never dialled, nor offered. */
+export type Scope = 'public' | 'private' | 'unusable'
+
+// ranges of ipaddr.js in which hosts of one site reach each other
+const PRIVATE_RANGES = new Set(['private', 'uniqueLocal', 'carrierGradeNat'])
+
+/** Tells where a numeric host can be reached from. */
+export function scopeOf(host: string): Scope {
+  if (!ipaddr.isValid(host)) return 'unusable'
+  const range = ipaddr.parse(host).range()
+  if (range === 'unicast') return 'public'
+  return PRIVATE_RANGES.has(range) ? 'private' : 'unusable'
+}
+
+/** What this node knows of itself. */
+export interface LocalAddresses {
+  /** Seen by relays. */
+  observed: readonly Multiaddr[]
+  /** Of the listeners, wildcards resolved to interfaces. */
+  listening: readonly Multiaddr[]
+  /** Told by whoever configured this node. */
+  announced: readonly Multiaddr[]
+}
+
+/** The endpoints to offer to a remote on the public network, best first. */
+export function publicCandidates({ observed, announced, listening }: LocalAddresses): Multiaddr[] {
+  return unique([...observed, ...announced, ...listening].filter(addr => scopeOfAddr(addr) === 'public'))
+}
+
+/** The endpoints to offer to a remote behind the same NAT. */
+export function privateCandidates({ listening }: LocalAddresses): Multiaddr[] {
+  return unique(listening.filter(addr => scopeOfAddr(addr) === 'private'))
+}
+
+/** Tells whether two peers come from one public address: they are behind the same NAT, or on one host. */
+export function shareHost(local: readonly Multiaddr[], remote: readonly Multiaddr[]): boolean {
+  const hosts = new Set(local.map(addr => endpointOf(addr).host))
+  return remote.some(addr => hosts.has(endpointOf(addr).host))
+}
+
+/** The remote's offer, one address after the other as it is read from the wire. */
+export class RemoteCandidates {
+  readonly #own: ReadonlySet<string>
+  readonly #accepted = new Map<string, Multiaddr>()
+
+  /** `own` are this node's endpoints: a remote that offers them would have this node punch itself. */
+  constructor(own: readonly Multiaddr[]) {
+    this.#own = new Set(own.map(addr => bare(addr)?.toString() ?? ''))
+  }
+
+  /** Takes an address from the offer if it may ever be dialled; tells whether it did. */
+  offer(addr: Multiaddr): boolean {
+    const candidate = bare(addr)
+    if (candidate === undefined || scopeOfAddr(candidate) === 'unusable') return false
+    const text = candidate.toString()
+    if (endpointOf(candidate).port === 0 || this.#own.has(text)) return false
+    if (this.#accepted.size >= MAX_CANDIDATES && !this.#accepted.has(text)) return false
+    this.#accepted.set(text, candidate)
+    return true
+  }
+
+  /** The accepted addresses on the public network. */
+  get public(): Multiaddr[] {
+    return [...this.#accepted.values()].filter(addr => scopeOfAddr(addr) === 'public')
+  }
+
+  /** The accepted addresses in a private network, ours if the peers share a NAT. */
+  get private(): Multiaddr[] {
+    return [...this.#accepted.values()].filter(addr => scopeOfAddr(addr) === 'private')
+  }
+}
+
+/** `/ip4|ip6/.../tcp/...` and nothing else; a /p2p suffix is cut off, since the peer is pinned by us. */
+function bare(addr: Multiaddr): Multiaddr | undefined {
+  const stripped = addr.decapsulateCode(CODE_P2P)
+  return TCP.exactMatch(stripped) ? multiaddr(stripped.toString()) : undefined
+}
+
+function scopeOfAddr(addr: Multiaddr): Scope {
+  return TCP.exactMatch(addr.decapsulateCode(CODE_P2P)) ? scopeOf(endpointOf(addr).host) : 'unusable'
+}
+
+function unique(addrs: readonly Multiaddr[]): Multiaddr[] {
+  const byText = new Map(addrs.map(addr => [bare(addr)?.toString() ?? '', addr.decapsulateCode(CODE_P2P)]))
+  return [...byText.values()].slice(0, MAX_CANDIDATES)
+}

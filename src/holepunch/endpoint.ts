@@ -1,0 +1,17 @@
+/** An IP address and a TCP port, taken out of a multiaddr. */
+
+import { getNetConfig } from '@libp2p/utils'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+export interface Endpoint {
+  /** A numeric address, or a name where the multiaddr holds one. */
+  host: string
+  /** 0 where the multiaddr names none. */
+  port: number
+}
+
+/** The first host and port of a multiaddr. Throws what `@libp2p/utils` says of one without a host. */
+export function endpointOf(addr: Multiaddr): Endpoint {
+  const { host, port } = getNetConfig(addr)
+  return { host, port: port ?? 0 }
+}

@@ -1,0 +1,74 @@
+/**
+ * The endpoints that relays see this node's punch port come from: what a NAT maps it to.
+ *
+ * Only connections that this node dialled from the punch port count: the remote was chosen by us, and what it saw is
+ * the mapping that a punch will use. What comes over a circuit is the relay's address, not ours. An observation lives
+ * as long as its connection, which is also what keeps the mapping alive.
+ *
+ * `@libp2p/identify` throws observed TCP addresses away (https://github.com/libp2p/js-libp2p/issues/2620), but its
+ * `peer:identify` event carries them.
+ */
+
+import net from 'node:net'
+import { TCP } from '@multiformats/multiaddr-matcher'
+import { CODE_P2P } from '@multiformats/multiaddr'
+import { endpointOf } from './endpoint.ts'
+import type { Family } from '../transport/punch-port.ts'
+import type { Connection } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/**
+ * How a NAT maps one local port towards several remotes (RFC 4787 section 4.1). `unknown` with less than two observers
+ * on different hosts.
+ */
+export type MappingBehaviour = 'endpoint-independent' | 'address-dependent' | 'unknown'
+
+interface Observation {
+  family: Family
+  observer: string
+  endpoint: Multiaddr
+}
+
+/** The observations of one node. */
+export class ObservedEndpoints {
+  readonly #byConnection = new Map<string, Observation>()
+
+  /** Notes what the remote of a connection that left from the punch port saw. */
+  note(connection: Connection, observed: Multiaddr): void {
+    const endpoint = observed.decapsulateCode(CODE_P2P)
+    if (!TCP.exactMatch(endpoint) || !connection.direct) return
+    const { host } = endpointOf(endpoint)
+    if (!net.isIP(host)) return
+    this.#byConnection.set(connection.id, {
+      family: net.isIPv6(host) ? 6 : 4,
+      observer: endpointOf(connection.remoteAddr).host,
+      endpoint,
+    })
+  }
+
+  /** Forgets what the remote of this connection saw. */
+  forget(connection: Connection): void {
+    this.#byConnection.delete(connection.id)
+  }
+
+  /** Tells whether the remote of this connection has said what it saw. */
+  has(connection: Connection): boolean {
+    return this.#byConnection.has(connection.id)
+  }
+
+  /** Each endpoint once, the most recent first. */
+  endpoints(): Multiaddr[] {
+    const unique = new Map<string, Multiaddr>()
+    for (const { endpoint } of [...this.#byConnection.values()].reverse())
+      unique.set(endpoint.toString(), endpoint)
+    return [...unique.values()]
+  }
+
+  /** How the NAT maps the punch port of this family, judged by observers on different hosts. */
+  mapping(family: Family): MappingBehaviour {
+    const observations = [...this.#byConnection.values()].filter(it => it.family === family)
+    if (new Set(observations.map(it => it.observer)).size < 2) return 'unknown'
+    const endpoints = new Set(observations.map(it => it.endpoint.toString()))
+    return endpoints.size === 1 ? 'endpoint-independent' : 'address-dependent'
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Opens a stream without waiting for the remote to agree on its protocol: what is written leaves in the same flight as
+ * the negotiation. That saves one round trip over the circuit for the DCUtR exchange, and one for the proof that a
+ * direct connection works. go-libp2p does likewise (go-multistream's `NewMSSelect`, "lazy" negotiation).
+ *
+ * libp2p 3 has no option for it (its predecessor had `negotiateFully`), so the stream is made at the muxer and
+ * multistream-select spoken here. Spec: https://github.com/multiformats/multistream-select
+ */
+
+import { UnsupportedProtocolError } from '@libp2p/interface'
+import type { Connection, Stream, StreamMessageEvent, StreamMuxer } from '@libp2p/interface'
+
+const MULTISTREAM = '/multistream/1.0.0'
+
+/**
+ * Opens a stream that can be written to at once. If the remote does not speak the protocol the stream is aborted with
+ * `UnsupportedProtocolError`, which whoever reads from it gets to see.
+ */
+export async function openOptimisticStream(connection: Connection, protocol: string): Promise<Stream> {
+  // not public, and there in every muxed connection of libp2p 3
+  const { muxer } = connection as Connection & { muxer?: StreamMuxer }
+  if (muxer === undefined) return connection.newStream(protocol, { runOnLimitedConnection: true })
+  const stream = await muxer.createStream()
+  stream.protocol = protocol
+  const negotiation = Buffer.concat([line(MULTISTREAM), line(protocol)])
+  stream.send(negotiation)
+  // a remote that agrees answers with the same two lines
+  holdBack(stream, negotiation, protocol)
+  return stream
+}
+
+/** Keeps the remote's part of the negotiation from the stream's readers. */
+function holdBack(stream: Stream, expected: Buffer, protocol: string): void {
+  let received = Buffer.alloc(0)
+  const onMessage = (event: StreamMessageEvent): void => {
+    event.stopImmediatePropagation()
+    received = Buffer.concat([received, event.data.subarray()])
+    const length = Math.min(received.byteLength, expected.byteLength)
+    if (!received.subarray(0, length).equals(expected.subarray(0, length))) {
+      stream.removeEventListener('message', onMessage)
+      stream.abort(new UnsupportedProtocolError(`the remote does not speak ${protocol}`))
+    } else if (length === expected.byteLength) {
+      stream.removeEventListener('message', onMessage)
+      if (received.byteLength > length) stream.push(received.subarray(length))
+    }
+  }
+  stream.addEventListener('message', onMessage)
+}
+
+/** A line of multistream-select: its length as a varint of one byte (protocol names are short), the text, a newline. */
+function line(text: string): Uint8Array {
+  const bytes = Buffer.from(`${text}\n`)
+  return Buffer.concat([Buffer.of(bytes.byteLength), bytes])
+}

@@ -1,0 +1,37 @@
+/**
+ * The proof that a direct connection carries data: one ping over it, both ways.
+ *
+ * A connection whose upgrade succeeded may still be one-sided: the other end has chosen another socket, say, and is
+ * about to reset this one.
+ * Spec: https://github.com/libp2p/specs/blob/master/ping/ping.md
+ */
+
+import { randomBytes } from 'node:crypto'
+import { PING_PROTOCOL } from '@libp2p/ping'
+import { byteStream } from '@libp2p/utils'
+import { openOptimisticStream } from './optimistic-stream.ts'
+import type { AbortOptions, Connection } from '@libp2p/interface'
+
+// ping.md: "The dialing peer sends a 32-byte payload of random binary data"
+const PAYLOAD_BYTES = 32
+
+/**
+ * Resolves when a ping has crossed the connection in both directions: in one round trip.
+ * A remote that does not speak ping proves the same by saying so.
+ *
+ * @throws what the connection failed with; `AbortError` when `signal` fires
+ */
+export async function proveConnection(connection: Connection, options: AbortOptions): Promise<void> {
+  const stream = await openOptimisticStream(connection, PING_PROTOCOL)
+  try {
+    const bytes = byteStream(stream)
+    const payload = randomBytes(PAYLOAD_BYTES)
+    await bytes.write(payload, options)
+    const echo = await bytes.read({ ...options, bytes: PAYLOAD_BYTES })
+    if (!payload.equals(echo.subarray())) throw new Error('the ping came back with other bytes')
+    await stream.close(options)
+  } catch (error) {
+    stream.abort(error as Error)
+    if ((error as Error).name !== 'UnsupportedProtocolError') throw error
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * One punch: dials all candidates of a remote at once from the punch port, again and again, until a connection is
+ * proved or the window closes.
+ *
+ * Redialling is what survives a NAT that answers an early SYN with RST: the SYNs of both sides must cross in flight,
+ * and with a few dozen tries they do. A NAT that drops early SYNs needs one try. Meanwhile a SYN of the remote may come
+ * in at the listener that shares the port; it is claimed and upgraded with the role that DCUtR dealt.
+ *
+ * The initiator keeps the first proved connection and resets the rest; the responder never resets one that is
+ * connected, since the two could choose differently and be left with none.
+ */
+
+import { setTimeout as pause } from 'node:timers/promises'
+import { CODE_P2P } from '@multiformats/multiaddr'
+import { endpointOf } from './endpoint.ts'
+import { scopeOf } from './candidates.ts'
+import { HolePunchFailedError } from '../errors.ts'
+import { proveConnection } from './proof.ts'
+import type { HolePunchFailure } from '../errors.ts'
+import type { PunchRole } from './events.ts'
+import type { SharedPortTcp } from '../transport/shared-port-tcp.ts'
+import type { Connection, Logger, MultiaddrConnection, PeerId, Upgrader } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/**
+ * How long both sides keep dialling, in milliseconds. Covers the retransmission of a lost SYN after 1 s and 3 s
+ * (RFC 6298 section 2.1 and 5.5), and is go-libp2p's connect time-out (`defaultConnectTimeout`).
+ */
+export const PUNCH_WINDOW_MS = 5_000
+
+// Inbound sockets that one punch takes; the rest are dropped. The remote makes at most one per candidate of ours.
+const MAX_CLAIMED = 8
+
+/** What one punch needs. */
+export interface PunchInit {
+  transport: SharedPortTcp
+  upgrader: Upgrader
+  remotePeer: PeerId
+  candidates: readonly Multiaddr[]
+  role: PunchRole
+  /** False to dial once, from an ephemeral port, as the reversal of a connection does. */
+  fromPunchPort: boolean
+  log: Logger
+}
+
+/**
+ * Punches until a direct connection is proved.
+ *
+ * @throws {HolePunchFailedError} `refused`, `timed-out`, `wrong-peer` or `cannot-share-port`
+ * @throws what `signal` was aborted with
+ */
+export async function punch(init: PunchInit, signal: AbortSignal): Promise<Connection> {
+  return new Punch(init).run(signal)
+}
+
+class Punch {
+  readonly #init: PunchInit
+  readonly #over = new AbortController()
+  readonly #sockets = new Set<MultiaddrConnection>()
+  readonly #result = Promise.withResolvers<Connection>()
+  #claimed = 0
+  #failure: HolePunchFailure = 'timed-out'
+
+  constructor(init: PunchInit) {
+    this.#init = init
+  }
+
+  async run(signal: AbortSignal): Promise<Connection> {
+    signal.throwIfAborted()
+    const { transport, candidates, fromPunchPort } = this.#init
+    const onAbort = (): void => this.#result.reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    const timer = setTimeout(() => this.#fail(), PUNCH_WINDOW_MS)
+    const withdraw = fromPunchPort ? transport.inboundClaims.add(this.#claim()) : undefined
+    void Promise.all(candidates.map(async candidate => this.#dialUntilOver(candidate))).then(() => {
+      if (this.#sockets.size === 0 && !fromPunchPort) this.#fail()
+    })
+    try {
+      return await this.#result.promise
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
+      withdraw?.()
+      this.#over.abort()
+      if (this.#init.role === 'initiator') this.#resetRest()
+    }
+  }
+
+  #fail(): void {
+    this.#result.reject(new HolePunchFailedError(this.#failure, this.#init.remotePeer.toString()))
+    this.#resetRest()
+  }
+
+  /** Resets what is connected and did not win. */
+  #resetRest(): void {
+    for (const socket of this.#sockets) socket.abort(new Error('another connection of this punch was chosen'))
+    this.#sockets.clear()
+  }
+
+  async #dialUntilOver(candidate: Multiaddr): Promise<void> {
+    const startedAt = performance.now()
+    while (!this.#over.signal.aborted) {
+      const retryAfterMs = await this.#dial(candidate, performance.now() - startedAt)
+      if (retryAfterMs === undefined || !this.#init.fromPunchPort) return
+      await pause(retryAfterMs, undefined, { signal: this.#over.signal }).catch(() => {})
+    }
+  }
+
+  /** One dial, its upgrade included. Returns how long to wait before the next, or undefined when there is no point. */
+  async #dial(candidate: Multiaddr, elapsedMs: number): Promise<number | undefined> {
+    const { transport, fromPunchPort, log } = this.#init
+    try {
+      const socket = fromPunchPort
+        ? await transport.connectFromPunchPort(candidate, { signal: this.#over.signal })
+        : await transport.connect(candidate, { signal: this.#over.signal })
+      await this.#upgrade(socket)
+      return this.#failure === 'wrong-peer' ? undefined : redialDelayMs(elapsedMs)
+    } catch (error) {
+      const { code, name } = error as NodeJS.ErrnoException
+      log.trace('dial to %a ended with %s', candidate, code ?? name)
+      if (name === 'PunchPortError') this.#failure = 'cannot-share-port'
+      else if (code === 'ECONNREFUSED' || code === 'ECONNRESET') {
+        this.#failure = 'refused'
+        return redialDelayMs(elapsedMs)
+      } else if (code === 'EADDRNOTAVAIL') return jitter(100, 200) // the last dial's 4-tuple is not free yet
+      return undefined
+    }
+  }
+
+  #claim(): Parameters<SharedPortTcp['inboundClaims']['add']>[0] {
+    const endpoints = this.#init.candidates.map(endpointOf)
+    const sharesLan = endpoints.some(({ host }) => scopeOf(host) === 'private')
+    return {
+      matchesEndpoint: (host, port) => endpoints.some(it => it.host === host && it.port === port),
+      matchesHost: host =>
+        endpoints.some(it => it.host === host) || (sharesLan && scopeOf(host) === 'private'),
+      take: socket => {
+        this.#claimed++
+        if (this.#claimed > MAX_CLAIMED || this.#over.signal.aborted)
+          socket.abort(new Error('not waited for any more'))
+        else void this.#upgrade(socket)
+      },
+    }
+  }
+
+  /** Upgrades a connected socket and proves it; the first to get through wins. Never throws. */
+  async #upgrade(socket: MultiaddrConnection): Promise<void> {
+    const { upgrader, role, remotePeer, log } = this.#init
+    this.#sockets.add(socket)
+    const signal = AbortSignal.timeout(PUNCH_WINDOW_MS)
+    try {
+      const initiator = role === 'initiator'
+      const pinned = pin(socket, remotePeer, initiator)
+      const connection = await upgrader.upgradeOutbound(pinned, { signal, initiator })
+      await proveConnection(connection, { signal })
+      this.#sockets.delete(socket)
+      if (this.#over.signal.aborted && initiator) connection.abort(new Error('another connection was chosen'))
+      else this.#result.resolve(connection)
+    } catch (error) {
+      if (isWrongPeer(error)) this.#failure = 'wrong-peer'
+      log('upgrade of %a failed - %e', socket.remoteAddr, error)
+      this.#sockets.delete(socket)
+      socket.abort(error as Error)
+    }
+  }
+}
+
+/**
+ * Gives the socket the role that DCUtR dealt and the identity that must answer. yamux takes its role from the direction
+ * of the socket, which is 'outbound' after any dial; on the responder's side that made two clients, and the connection
+ * died with its first stream.
+ */
+function pin(socket: MultiaddrConnection, remotePeer: PeerId, initiator: boolean): MultiaddrConnection {
+  const remoteAddr = socket.remoteAddr.decapsulateCode(CODE_P2P).encapsulate(`/p2p/${remotePeer}`)
+  return Object.assign(socket, { direction: initiator ? 'outbound' : 'inbound', remoteAddr } as const)
+}
+
+/** The upgrader wraps the encrypter's errors and keeps only the text, that of `@chainsafe/libp2p-noise` here. */
+function isWrongPeer(error: unknown): boolean {
+  return (error as Error).message.includes('does not match expected remote identity')
+}
+
+/**
+ * The pause after a refused dial. Quick at first, so that the SYNs of both sides cross; then slower, since the address
+ * was named by the remote and whoever lives there did not ask for SYNs: about 50 in all in a window of 5 s.
+ */
+function redialDelayMs(elapsedMs: number): number {
+  return elapsedMs < 1_000 ? jitter(20, 60) : jitter(100, 300)
+}
+
+function jitter(fromMs: number, toMs: number): number {
+  return fromMs + Math.random() * (toMs - fromMs)
+}

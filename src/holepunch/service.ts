@@ -1,0 +1,248 @@
+/**
+ * The hole punch service: upgrades every circuit of its node to a direct connection.
+ *
+ * A drop-in for `dcutr()` of `@libp2p/dcutr`. It finds the shared-port transport among the node's transports, listens
+ * to what relays observe, and runs one upgrade for each circuit, of which one at a time punches to the same remote.
+ */
+
+import { serviceCapabilities, serviceDependencies } from '@libp2p/interface'
+import { Circuit, TCP } from '@multiformats/multiaddr-matcher'
+import { TypedEventEmitter } from 'main-event'
+import { raceSignal } from 'race-signal'
+import { HolePunchFailedError } from '../errors.ts'
+import { canSharePort } from '../transport/punch-port.ts'
+import { SharedPortTcp } from '../transport/shared-port-tcp.ts'
+import { DCUTR_PROTOCOL } from './exchange.ts'
+import { ObservedEndpoints } from './observed-endpoints.ts'
+import { PeerTurns } from './peer-turns.ts'
+import { proveConnection } from './proof.ts'
+import { Upgrade } from './upgrade.ts'
+import type { LocalAddresses } from './candidates.ts'
+import type { HolePunchEvents } from './events.ts'
+import type {
+  AbortOptions,
+  ComponentLogger,
+  Connection,
+  IdentifyResult,
+  Libp2pEvents,
+  Logger,
+  PeerId,
+  Startable,
+  Stream,
+  Upgrader,
+} from '@libp2p/interface'
+import type {
+  AddressManager,
+  ConnectionManager,
+  NodeAddress,
+  Registrar,
+  TransportManager,
+} from '@libp2p/interface-internal'
+import type { TypedEventTarget } from 'main-event'
+
+/** What libp2p hands to the factory. */
+export interface HolePunchComponents {
+  peerId: PeerId
+  logger: ComponentLogger
+  events: TypedEventTarget<Libp2pEvents>
+  upgrader: Upgrader
+  registrar: Registrar
+  addressManager: AddressManager
+  connectionManager: ConnectionManager
+  transportManager: TransportManager
+}
+
+/**
+ * How long an attempt waits for relays to say what they observe, in milliseconds, where none has yet: a round trip or
+ * two of identify. Without an observation there is nothing to offer.
+ */
+const OBSERVATION_TIMEOUT_MS = 2_000
+
+/** Time for the proof of a direct connection that came about without a punch, in milliseconds (libp2p's ping time-out). */
+const PROOF_TIMEOUT_MS = 10_000
+
+/** Creates the service: a drop-in for `dcutr()` of `@libp2p/dcutr`, to be used with this package's `tcp()`. */
+export function dcutr(): (components: HolePunchComponents) => HolePunchService {
+  return components => new HolePunchService(components)
+}
+
+/** The service, reachable as `libp2p.services.dcutr` (or whatever name it was given). */
+export class HolePunchService extends TypedEventEmitter<HolePunchEvents> implements Startable {
+  readonly [Symbol.toStringTag] = 'throughnat/dcutr'
+  readonly [serviceCapabilities]: string[] = ['@libp2p/dcutr']
+  readonly [serviceDependencies]: string[] = ['@libp2p/identify']
+  /** What relays see of this node. */
+  readonly observed: ObservedEndpoints = new ObservedEndpoints()
+
+  readonly #components: HolePunchComponents
+  readonly #log: Logger
+  readonly #upgrades = new Map<string, Upgrade>()
+  readonly #turns = new PeerTurns()
+  #transport: SharedPortTcp | undefined
+
+  constructor(components: HolePunchComponents) {
+    super()
+    this.#components = components
+    this.#log = components.logger.forComponent('throughnat:holepunch')
+  }
+
+  async start(): Promise<void> {
+    if (this.#transport !== undefined) return
+    const { transportManager, events, registrar } = this.#components
+    this.#transport = transportManager.getTransports().find(it => it instanceof SharedPortTcp)
+    if (this.#transport === undefined)
+      throw new TypeError("dcutr() of throughnat needs throughnat's tcp() among the transports")
+    if (!canSharePort()) this.#log('this platform cannot share a TCP port: circuits stay relayed')
+    events.addEventListener('connection:open', this.#onConnectionOpen)
+    events.addEventListener('connection:close', this.#onConnectionClose)
+    events.addEventListener('peer:identify', this.#onIdentify)
+    await registrar.handle(DCUTR_PROTOCOL, (stream, connection) => this.#onExchange(stream, connection), {
+      maxInboundStreams: 1,
+      maxOutboundStreams: 1,
+      runOnLimitedConnection: true,
+    })
+  }
+
+  async stop(): Promise<void> {
+    if (this.#transport === undefined) return
+    this.#transport = undefined
+    const { events, registrar } = this.#components
+    events.removeEventListener('connection:open', this.#onConnectionOpen)
+    events.removeEventListener('connection:close', this.#onConnectionClose)
+    events.removeEventListener('peer:identify', this.#onIdentify)
+    for (const upgrade of this.#upgrades.values()) upgrade.stop()
+    this.#upgrades.clear()
+    await registrar.unhandle(DCUTR_PROTOCOL)
+  }
+
+  /**
+   * Resolves with the direct connection that replaces this circuit; with the connection itself if it is direct.
+   * Aborting `signal` ends the wait and not the upgrade.
+   *
+   * @throws {HolePunchFailedError} when the circuit stays relayed
+   */
+  async direct(connection: Connection, options: AbortOptions = {}): Promise<Connection> {
+    if (!isCircuit(connection)) return connection
+    const upgrade = this.#upgrades.get(connection.id)
+    if (upgrade === undefined)
+      throw new HolePunchFailedError('circuit-closed', connection.remotePeer.toString())
+    return raceSignal(upgrade.outcome, options.signal)
+  }
+
+  #onConnectionOpen = (event: CustomEvent<Connection>): void => {
+    const connection = event.detail
+    if (isCircuit(connection)) this.#begin(connection)
+    else void this.#settleWith(connection)
+  }
+
+  #onConnectionClose = (event: CustomEvent<Connection>): void => {
+    this.observed.forget(event.detail)
+    this.#upgrades.delete(event.detail.id)
+  }
+
+  #onIdentify = (event: CustomEvent<IdentifyResult>): void => {
+    const { connection, observedAddr } = event.detail
+    if (observedAddr === undefined || this.#transport?.isFromPunchPort(connection) !== true) return
+    this.observed.note(connection, observedAddr)
+    this.#log('%p sees the punch port at %a', connection.remotePeer, observedAddr)
+  }
+
+  #begin(circuit: Connection): void {
+    const { upgrader, logger } = this.#components
+    const upgrade = new Upgrade(circuit, {
+      transport: this.#transport as SharedPortTcp,
+      upgrader,
+      logger,
+      events: this,
+      turns: this.#turns,
+      observed: async signal => this.#waitForObservation(signal),
+      localAddresses: () => this.#localAddresses(),
+    })
+    this.#upgrades.set(circuit.id, upgrade)
+    const direct = this.#components.connectionManager.getConnections(circuit.remotePeer).find(isDirect)
+    if (direct !== undefined) upgrade.succeedWith(direct)
+    else if (upgrade.role === 'responder') void upgrade.respond()
+    // whatever other circuits lead to the same peer are replaced, too
+    upgrade.outcome.then(
+      connection => this.#pendingTo(circuit.remotePeer).forEach(it => it.succeedWith(connection)),
+      () => {},
+    )
+  }
+
+  /** A responder has opened an exchange. DCUtR.md: it comes over a circuit that this node has dialled. */
+  async #onExchange(stream: Stream, connection: Connection): Promise<void> {
+    const upgrade = this.#upgrades.get(connection.id)
+    if (upgrade?.role !== 'initiator' || !upgrade.isPending) {
+      stream.abort(new Error('no exchange is expected over this connection'))
+      return
+    }
+    if (!this.#yieldTo(connection.remotePeer)) {
+      stream.abort(new Error('this node is punching to that peer'))
+      return
+    }
+    await upgrade.answer(stream)
+  }
+
+  /**
+   * Two peers that dial each other at the same moment have two circuits, and opposite roles on them. The punch of the
+   * responder with the smaller peer id goes on, the other one waits for its end; both sides decide alike.
+   */
+  #yieldTo(remotePeer: PeerId): boolean {
+    const own = this.#pendingTo(remotePeer).find(it => it.role === 'responder' && it.isPunching)
+    if (own === undefined) return true
+    if (this.#components.peerId.toString() < remotePeer.toString()) return false
+    own.yield()
+    return true
+  }
+
+  /** A direct connection that is no punch's own makes the pending upgrades to its peer needless, once it is proved. */
+  async #settleWith(direct: Connection): Promise<void> {
+    const pending = this.#pendingTo(direct.remotePeer)
+    if (pending.length === 0 || pending.some(it => it.isPunching)) return
+    try {
+      await proveConnection(direct, { signal: AbortSignal.timeout(PROOF_TIMEOUT_MS) })
+      for (const upgrade of this.#pendingTo(direct.remotePeer)) upgrade.succeedWith(direct)
+    } catch (error) {
+      this.#log('a direct connection to %p did not prove itself - %e', direct.remotePeer, error)
+    }
+  }
+
+  #pendingTo(remotePeer: PeerId): Upgrade[] {
+    return [...this.#upgrades.values()].filter(it => it.isPending && it.circuit.remotePeer.equals(remotePeer))
+  }
+
+  #localAddresses(): LocalAddresses {
+    const { addressManager, transportManager } = this.#components
+    return {
+      observed: this.observed.endpoints(),
+      announced: addressManager.getAddressesWithMetadata().flatMap(it => (isTold(it) ? [it.multiaddr] : [])),
+      listening: transportManager.getAddrs().filter(addr => TCP.exactMatch(addr)),
+    }
+  }
+
+  async #waitForObservation(signal: AbortSignal): Promise<void> {
+    const { connectionManager, events } = this.#components
+    const awaited = connectionManager.getConnections().some(it => this.#transport?.isFromPunchPort(it))
+    if (!awaited || this.observed.endpoints().length > 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timeout = AbortSignal.any([signal, AbortSignal.timeout(OBSERVATION_TIMEOUT_MS)])
+    timeout.addEventListener('abort', () => resolve(), { once: true })
+    events.addEventListener('peer:identify', () => resolve(), { once: true, signal: timeout })
+    await promise
+  }
+}
+
+/** Told by a person or a port mapping, and not guessed from the network interfaces. */
+function isTold({ type, multiaddr }: NodeAddress): boolean {
+  return (
+    (type === 'announce' || type === 'ip-mapping') && TCP.matches(multiaddr) && !Circuit.matches(multiaddr)
+  )
+}
+
+function isCircuit(connection: Connection): boolean {
+  return Circuit.exactMatch(connection.remoteAddr)
+}
+
+function isDirect(connection: Connection): boolean {
+  return !isCircuit(connection) && connection.status === 'open'
+}

@@ -1,0 +1,242 @@
+/**
+ * The upgrade of one circuit to a direct connection: attempts, one after the other, and their outcome.
+ *
+ * The responder drives: it opens each exchange. The initiator answers, and cannot know whether another attempt will
+ * come, so it waits a while after a failed one. A failed upgrade never costs the circuit.
+ */
+
+import { CircuitRetirement } from './retirement.ts'
+import { HolePunchFailedError } from '../errors.ts'
+import { answerExchange, openExchange } from './exchange.ts'
+import { privateCandidates, publicCandidates, RemoteCandidates, shareHost } from './candidates.ts'
+import { punch } from './punch.ts'
+import type { HolePunchEvents, PunchRole } from './events.ts'
+import type { PeerTurns } from './peer-turns.ts'
+import type { LocalAddresses } from './candidates.ts'
+import type { SharedPortTcp } from '../transport/shared-port-tcp.ts'
+import type { ComponentLogger, Connection, Logger, Stream, Upgrader } from '@libp2p/interface'
+import type { TypedEventTarget } from 'main-event'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** DCUtR.md: "B SHOULD retry twice (thus a total of 3 attempts)". */
+export const MAX_ATTEMPTS = 3
+
+/**
+ * How long the initiator waits for the responder to open an exchange, in milliseconds. A responder that waits for
+ * identify first, as go-libp2p and js-libp2p do, needs two round trips before it starts; 10 s is libp2p's time-out
+ * for these (`DEFAULT_PROTOCOL_NEGOTIATION_TIMEOUT`).
+ */
+const PATIENCE_MS = 10_000
+
+/** What upgrades have in common. */
+export interface UpgradeContext {
+  transport: SharedPortTcp
+  upgrader: Upgrader
+  logger: ComponentLogger
+  events: TypedEventTarget<HolePunchEvents>
+  turns: PeerTurns
+  /** Resolves when relays have had a chance to say what they observed. */
+  observed: (signal: AbortSignal) => Promise<void>
+  localAddresses: () => LocalAddresses
+}
+
+/** One upgrade. `outcome` settles once: with the direct connection, or a `HolePunchFailedError`. */
+export class Upgrade {
+  readonly circuit: Connection
+  readonly role: PunchRole
+  readonly outcome: Promise<Connection>
+
+  readonly #context: UpgradeContext
+  readonly #log: Logger
+  readonly #settle = Promise.withResolvers<Connection>()
+  readonly #stopped = new AbortController()
+  #current: AbortController | undefined
+  #patience: NodeJS.Timeout | undefined
+  #startedAt: number | undefined
+  #attempts = 0
+
+  constructor(circuit: Connection, context: UpgradeContext) {
+    this.circuit = circuit
+    this.role = circuit.direction === 'inbound' ? 'responder' : 'initiator'
+    this.outcome = this.#settle.promise
+    // a node that waits for nobody's outcome must not die of it
+    this.outcome.catch(() => {})
+    this.#context = context
+    this.#log = context.logger.forComponent(`throughnat:holepunch:${this.role}`)
+    circuit.addEventListener('close', () => this.#fail(this.#error('circuit-closed')), { once: true })
+    if (this.role === 'initiator') this.#awaitExchange()
+  }
+
+  /** True while the upgrade may still succeed. */
+  get isPending(): boolean {
+    return !this.#stopped.signal.aborted
+  }
+
+  /** True while an attempt is under way. */
+  get isPunching(): boolean {
+    return this.#current !== undefined
+  }
+
+  /** Gives up the attempt under way, if any, without counting it; the next one waits for its turn. */
+  yield(): void {
+    if (this.#current === undefined) return
+    this.#attempts--
+    this.#current.abort(new Error('a punch of the same peer goes first'))
+  }
+
+  /** Runs all attempts of the responder. Never throws; see `outcome`. */
+  async respond(): Promise<void> {
+    this.#begin()
+    let failure: unknown
+    while (this.#attempts < MAX_ATTEMPTS && this.isPending) {
+      try {
+        await this.#attempt(init => openExchange(init))
+        return
+      } catch (error) {
+        failure = error
+        if (!isWorthRetrying(error)) break
+      }
+    }
+    this.#fail(failure)
+  }
+
+  /** Takes part in an exchange that the responder has opened. Never throws; see `outcome`. */
+  async answer(stream: Stream): Promise<void> {
+    this.#begin()
+    clearTimeout(this.#patience)
+    this.#current?.abort(new Error('the responder has begun another attempt'))
+    try {
+      await this.#attempt(init => answerExchange(init, stream))
+    } catch (error) {
+      if (this.#attempts >= MAX_ATTEMPTS || !isWorthRetrying(error)) this.#fail(error)
+      else this.#awaitExchange(error)
+    }
+  }
+
+  /** Ends the upgrade because a direct connection has come about in another way. */
+  succeedWith(connection: Connection): void {
+    this.#succeed(connection)
+  }
+
+  /** Ends the upgrade; `outcome` rejects with reason `stopped` if it was pending. */
+  stop(): void {
+    this.#fail(this.#error('stopped'))
+  }
+
+  async #attempt(exchange: (init: Parameters<typeof openExchange>[0]) => Promise<Connection>): Promise<void> {
+    const endTurn = await this.#context.turns.take(this.circuit.remotePeer)
+    if (!this.isPending) return endTurn()
+    const current = new AbortController()
+    this.#current = current
+    this.#attempts++
+    const signal = AbortSignal.any([current.signal, this.#stopped.signal])
+    try {
+      await this.#context.observed(signal)
+      const local = this.#context.localAddresses()
+      const remote = new RemoteCandidates([...local.observed, ...local.listening])
+      const direct = await exchange({
+        circuit: this.circuit,
+        logger: this.#context.logger,
+        remote,
+        candidates: () => this.#offer(local, remote),
+        punch: async rttMs => this.#punch(local, remote, rttMs, signal),
+      })
+      this.#succeed(direct)
+    } catch (error) {
+      // an empty offer is sent all the same: it tells the remote at once, which may know a way in at its end
+      const { reason } = error as Partial<HolePunchFailedError>
+      const isBlind = publicCandidates(this.#context.localAddresses()).length === 0
+      throw isBlind && reason === 'protocol' ? this.#error('no-local-candidates', { cause: error }) : error
+    } finally {
+      if (this.#current === current) this.#current = undefined
+      endTurn()
+    }
+  }
+
+  #offer(local: LocalAddresses, remote: RemoteCandidates): Multiaddr[] {
+    const offer = publicCandidates(local)
+    // only the initiator has read the other's offer by now, and one private SYN each way is not needed
+    return shareHost(offer, remote.public) ? [...offer, ...privateCandidates(local)] : offer
+  }
+
+  async #punch(
+    local: LocalAddresses,
+    remote: RemoteCandidates,
+    rttMs: number,
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    const behindSameNat = shareHost(publicCandidates(local), remote.public)
+    const candidates = behindSameNat ? [...remote.public, ...remote.private] : remote.public
+    const { transport, upgrader } = this.#context
+    const { role, circuit } = this
+    this.#emit('holepunch:attempt', { n: this.#attempts, rttMs, candidates })
+    return punch(
+      {
+        transport,
+        upgrader,
+        remotePeer: circuit.remotePeer,
+        candidates,
+        role,
+        fromPunchPort: true,
+        log: this.#log,
+      },
+      signal,
+    )
+  }
+
+  #awaitExchange(failure: unknown = this.#error('not-supported')): void {
+    this.#patience = setTimeout(() => this.#fail(failure), PATIENCE_MS)
+    this.#patience.unref()
+  }
+
+  #begin(): void {
+    if (this.#startedAt !== undefined) return
+    this.#startedAt = performance.now()
+    this.#emit('holepunch:started', {})
+  }
+
+  #succeed(direct: Connection): void {
+    if (!this.isPending) return
+    this.#end()
+    this.#settle.resolve(direct)
+    if (this.#startedAt !== undefined)
+      this.#emit('holepunch:succeeded', { remoteAddr: direct.remoteAddr, elapsedMs: this.#elapsedMs() })
+    void new CircuitRetirement(this.circuit, direct, this.#log).run()
+  }
+
+  #fail(error: unknown): void {
+    if (!this.isPending) return
+    this.#begin()
+    this.#end()
+    const failure =
+      error instanceof HolePunchFailedError ? error : this.#error('protocol', { cause: error as Error })
+    this.#log('stays relayed - %e', failure)
+    this.#settle.reject(failure)
+    this.#emit('holepunch:failed', { reason: failure.reason, elapsedMs: this.#elapsedMs() })
+  }
+
+  #end(): void {
+    clearTimeout(this.#patience)
+    this.#stopped.abort(this.#error('stopped'))
+  }
+
+  #elapsedMs(): number {
+    return performance.now() - (this.#startedAt ?? performance.now())
+  }
+
+  #error(reason: HolePunchFailedError['reason'], options?: ErrorOptions): HolePunchFailedError {
+    return new HolePunchFailedError(reason, this.circuit.remotePeer.toString(), options)
+  }
+
+  #emit(event: keyof HolePunchEvents, detail: object): void {
+    this.#context.events.safeDispatchEvent(event, {
+      detail: { peerId: this.circuit.remotePeer, role: this.role, ...detail },
+    } as never)
+  }
+}
+
+/** Another attempt can only help where timing may have been at fault. */
+function isWorthRetrying(error: unknown): boolean {
+  const { reason } = error as Partial<HolePunchFailedError>
+  return reason === 'timed-out' || reason === 'refused' || reason === 'protocol' || reason === undefined
+}

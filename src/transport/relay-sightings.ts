@@ -1,0 +1,48 @@
+/**
+ * Which remotes are relays to this node, learnt from the circuit addresses that pass by.
+ *
+ * libp2p's transport manager asks every transport whether it can listen on an address, and each in turn whether it can
+ * dial one. So the address of every circuit that this node listens on or dials passes the TCP transport before the
+ * relay itself is dialled (where `tcp()` is listed before `circuitRelayTransport()`), and it names the relay.
+ */
+
+import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+// A node has a handful of relays, and meets others in the addresses of the peers that it dials. When there are more,
+// the oldest is forgotten; a dial to it would then leave from an ephemeral port.
+const MAX_RELAYS = 1000
+
+/** The relays of one node. */
+export class RelaySightings {
+  readonly #relays = new Set<string>()
+
+  /** Notes the relay that a circuit address names; other addresses are passed over. */
+  note(addrs: readonly Multiaddr[]): void {
+    for (const addr of addrs) {
+      const relay = relayOf(addr)
+      if (relay === undefined) continue
+      this.#relays.delete(relay)
+      this.#relays.add(relay)
+      const [oldest] = this.#relays
+      if (this.#relays.size > MAX_RELAYS && oldest !== undefined) this.#relays.delete(oldest)
+    }
+  }
+
+  /** Tells whether this address, that of no circuit, leads to a relay. */
+  has(addr: Multiaddr): boolean {
+    const peerId = firstPeerId(addr)
+    return this.#relays.has(peerId ?? addr.toString())
+  }
+}
+
+/** The relay's peer id, or its whole address where the circuit address does not tell the id. */
+function relayOf(addr: Multiaddr): string | undefined {
+  if (!addr.getComponents().some(component => component.code === CODE_P2P_CIRCUIT)) return undefined
+  const relay = addr.decapsulateCode(CODE_P2P_CIRCUIT)
+  return firstPeerId(relay) ?? relay.toString()
+}
+
+function firstPeerId(addr: Multiaddr): string | undefined {
+  return addr.getComponents().find(component => component.code === CODE_P2P)?.value
+}

@@ -1,0 +1,227 @@
+/**
+ * The TCP transport: `@libp2p/tcp`, whose listener shares its port with dials to relays and with punches.
+ *
+ * Ordinary dials take an ephemeral port: a dial from the punch port to an endpoint behind a NAT would hold that
+ * 4-tuple until it times out, and the punch that follows would fail with EADDRNOTAVAIL.
+ *
+ * Works around https://github.com/libp2p/js-libp2p/issues/2620 (`@libp2p/tcp` cannot dial from a given port);
+ * test/network/upstream-faults.test.ts tells when that is mended.
+ */
+
+import { tcp as stockTcp } from '@libp2p/tcp'
+import { transportSymbol } from '@libp2p/interface'
+import { getNetConfig } from '@libp2p/utils'
+import { CODE_UNIX } from '@multiformats/multiaddr'
+import { InboundClaims } from './inbound-claims.ts'
+import { assertPortIsFree, bindToPunchPort, canSharePort, PunchPorts } from './punch-port.ts'
+import { RelaySightings } from './relay-sightings.ts'
+import type {
+  Connection,
+  CreateListenerOptions,
+  DialTransportOptions,
+  Listener,
+  Logger,
+  MultiaddrConnection,
+  Transport,
+  Upgrader,
+} from '@libp2p/interface'
+import type { TCPComponents, TCPDialOptions, TCPOptions } from '@libp2p/tcp'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { InboundClaim } from './inbound-claims.ts'
+
+/** Options of `@libp2p/tcp`, and which dials leave from the punch port. */
+export interface SharedPortTcpInit extends TCPOptions {
+  /**
+   * Tells which dials leave from the punch port, beside those to relays that this node listens on or dials through.
+   * A remote that is dialled from the punch port tells this node (by identify) the endpoint that punches come from.
+   *
+   * @default none
+   */
+  dialFromPunchPort?: (addr: Multiaddr) => boolean
+}
+
+/** How one socket is connected, below the upgrade. */
+export interface ConnectOptions {
+  /** Ends the dial. It is let go once the socket is connected: aborting it later does nothing. */
+  signal: AbortSignal
+}
+
+// Sockets that are idle at the level of TCP are not closed: libp2p's connection monitor decides what is dead, and an
+// idle direct connection must outlive any pause of the application (`@libp2p/tcp` would close it after 2 min).
+const NO_INACTIVITY_TIMEOUT = 0
+
+/** Creates the transport: a drop-in for `tcp()` of `@libp2p/tcp` in any `createLibp2p` configuration. */
+export function tcp(init: SharedPortTcpInit = {}): (components: TCPComponents) => SharedPortTcp {
+  return components => new SharedPortTcp(components, init)
+}
+
+/** The transport. Use {@link tcp}; the class is for the hole punch service, which finds it among the transports. */
+export class SharedPortTcp implements Transport {
+  readonly [transportSymbol] = true as const
+  readonly [Symbol.toStringTag] = 'throughnat/tcp'
+  /** The ports that listeners share with outbound sockets. */
+  readonly punchPorts: PunchPorts = new PunchPorts()
+  /** Inbound sockets that punches wait for. */
+  readonly inboundClaims: InboundClaims = new InboundClaims()
+
+  readonly #tcp: Transport
+  readonly #init: SharedPortTcpInit
+  readonly #relays = new RelaySightings()
+  readonly #log: Logger
+  readonly #fromPunchPort = new WeakSet<Connection>()
+
+  constructor(components: TCPComponents, init: SharedPortTcpInit) {
+    const { dialFromPunchPort: _, ...tcpOptions } = init
+    this.#init = init
+    this.#log = components.logger.forComponent('throughnat:tcp')
+    this.#tcp = stockTcp({
+      inboundSocketInactivityTimeout: NO_INACTIVITY_TIMEOUT,
+      outboundSocketInactivityTimeout: NO_INACTIVITY_TIMEOUT,
+      ...tcpOptions,
+      // `reusePort` is no part of TCPSocketOptions, but the listener hands all of them to server.listen()
+      listenOpts: { ...tcpOptions.listenOpts, ...(canSharePort() ? { reusePort: true } : {}) },
+    })(components)
+  }
+
+  /** Tells whether this connection was dialled from the punch port: only then is its observed address worth anything. */
+  isFromPunchPort(connection: Connection): boolean {
+    return this.#fromPunchPort.has(connection)
+  }
+
+  /** Dials and upgrades: relays from the punch port, anything else from an ephemeral one. */
+  async dial(addr: Multiaddr, options: DialTransportOptions): Promise<Connection> {
+    if (!this.#leavesFromPunchPort(addr)) return this.#tcp.dial(addr, options)
+    await this.punchPorts.settled()
+    let socket: MultiaddrConnection
+    try {
+      socket = await this.connectFromPunchPort(addr, options)
+    } catch (error) {
+      if (!isPortTaken(error)) throw error
+      // The 4-tuple is still in TIME_WAIT, say. The relay can be used, but it sees another endpoint than the punch's.
+      this.#log.error('dialling %a from an ephemeral port, it cannot help to punch - %e', addr, error)
+      return this.#tcp.dial(addr, options)
+    }
+    try {
+      const connection = await options.upgrader.upgradeOutbound(socket, options)
+      this.#fromPunchPort.add(connection)
+      return connection
+    } catch (error) {
+      socket.abort(error as Error)
+      throw error
+    }
+  }
+
+  /**
+   * Connects a TCP socket from the punch port and does not upgrade it.
+   *
+   * @throws {PunchPortError} if no listener of the address's family can be shared, or the 4-tuple is taken
+   * @throws what connect(2) says (ECONNREFUSED, EADDRNOTAVAIL, ...), and `AbortError`
+   */
+  async connectFromPunchPort(addr: Multiaddr, { signal }: ConnectOptions): Promise<MultiaddrConnection> {
+    const local = this.punchPorts.for(getNetConfig(addr).host)
+    if (local === undefined) throw new PunchPortError(`no listener shares its port for dials to ${addr}`)
+    const handle = bindToPunchPort(local)
+    return this.#connect(addr, { handle }, signal)
+  }
+
+  /** Connects a TCP socket from an ephemeral port and does not upgrade it. Throws as connect(2) does. */
+  async connect(addr: Multiaddr, { signal }: ConnectOptions): Promise<MultiaddrConnection> {
+    return this.#connect(addr, {}, signal)
+  }
+
+  /**
+   * `@libp2p/tcp` hands its dial options to `net.connect`, so `handle` gets there. The signal stays attached to the
+   * socket for life: aborting it after the connect would kill the connection. So it gets one that nobody else has.
+   */
+  async #connect(addr: Multiaddr, socketOptions: object, signal: AbortSignal): Promise<MultiaddrConnection> {
+    signal.throwIfAborted()
+    const dialling = new AbortController()
+    const abort = (): void => dialling.abort(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    try {
+      const options = { ...socketOptions, signal: dialling.signal, upgrader: connectOnly }
+      const socket: unknown = await this.#tcp.dial(addr, options as unknown as TCPDialOptions)
+      return socket as MultiaddrConnection
+    } finally {
+      signal.removeEventListener('abort', abort)
+    }
+  }
+
+  /** Creates a listener whose port can be shared, and which hands sockets that a punch waits for to that punch. */
+  createListener(options: CreateListenerOptions): Listener {
+    const listener = this.#tcp.createListener({ ...options, upgrader: this.#claiming(options.upgrader) })
+    return canSharePort() ? this.#sharing(listener) : listener
+  }
+
+  #sharing(listener: Listener): Listener {
+    const listen = listener.listen.bind(listener)
+    listener.listen = async addr => {
+      if (isUnix(addr)) return listen(addr)
+      const { host, port } = getNetConfig(addr)
+      if (port) assertPortIsFree({ host, port })
+      const listening = listen(addr).then(() => {
+        const [bound] = listener.getAddrs()
+        if (bound === undefined) return
+        const release = this.punchPorts.add({ host, port: getNetConfig(bound).port ?? 0 })
+        listener.addEventListener('close', release, { once: true })
+      })
+      this.punchPorts.announce(listening)
+      return listening
+    }
+    return listener
+  }
+
+  listenFilter(addrs: Multiaddr[]): Multiaddr[] {
+    this.#relays.note(addrs)
+    return this.#tcp.listenFilter(addrs)
+  }
+
+  dialFilter(addrs: Multiaddr[]): Multiaddr[] {
+    this.#relays.note(addrs)
+    return this.#tcp.dialFilter(addrs)
+  }
+
+  #leavesFromPunchPort(addr: Multiaddr): boolean {
+    if (!canSharePort() || isUnix(addr)) return false
+    return this.#init.dialFromPunchPort?.(addr) === true || this.#relays.has(addr)
+  }
+
+  #claiming(upgrader: Upgrader): Upgrader {
+    const upgradeInbound: Upgrader['upgradeInbound'] = async (
+      socket: MultiaddrConnection,
+      options: never,
+    ) => {
+      const claim = this.#claimOn(socket.remoteAddr)
+      if (claim === undefined) return upgrader.upgradeInbound(socket, options)
+      claim.take(socket)
+    }
+    return Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound })
+  }
+
+  #claimOn(remote: Multiaddr): InboundClaim | undefined {
+    if (isUnix(remote)) return undefined
+    const { host, port } = getNetConfig(remote)
+    return this.inboundClaims.find(host, port ?? 0)
+  }
+}
+
+/** Stands in for the upgrader where only a connected socket is wanted. */
+const connectOnly = {
+  upgradeOutbound: async (socket: MultiaddrConnection): Promise<MultiaddrConnection> => socket,
+}
+
+function isUnix(addr: Multiaddr): boolean {
+  return addr.getComponents()[0]?.code === CODE_UNIX
+}
+
+function isPortTaken(error: unknown): boolean {
+  if (error instanceof PunchPortError) return true
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL'
+}
+
+/** Thrown when a dial cannot leave from the punch port. */
+export class PunchPortError extends Error {
+  static override readonly name = 'PunchPortError'
+  override readonly name = 'PunchPortError'
+}

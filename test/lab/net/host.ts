@@ -1,0 +1,35 @@
+/** A machine on which programs run: public, or on the LAN of a NAT. */
+import { Machine } from './machine.ts'
+import { createNamespace } from './namespaces.ts'
+import type { MachineInit } from './machine.ts'
+import type { Nat } from './nat.ts'
+import type { Segment } from './segment.ts'
+
+const DEVICE = 'eth0'
+
+export interface HostInit {
+  readonly name: string
+  readonly namespaceName: string
+  /** 0 on a LAN. */
+  readonly site: number
+  readonly segment: Segment
+  readonly behind: Nat | undefined
+}
+
+export class Host extends Machine {
+  /** The NAT whose LAN this host is on. */
+  readonly behind: Nat | undefined
+
+  constructor(init: MachineInit & { behind: Nat | undefined }) {
+    super(init)
+    this.behind = init.behind
+  }
+}
+
+/** Makes a host with all address families of the segment. */
+export async function createHost({ name, namespaceName, site, segment, behind }: HostInit): Promise<Host> {
+  const namespace = await createNamespace(namespaceName, { forwarding: false })
+  const { ipv4, ipv6 } = segment
+  const attachment = await segment.attach({ namespace, device: DEVICE, site, ipv4, ipv6 })
+  return new Host({ name, namespace, device: DEVICE, attachment, behind })
+}
