@@ -11,6 +11,7 @@ import { TypedEventEmitter } from 'main-event'
 import { ephemeralIdentity, loadIdentity } from '../src/identity.ts'
 import { commonOptions } from '../src/node.ts'
 import { Accounting } from './accounting.ts'
+import { PublicAddresses } from './public-addresses.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type { AbortOptions, ComponentLogger, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -106,7 +107,7 @@ async function identityOf({ dataDir }: RelayInit): Promise<PrivateKey> {
   return dataDir === undefined ? ephemeralIdentity() : loadIdentity(dataDir)
 }
 
-type RelayLibp2p = Libp2p<{ relay: CircuitRelayService }>
+type RelayLibp2p = Libp2p<{ relay: CircuitRelayService; publicAddresses: PublicAddresses }>
 
 class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
   readonly #init: RelayInit
@@ -124,9 +125,10 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
     this.#libp2p = await createStockRelay(this.#init, this.#privateKey, accounting)
     await accounting.watch(this.#libp2p)
     await this.#libp2p.start()
+    this.#libp2p.services.publicAddresses.vouch()
   }
 
-  get libp2p(): Libp2p {
+  get libp2p(): RelayLibp2p {
     if (this.#libp2p === undefined) throw new TypeError('the relay has not been started')
     return this.#libp2p
   }
@@ -136,7 +138,7 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
   }
 
   get addrs(): Multiaddr[] {
-    return this.libp2p.getMultiaddrs()
+    return this.libp2p.services.publicAddresses.list()
   }
 
   async stop(): Promise<void> {
@@ -170,6 +172,7 @@ async function createStockRelay(
     },
     services: {
       ...common.services,
+      publicAddresses: components => new PublicAddresses(components),
       relay: circuitRelayServer({
         maxInboundHopStreams: MAX_CIRCUITS_PER_CONNECTION,
         maxOutboundStopStreams: MAX_CIRCUITS_PER_CONNECTION,

@@ -68,7 +68,12 @@ export function openService(
     } catch (cause) {
       stream.abort(cause as Error)
       if (signal.aborted || cause instanceof ServiceRefusedError) throw cause
-      throw failure('protocol', service, `the exchange broke off (${(cause as Error).message}). Try again`, cause)
+      throw failure(
+        'protocol',
+        service,
+        `the exchange broke off (${(cause as Error).message}). Try again`,
+        cause,
+      )
     }
   })
 }
@@ -90,9 +95,17 @@ async function open(openStream: OpenStream, service: string, signal: AbortSignal
 function refusal(status: Exclude<TunnelStatus, 'ok'>, service: string): ServiceRefusedError {
   switch (status) {
     case 'refused':
-      return failure('refused', service, 'it does not exist there, or is not open to this peer. Ask its owner')
+      return failure(
+        'refused',
+        service,
+        'it does not exist there, or is not open to this peer. Ask its owner',
+      )
     case 'unavailable':
-      return failure('service-down', service, 'the remote peer could not connect to it. Check that it runs there')
+      return failure(
+        'service-down',
+        service,
+        'the remote peer could not connect to it. Check that it runs there',
+      )
     case 'busy':
       return failure('service-down', service, 'too many connections are open. Close some or try again later')
     case 'malformed':
@@ -100,6 +113,13 @@ function refusal(status: Exclude<TunnelStatus, 'ok'>, service: string): ServiceR
   }
 }
 
-function failure(reason: ServiceFailure, service: string, what: string, cause?: unknown): ServiceRefusedError {
-  return new ServiceRefusedError(reason, service, `Service "${service}" cannot be reached: ${what}.`, { cause })
+function failure(
+  reason: ServiceFailure,
+  service: string,
+  what: string,
+  cause?: unknown,
+): ServiceRefusedError {
+  return new ServiceRefusedError(reason, service, `Service "${service}" cannot be reached: ${what}.`, {
+    cause,
+  })
 }

@@ -28,7 +28,13 @@ export interface TunnelRequest {
  */
 export type TunnelStatus = 'ok' | 'refused' | 'unavailable' | 'busy' | 'malformed'
 
-const statuses: readonly string[] = ['ok', 'refused', 'unavailable', 'busy', 'malformed'] satisfies TunnelStatus[]
+const statuses: readonly string[] = [
+  'ok',
+  'refused',
+  'unavailable',
+  'busy',
+  'malformed',
+] satisfies TunnelStatus[]
 
 /** Longest service name, in characters. A DNS label has 63 at the most (RFC 1035, 2.3.4), and names are of that kind. */
 export const MAX_SERVICE_NAME_LENGTH = 63
@@ -48,7 +54,7 @@ export const MAX_CONNECTIONS_PER_PEER = 256
  * libp2p's cap is above the services' own, because what exceeds it is reset without an answer, and what exceeds
  * theirs is told that it is `busy`. Half as much again is room for the answers in flight.
  */
-export const tunnelHandlerOptions: Readonly<Required<Omit<StreamHandlerOptions, 'signal' | 'force'>>> = {
+export const tunnelHandlerOptions: Readonly<StreamHandlerOptions> = {
   maxInboundStreams: MAX_CONNECTIONS_PER_PEER * 1.5,
   maxOutboundStreams: MAX_CONNECTIONS_PER_PEER,
   runOnLimitedConnection: true,

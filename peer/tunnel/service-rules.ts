@@ -17,7 +17,7 @@ export interface ServiceAddress {
 }
 
 /** Peer ids as text, in any of their spellings, or everyone who can reach this peer. */
-export type ServiceRule = 'anyone' | Iterable<string>
+export type ServiceRule = 'anyone' | ReadonlySet<string>
 
 export interface ServiceRules {
   /** Finds the address of a service for a peer, given by its id as base58 text, or tells why there is none. */
@@ -43,7 +43,8 @@ export function createServiceRules(
   const addresses = new Map(services)
   const rules = new Map<string, 'anyone' | Set<string>>()
   for (const [name, rule] of allow) {
-    if (!addresses.has(name)) problems.push({ where: `rule "${name}"`, what: 'there is no service of that name' })
+    if (!addresses.has(name))
+      problems.push({ where: `rule "${name}"`, what: 'there is no service of that name' })
     rules.set(name, rule === 'anyone' ? rule : new Set(parsePeerIds(name, rule, problems)))
   }
   if (problems.length > 0) throw new InvalidConfigError(problems)

@@ -9,8 +9,8 @@ import { AbortError, StreamResetError } from '@libp2p/interface'
 import type { Connection, Stream } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import type { TypedEventTarget } from 'main-event'
-import { connect } from 'node:net'
 import type { Socket } from 'node:net'
+import { connectLocal } from './connect-local.ts'
 import { withDeadline } from './deadline.ts'
 import { readMessage } from './message.ts'
 import { decodeRequest, encodeResponse, MAX_CONNECTIONS_PER_PEER } from './protocol.ts'
@@ -186,16 +186,23 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     } else if (!this.#connections.enter(caller.peerId)) {
       await this.#refuse(stream, caller, 'busy', 'busy', signal)
     } else {
-      await this.#connect(stream, caller, address, signal).finally(() => this.#connections.leave(caller.peerId))
+      await this.#connect(stream, caller, address, signal).finally(() =>
+        this.#connections.leave(caller.peerId),
+      )
     }
   }
 
-  async #connect(stream: Stream, caller: Caller, address: ServiceAddress, signal: AbortSignal): Promise<void> {
+  async #connect(
+    stream: Stream,
+    caller: Caller,
+    address: ServiceAddress,
+    signal: AbortSignal,
+  ): Promise<void> {
     let socket: Socket
     const { connectMs } = this.#limits
     try {
       socket = await withDeadline(connectMs, 'The service did not accept in time', signal, signal =>
-        connectTcp(address, stream, signal),
+        connectLocal(address, stream, signal),
       )
     } catch (error) {
       if (stream.status === 'open') {
@@ -259,35 +266,6 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     if (error !== undefined) detail.error = error
     this.safeDispatchEvent('service:refused', { detail })
   }
-}
-
-/** Connects to a local service. Gives up when the stream closes, since nobody waits for the answer any more. */
-function connectTcp(address: ServiceAddress, stream: Stream, signal: AbortSignal): Promise<Socket> {
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>()
-  const socket = connect({ ...address, allowHalfOpen: true, noDelay: true, keepAlive: true })
-  const stop = (): void => {
-    socket.off('connect', onConnect)
-    socket.off('error', fail)
-    stream.removeEventListener('close', onClose)
-    signal.removeEventListener('abort', onAbort)
-  }
-  const fail = (error: Error): void => {
-    stop()
-    socket.destroy()
-    reject(error)
-  }
-  const onConnect = (): void => {
-    stop()
-    resolve(socket)
-  }
-  const onClose = (): void => fail(new StreamResetError('The remote peer left before the service had accepted'))
-  const onAbort = (): void => fail(signal.reason)
-  socket.on('connect', onConnect)
-  socket.on('error', fail)
-  stream.addEventListener('close', onClose)
-  signal.addEventListener('abort', onAbort)
-  if (stream.status !== 'open') onClose()
-  return promise
 }
 
 /** Resolves when the stream is closed on both sides, or reset. */

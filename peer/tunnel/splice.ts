@@ -197,7 +197,7 @@ class Splice {
       // The window update has no connection to go out on. What was buffered is delivered; 'close' tells the rest.
     }
     this.#isResuming = false
-    if (this.#socket.writableNeedDrain && this.#stream.readStatus === 'readable') this.#stream.pause()
+    if (this.#socket.writableNeedDrain && isReadable(this.#stream)) this.#stream.pause()
   }
 
   #onRemoteCloseWrite = (): void => {
@@ -261,6 +261,11 @@ class Splice {
     this.#unlisten()
     act()
   }
+}
+
+/** Tells whether a stream can be paused; a paused or closed one cannot. */
+function isReadable(stream: Stream): boolean {
+  return stream.readStatus === 'readable'
 }
 
 function closedWithoutEnd(stream: Stream): Error {

@@ -31,6 +31,9 @@ const FORWARDING: readonly (readonly [string, string])[] = [
   ['net/ipv6/conf/all/forwarding', '1'],
   ['net/ipv4/conf/all/send_redirects', '0'],
   ['net/ipv4/conf/default/send_redirects', '0'],
+  // Docker loads br_netfilter, which would pass what hosts of one LAN say to each other through the NAT.
+  ['net/bridge/bridge-nf-call-iptables', '0'],
+  ['net/bridge/bridge-nf-call-ip6tables', '0'],
 ]
 
 /** One namespace, addressed by name. It holds no state of its own and can be deleted from anywhere. */
@@ -62,9 +65,14 @@ export class Namespace {
     await this.exec(['nft', '-f', '-'], { input: commands })
   }
 
-  /** Writes kernel settings (paths below /proc/sys). The network ones are per namespace. */
+  /**
+   * Writes kernel settings (paths below /proc/sys), as far as the kernel has them. The network ones are per
+   * namespace.
+   */
   async set(settings: readonly (readonly [path: string, value: string])[]): Promise<void> {
-    const script = settings.map(([path, value]) => `echo ${value} > /proc/sys/${path}\n`).join('')
+    const script = settings
+      .map(([path, value]) => `test ! -e /proc/sys/${path} || echo ${value} > /proc/sys/${path}\n`)
+      .join('')
     await this.exec(['sh', '-e'], { input: script })
   }
 }

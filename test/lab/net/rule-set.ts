@@ -75,18 +75,16 @@ function inboundRules({ filtering, hairpinning }: Translation, external: string)
 }
 
 function outboundRules(translation: Translation, external: string): string[] {
-  const leaves = translation.hairpinning ? 'oifname { "wan0", "lan0" }' : 'oifname "wan0"'
-  return [
-    // What came from outside keeps its source: without this, hairpinning would catch it on its way to the LAN.
-    'iifname "wan0" accept',
-    ...(hasExactMapping(translation)
-      ? [
-          `${leaves} snat ip to ip saddr . tcp sport map @endpoint`,
-          `${leaves} tcp sport @taken snat to ${external} random`,
-        ]
-      : []),
-    `${leaves} snat to ${external}${translation.mapping === 'apdm' ? ' fully-random' : ''}`,
+  const leaving = ['oifname "wan0"']
+  if (translation.hairpinning) leaving.push('iifname "lan0" oifname "lan0" ct status dnat')
+  const exact = [
+    'snat ip to ip saddr . tcp sport map @endpoint',
+    // Another inside endpoint has this port already.
+    `tcp sport @taken snat to ${external} random`,
   ]
+  const anyPort = `snat to ${external}${translation.mapping === 'apdm' ? ' fully-random' : ''}`
+  const statements = [...(hasExactMapping(translation) ? exact : []), anyPort]
+  return leaving.flatMap(match => statements.map(statement => `${match} ${statement}`))
 }
 
 /** An outbound packet shows inside and outside at once: the tuple of its connection, and its own header. */

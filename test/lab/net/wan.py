@@ -50,10 +50,12 @@ def legs_of(packet):
 
 
 def flow_of(packet):
-    """Addresses and, without options or extension headers, ports."""
+    """Addresses, and for TCP and UDP without options or extension headers the ports."""
     if packet[VNET_HEADER] >> 4 == 4:
-        return packet[VNET_HEADER + 12 : VNET_HEADER + 24]
-    return packet[VNET_HEADER + 8 : VNET_HEADER + 44]
+        has_ports = packet[VNET_HEADER + 9] in (6, 17)
+        return packet[VNET_HEADER + 12 : VNET_HEADER + (24 if has_ports else 20)]
+    has_ports = packet[VNET_HEADER + 6] in (6, 17)
+    return packet[VNET_HEADER + 8 : VNET_HEADER + (44 if has_ports else 40)]
 
 
 class Impairment:

@@ -1,0 +1,88 @@
+/** A program on a host of the lab, from the test's side: requests that are awaited, events that are kept. */
+
+import { EventEmitter, once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { createInterface } from 'node:readline'
+import type { ChildProcess } from 'node:child_process'
+import type { Host } from './net/network.ts'
+
+const AGENT = fileURLToPath(new URL('agent.ts', import.meta.url))
+
+/** How long any one request may take, in milliseconds, unless it says so itself. */
+const TIMEOUT_MS = 30_000
+
+export interface LabEvent {
+  event: string
+  at: number
+  name: string
+  [field: string]: unknown
+}
+
+interface Reply {
+  id: number
+  error?: { name: string; message: string; reason?: string }
+  [field: string]: unknown
+}
+
+/** Thrown where a request failed on its host; `name` and `reason` are those of the error there. */
+export class RemoteError extends Error {
+  readonly reason: string | undefined
+
+  constructor(host: string, error: NonNullable<Reply['error']>) {
+    super(`on ${host}: ${error.message}`)
+    this.name = error.name
+    this.reason = error.reason
+  }
+}
+
+export class Remote {
+  readonly host: Host
+  /** All events so far, in order. */
+  readonly events: LabEvent[] = []
+  /** What the program wrote to stderr. */
+  stderr = ''
+
+  readonly #child: ChildProcess
+  readonly #replies = new EventEmitter()
+  #requests = 0
+
+  constructor(host: Host) {
+    this.host = host
+    this.#child = host.spawn(process.execPath, [AGENT], { stdio: ['pipe', 'pipe', 'pipe'] })
+    this.#replies.setMaxListeners(0)
+    createInterface(this.#child.stdout!).on('line', line => this.#receive(line))
+    this.#child.stderr!.setEncoding('utf8').on('data', text => {
+      this.stderr += text
+    })
+    this.#child.once('exit', code => this.#replies.emit('gone', code))
+  }
+
+  /** Asks the program for something and resolves with its reply. */
+  async do<Result>(action: string, args: object = {}, timeoutMs: number = TIMEOUT_MS): Promise<Result> {
+    const id = ++this.#requests
+    const gone = new AbortController()
+    const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs + 5_000)])
+    const onGone = (code: unknown): void =>
+      gone.abort(new Error(`the program on ${this.host.name} ended with ${code}: ${this.stderr}`))
+    this.#replies.once('gone', onGone)
+    this.#child.stdin!.write(`${JSON.stringify({ id, do: action, timeoutMs, ...args })}\n`)
+    try {
+      const [reply] = (await once(this.#replies, String(id), { signal })) as [Reply]
+      if (reply.error !== undefined) throw new RemoteError(this.host.name, reply.error)
+      return reply as Result
+    } finally {
+      this.#replies.off('gone', onGone)
+    }
+  }
+
+  /** Ends the program. */
+  stop(): void {
+    this.#child.stdin!.end()
+  }
+
+  #receive(line: string): void {
+    const message = JSON.parse(line) as Reply | LabEvent
+    if ('event' in message) this.events.push(message as LabEvent)
+    else this.#replies.emit(String(message.id), message)
+  }
+}
