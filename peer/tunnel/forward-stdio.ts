@@ -119,7 +119,8 @@ class StdioDuplex extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#leaveStdin()
-    this.#stdout.off('error', this.#onError)
+    // A failed write is told to its callback first, and then as an event that would end the process if unheard.
+    if (error === null) this.#stdout.off('error', this.#onError)
     done(error)
   }
 }

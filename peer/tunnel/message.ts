@@ -92,6 +92,8 @@ export function readMessage(stream: Stream, options: { signal?: AbortSignal } = 
     }
   }
   const onEnd = (): void => {
+    // The 'end' of a stream that was cut precedes its 'close', which says why.
+    if (stream.status !== 'open') return
     fail(new InvalidMessageError(`The stream ended after ${received.byteLength} bytes of a message`))
   }
   const onClose = (event: StreamCloseEvent): void => fail(event.error ?? new StreamResetError())
@@ -102,7 +104,7 @@ export function readMessage(stream: Stream, options: { signal?: AbortSignal } = 
   stream.addEventListener('close', onClose)
   signal?.addEventListener('abort', onAbort)
   if (signal?.aborted) onAbort()
-  else if (stream.readableEnded) onEnd()
   else if (stream.status !== 'open') fail(new StreamResetError())
+  else if (stream.readableEnded) onEnd()
   return promise
 }

@@ -225,8 +225,12 @@ class Splice {
   }
 
   #onSocketClose = (): void => {
-    if (this.#isInDone && this.#isOutDone) this.#settle(() => this.#ended.resolve(this.#traffic))
-    else this.#cut(new ConnectionClosedError('The local socket was closed before both directions had ended'))
+    // A socket closes by itself after both ends, while the stream may still be flushing what was read from it.
+    if (!this.#isInDone || !this.#socket.readableEnded) {
+      this.#cut(new ConnectionClosedError('The local socket was closed before both directions had ended'))
+    } else if (this.#isOutDone) {
+      this.#settle(() => this.#ended.resolve(this.#traffic))
+    }
   }
 
   #onAbort = (): void => {

@@ -116,10 +116,7 @@ class Reading {
   }
 
   #declareOptions(parser: Parser, table: Command['options']): void {
-    parser
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .version(this.#program.version, '--version', 'Show the version')
+    parser.allowUnknownOption().allowExcessArguments()
     for (const { key, name, flag, spec } of nameOptions(withGlobalOptions(table))) {
       const isSwitch = spec.kind === 'boolean'
       // The value is optional to commander, so that its absence comes back here instead of ending the pass.
@@ -131,6 +128,7 @@ class Reading {
       parser.option(`--no-${name}`)
       parser.on(`option:no-${name}`, () => this.#flags.push({ key, flag: `--no-${name}`, text: 'false' }))
     }
+    parser.version(this.#program.version, '--version', 'Show the version')
   }
 
   #end(parser: Parser, command: Command): void {
@@ -147,7 +145,10 @@ class Reading {
     const { operands, unknown } = sortArguments(this.root.args)
     const [first] = operands
     if (unknown.length === 0 && first === undefined) this.root.help({ error: true })
-    const problems = unknown.map(argument => unknownFlag(argument, this.root))
+    const problems = unknown.map(argument => {
+      const { where, what } = unknownFlag(argument, this.root)
+      return { where, what: `${what}; options of a command come after its name`, isUsage: true }
+    })
     if (unknown.length === 0 && first !== undefined) {
       const what = `unknown command${nearestHint(
         first,

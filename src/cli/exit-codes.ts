@@ -19,6 +19,7 @@ export type StopSignal = 'SIGINT' | 'SIGTERM'
 
 const byErrorName: Readonly<Record<string, number>> = {
   UsageError: exitCodes.usage,
+  InvalidTargetError: exitCodes.usage,
   InvalidConfigError: exitCodes.configuration,
   IdentityError: exitCodes.configuration,
   UnsupportedRuntimeError: exitCodes.configuration,

@@ -4,7 +4,8 @@
  * Everything comes from the tables that the command line is parsed with.
  */
 
-import type { Argument, Option, Command as Parser } from 'commander'
+import type { Argument, Command as Parser } from 'commander'
+import { Option } from 'commander'
 import type { OptionDescription } from '../config/describe.ts'
 import { describeTable } from '../config/describe.ts'
 import type { Command } from './command.ts'
@@ -45,7 +46,7 @@ function describeOptionsOf(parser: Parser, own: readonly OptionDescription[]): v
     if (description === undefined && option.long !== '--version') option.hideHelp()
     if (description === undefined || shared.includes(description)) option.helpGroup(everyCommand)
   }
-  parser.helpOption('-h, --help', 'Show this help')
+  parser.addHelpOption(new Option('-h, --help', 'Show this help').helpGroup(everyCommand))
   const usageOf = (option: Option): string => byFlag.get(option.long)?.usage ?? option.flags
   parser.configureHelp({
     optionTerm: usageOf,
@@ -59,14 +60,10 @@ function describeOptionsOf(parser: Parser, own: readonly OptionDescription[]): v
   })
 }
 
-function sentence(option: OptionDescription): string {
-  return `${option.doc} (${detailOf(option)})`
-}
-
-function detailOf(option: OptionDescription): string {
-  if (option.isRequired) return `required, for example ${option.example}`
-  if (option.default === undefined || option.default === 'none') return `for example ${option.example}`
-  return `default: ${option.default}`
+function sentence({ doc, default: fallback, example, isRequired }: OptionDescription): string {
+  if (isRequired) return `${doc} (required, for example ${example})`
+  if (fallback !== undefined && fallback !== 'none') return `${doc} (default: ${fallback})`
+  return example === undefined ? doc : `${doc} (for example ${example})`
 }
 
 function sourcesText(own: readonly OptionDescription[]): string {

@@ -31,9 +31,11 @@ function plain(value: unknown, depth: number): unknown {
   if (value instanceof Map || depth >= deepest)
     return inspect(value, { breakLength: Number.POSITIVE_INFINITY })
   if (Array.isArray(value) || value instanceof Set) return Array.from(value, one => plain(one, depth + 1))
-  // Multiaddrs, peer ids, CIDs, URLs: things with a text of their own.
-  if (value.toString !== Object.prototype.toString && !isPlainObject(value))
-    return Reflect.apply(value.toString, value, [])
+  if (!isPlainObject(value)) {
+    // Multiaddrs, peer ids, CIDs, URLs: things with a text of their own.
+    const text = (value as { toString(): string }).toString()
+    if (!text.startsWith('[object ')) return text
+  }
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one, depth + 1)]))
 }
 

@@ -127,7 +127,8 @@ function concludeRun(failure: { error: unknown } | undefined, output: Output, st
   if (stops.received !== undefined) return exitCodeOfSignal(stops.received)
   if (!readerGone.aborted) return code
   if (isReaderGone(readerGone.reason)) return code
-  output.problem(readerGone.reason)
+  const { reason } = readerGone
+  output.note(`error: Cannot write to stdout: ${reason instanceof Error ? reason.message : String(reason)}`)
   return exitCodes.bug
 }
 

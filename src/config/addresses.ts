@@ -97,7 +97,9 @@ export function parseHostPort(text: string, lowestPort: 0 | 1): HostPort {
   }
   if (bracketed !== undefined && !isIPv6(bracketed))
     throw new Error('expected an IPv6 address in the brackets')
-  if (plain?.includes(':')) throw new Error('an IPv6 address needs brackets, as in [::1]:8080')
+  if (plain !== undefined && /^[0-9a-f.]*:[0-9a-f.:]*$/i.test(plain)) {
+    throw new Error('an IPv6 address needs brackets, as in [::1]:8080')
+  }
   const host = bracketed ?? plain ?? ''
   if (bracketed === undefined && !isHost(host))
     throw new Error('the host is neither an IPv4 address nor a name')
@@ -129,6 +131,7 @@ function isHost(text: string): boolean {
 }
 
 function parseMultiaddr(text: string): Multiaddr {
+  if (!text.startsWith('/')) throw new Error('it must start with a slash')
   let addr: Multiaddr
   try {
     addr = multiaddr(text)

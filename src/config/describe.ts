@@ -18,7 +18,7 @@ export interface OptionDescription {
   /** The environment variable; nothing for an option of the command line alone. */
   readonly variable: string | undefined
   readonly doc: string
-  /** The default as a person would type it; nothing when there is none. */
+  /** The default as a person would type it; nothing when there is none, or it is off. */
   readonly default: string | undefined
   /** A good value; nothing for a switch. */
   readonly example: string | undefined
@@ -62,7 +62,10 @@ export function describeOptions(table: OptionTable): string {
     const variable = option.variable === undefined ? '' : code(option.variable)
     const fallback =
       option.default === undefined ? (option.isRequired ? 'required' : '') : code(option.default)
-    const example = option.example === undefined ? '' : `, for example ${code(option.example)}`
+    const example =
+      option.example === undefined || option.default !== undefined
+        ? ''
+        : `, for example ${code(option.example)}`
     return `| ${code(option.usage)} | ${variable} | ${fallback} | ${cell(option.doc)}${example} |`
   })
   return [...header, ...rows].join('\n')
@@ -81,7 +84,7 @@ export function explainResolution(
 }
 
 function defaultText(spec: OptionSpec): string | undefined {
-  if (spec.kind === 'boolean') return spec.default === true ? 'on' : 'off'
+  if (spec.kind === 'boolean') return spec.default === true ? 'on' : undefined
   if (spec.default === undefined) return undefined
   const texts = [spec.default].flat().map(String)
   return texts.length === 0 ? 'none' : texts.join(' ')

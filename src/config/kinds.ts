@@ -92,11 +92,11 @@ export const namedKinds: { readonly [N in keyof KindValues]: Kind<KindValues[N]>
 /** Makes the kind of an option that takes one word out of a few. */
 export function choiceKind(choices: readonly string[]): Kind<string> {
   return {
-    noun: 'one of the choices',
+    noun: `one of ${choices.join(', ')}`,
     placeholder: choices.join('|'),
     example: choices[0] ?? '',
     parse(text) {
-      if (!choices.includes(text)) throw new Error(`expected one of ${choices.join(', ')}`)
+      if (!choices.includes(text)) throw new Error()
       return text
     },
     accepts: (value): value is string => choices.some(choice => choice === value),

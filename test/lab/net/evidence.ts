@@ -2,9 +2,9 @@
 import { once } from 'node:events'
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { basename, join } from 'node:path'
 import { Nat } from './nat.ts'
+import { startTcpdump } from './sniffer.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { Host } from './host.ts'
 import type { Namespace } from './namespaces.ts'
@@ -52,9 +52,7 @@ export class Evidence {
           nat.ruleset().then(async rules => await write(`${nat.name}.nft`, rules)),
           nat.conntrack().then(async table => await write(`${nat.name}.conntrack.txt`, table)),
         ]),
-      ...captures.map(
-        async ({ file }) => await copyFile(file, join(directory, file.slice(file.lastIndexOf('/')))),
-      ),
+      ...captures.map(async ({ file }) => await copyFile(file, join(directory, basename(file)))),
     ])
   }
 
@@ -73,18 +71,9 @@ export class Evidence {
 }
 
 async function startCapture(machine: Host | Nat, file: string): Promise<Capture> {
-  // -U and immediate mode: a packet is in the file as soon as it was seen, so that nothing needs flushing.
-  const options = ['-n', '-U', '--immediate-mode', '-Z', 'root', '-s', String(SNAP_LENGTH_BYTES)]
-  const program = machine.spawn('tcpdump', [...options, '-i', machine.device, '-w', file])
-  let said = ''
-  for await (const line of createInterface({ input: program.stderr })) {
-    said += `${line}\n`
-    if (line.includes('listening on')) {
-      program.stderr.resume()
-      return { file, program }
-    }
-  }
-  throw new Error(`tcpdump on ${machine.name} ended:\n${said}`)
+  // -U: a packet is in the file as soon as it was seen, so that nothing needs flushing.
+  const options = ['-U', '-Z', 'root', '-s', String(SNAP_LENGTH_BYTES), '-w', file]
+  return { file, program: await startTcpdump(machine, options) }
 }
 
 function topology({ machines, wideArea }: Scene) {

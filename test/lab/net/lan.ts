@@ -50,6 +50,9 @@ export class Lan implements Segment {
     const device = 'lan0'
     return [
       `link add ${device} type bridge mcast_snooping 0`,
+      // A bridge that goes up without a live port starts to carry packets up to a second after it gets one.
+      'link add live0 type dummy',
+      `link set live0 up master ${device}`,
       `link set ${device} up`,
       ...(ipv4 === 'absent'
         ? []
@@ -77,12 +80,16 @@ export class Lan implements Segment {
         : []),
       ...(ipv6 ? ipv6Lines(device, addresses) : []),
     ])
-    await router.ip([`link set ${port} master lan0`, `link set ${port} up`])
+    const connect = async () => {
+      await router.ip([`link set ${port} up master lan0`])
+      await Promise.all([namespace.linkIsUp(device), router.linkIsUp(port)])
+    }
+    await connect()
 
     const attachment: Attachment = {
       ...(ipv4 ? { address: addresses.address } : {}),
       ...(ipv6 ? { address6: addresses.address6 } : {}),
-      setLink: async state => await router.ip([`link set ${port} ${state}`]),
+      setLink: async state => await (state === 'up' ? connect() : router.ip([`link set ${port} down`])),
       announce: async prefix => await this.#announce(prefix, addresses),
       impair: async impairment => await this.#init.uplink().impair(impairment),
     }

@@ -5,11 +5,14 @@
  * any number of processes, and whoever starts later can sweep away what a killed process has left.
  */
 import { readdirSync, readlinkSync, statSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import { spawnSync } from 'node:child_process'
 import { LabCommandError, run } from './command.ts'
 import type { CommandOptions, CommandOutput } from './command.ts'
 
 const NAMESPACE_DIR = '/run/netns'
+const LINK_UP_TIMEOUT_MS = 5000
+const DEATH_TIMEOUT_MS = 5000
 
 /** Settings that every namespace of the lab gets before it has a device. */
 const SETTINGS: readonly (readonly [string, string])[] = [
@@ -60,6 +63,19 @@ export class Namespace {
     await run(command, { input: `${lines.join('\n')}\n` })
   }
 
+  /**
+   * Resolves when a device carries packets. The kernel brings a link up a moment, sometimes a second, after both
+   * of its ends were told to, and drops what is sent before.
+   */
+  async linkIsUp(device: string): Promise<void> {
+    const deadline = performance.now() + LINK_UP_TIMEOUT_MS
+    for (;;) {
+      const { stdout } = await run(['ip', '-n', this.name, 'link', 'show', 'dev', device])
+      if (stdout.includes('state UP')) return
+      if (performance.now() > deadline) throw new Error(`${device} in ${this.name} stays down:\n${stdout}`)
+    }
+  }
+
   /** Loads nftables commands as one transaction. */
   async nft(commands: string): Promise<void> {
     await this.exec(['nft', '-f', '-'], { input: commands })
@@ -70,10 +86,7 @@ export class Namespace {
    * namespace.
    */
   async set(settings: readonly (readonly [path: string, value: string])[]): Promise<void> {
-    const script = settings
-      .map(([path, value]) => `test ! -e /proc/sys/${path} || echo ${value} > /proc/sys/${path}\n`)
-      .join('')
-    await this.exec(['sh', '-e'], { input: script })
+    await this.exec(['sh', '-e'], { input: settingScript(settings) })
   }
 }
 
@@ -81,11 +94,15 @@ export class Namespace {
 export async function createNamespace(name: string, init: { forwarding: boolean }): Promise<Namespace> {
   await run(['ip', 'netns', 'add', name])
   const namespace = new Namespace(name)
-  await Promise.all([
-    namespace.set(init.forwarding ? [...SETTINGS, ...FORWARDING] : SETTINGS),
-    namespace.ip(['link set lo up']),
-  ])
+  const settings = init.forwarding ? [...SETTINGS, ...FORWARDING] : SETTINGS
+  await namespace.exec(['sh', '-e'], { input: `${settingScript(settings)}ip link set lo up\n` })
   return namespace
+}
+
+function settingScript(settings: readonly (readonly [path: string, value: string])[]): string {
+  return settings
+    .map(([path, value]) => `test ! -e /proc/sys/${path} || echo ${value} > /proc/sys/${path}\n`)
+    .join('')
 }
 
 let networks = 0
@@ -109,6 +126,16 @@ export function deleteNamespaces(names: readonly string[]): void {
     timeout: 10_000,
   })
   if (error !== undefined) throw new LabCommandError(command, error.message, { stdout: '', stderr: '' })
+}
+
+/** Kills whatever runs inside, and resolves when it is gone. */
+export async function emptyNamespaces(names: readonly string[]): Promise<void> {
+  const deadline = performance.now() + DEATH_TIMEOUT_MS
+  for (let pids = processesInside(names); pids.length > 0; pids = processesInside(names)) {
+    if (performance.now() > deadline) throw new Error(`cannot kill ${pids.join(', ')} in ${names.join(', ')}`)
+    for (const pid of pids) killProcess(pid)
+    await setTimeout(1) // the death of a process that is nobody's child here is no event
+  }
 }
 
 /** Deletes the namespaces of owners that no longer run. Those of a living owner are never touched. */

@@ -12,12 +12,14 @@
 import { Evidence } from './evidence.ts'
 import { Host, createHost } from './host.ts'
 import { guard, release } from './last-resort.ts'
-import { deleteNamespaces, nextNamespacePrefix, sweepNamespaces } from './namespaces.ts'
+import { deleteNamespaces, emptyNamespaces, nextNamespacePrefix, sweepNamespaces } from './namespaces.ts'
 import { natKinds } from './nat-kind.ts'
 import { Nat, createNat } from './nat.ts'
+import { findMissing } from './prerequisites.mjs'
 import { UNIMPAIRED, createWideArea } from './wide-area.ts'
 import type { Impairment } from './forwarder.ts'
 import type { NatKind, NatKindName } from './nat-kind.ts'
+import type { MissingPrerequisite } from './prerequisites.mjs'
 import type { WideArea } from './wide-area.ts'
 
 export type { Host } from './host.ts'
@@ -126,20 +128,21 @@ export class Network {
       await this.#evidence.stop()
       await Promise.all([...this.hosts, ...this.nats].map(async machine => await machine.stop()))
       await this.#wideArea.close()
+      await emptyNamespaces(this.#namespaces())
     } finally {
-      this.#removeNamespaces()
+      deleteNamespaces(this.#namespaces())
       release(this)
     }
   }
 
   /** For the end of the process, when nothing can be awaited any more. */
   abandon(): void {
-    this.#removeNamespaces()
+    deleteNamespaces(this.#namespaces())
   }
 
-  #removeNamespaces(): void {
+  #namespaces(): string[] {
     const names = [...this.#machines.keys()].map(name => `${this.#prefix}${name}`)
-    deleteNamespaces([...names, this.#wideArea.namespace.name])
+    return [...names, this.#wideArea.namespace.name]
   }
 
   /** Takes a name before the machine exists, so that a half-made one is removed as well. */
@@ -155,16 +158,40 @@ export class Network {
 
 const WIDE_AREA = 'wide-area'
 
-let swept = false
+/** Thrown when this machine cannot run the lab. `missing` names everything at once. */
+export class LabUnavailableError extends Error {
+  static override readonly name = 'LabUnavailableError'
+  override readonly name = 'LabUnavailableError'
+  readonly missing: readonly MissingPrerequisite[]
+
+  constructor(missing: readonly MissingPrerequisite[]) {
+    const list = missing.map(({ what, debianPackage, why }) => {
+      return `${what}${debianPackage === undefined ? '' : ` (apt-get install ${debianPackage})`}: ${why}`
+    })
+    super(`the NAT lab cannot run here, for want of\n  ${list.join('\n  ')}`)
+    this.missing = missing
+  }
+}
+
+let isPrepared = false
+
+function prepare(): void {
+  if (isPrepared) return
+  const { missing } = findMissing()
+  if (missing.length > 0) throw new LabUnavailableError(missing)
+  sweepNamespaces()
+  isPrepared = true
+}
 
 /**
  * Makes an empty network: a wide area without sites.
  *
  * The first call of a process also removes the networks that killed processes have left behind.
+ *
+ * @throws {LabUnavailableError} when programs, rights or kernel features are missing.
  */
 export async function createNetwork(init: NetworkInit = {}): Promise<Network> {
-  if (!swept) sweepNamespaces()
-  swept = true
+  prepare()
   const prefix = nextNamespacePrefix()
   const name = `${prefix}${WIDE_AREA}`
   try {

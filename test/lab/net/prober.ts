@@ -18,7 +18,10 @@ export interface DialOptions {
 
 export class Prober {
   readonly #program: ChildProcessWithoutNullStreams
-  readonly #open = new Map<number, { resolve: (answer: ProbeAnswer) => void; reject: (error: Error) => void }>()
+  readonly #open = new Map<
+    number,
+    { resolve: (answer: ProbeAnswer) => void; reject: (error: Error) => void }
+  >()
   #requests = 0
   #stderr = ''
 
@@ -45,7 +48,10 @@ export class Prober {
   }
 
   /** Connects once, without a retry, and says how that ended. */
-  async dial(to: Endpoint, { fromPort, timeoutMs = DEFAULT_TIMEOUT_MS }: DialOptions = {}): Promise<ProbeAnswer> {
+  async dial(
+    to: Endpoint,
+    { fromPort, timeoutMs = DEFAULT_TIMEOUT_MS }: DialOptions = {},
+  ): Promise<ProbeAnswer> {
     const family = to.address.includes(':') ? 'ipv6' : 'ipv4'
     const from = fromPort === undefined ? undefined : { address: anyAddress(family), port: fromPort }
     return await this.#ask({ dial: to, from, timeoutMs })

@@ -1,6 +1,6 @@
 /** Watches a machine's wire for a kind of packet, where an error code alone cannot tell who said what. */
-import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import type { Machine } from './machine.ts'
 
 export interface Sniffer {
@@ -14,16 +14,30 @@ export interface Sniffer {
  * @param filter in the words of pcap-filter(7)
  */
 export async function sniff(machine: Machine, filter: string): Promise<Sniffer> {
-  const program = machine.spawn('tcpdump', ['-n', '-l', '--immediate-mode', '-i', machine.device, filter])
+  const program = await startTcpdump(machine, ['-l', filter])
   const lines = createInterface({ input: program.stdout })
   const packet = new Promise<string>((resolve, reject) => {
     lines.once('line', resolve)
     lines.once('close', () => reject(new Error(`tcpdump in ${machine.name} ended`)))
   })
   packet.catch(() => {}) // whoever does not ask need not know
-  const messages = createInterface({ input: program.stderr })
-  for (;;) {
-    const [message] = (await once(messages, 'line', { signal: AbortSignal.timeout(5000) })) as [string]
-    if (message.includes('listening on')) return { packet }
+  return { packet }
+}
+
+/** Resolves once the machine's uplink is watched. */
+export async function startTcpdump(
+  machine: Machine,
+  options: readonly string[],
+): Promise<ChildProcessWithoutNullStreams> {
+  // Immediate mode: a packet is told when it passes, not when a buffer is full.
+  const program = machine.spawn('tcpdump', ['-n', '--immediate-mode', '-i', machine.device, ...options])
+  let said = ''
+  for await (const line of createInterface({ input: program.stderr })) {
+    said += `${line}\n`
+    if (line.includes('listening on')) {
+      program.stderr.resume()
+      return program
+    }
   }
+  throw new Error(`tcpdump in ${machine.name} ended:\n${said}`)
 }

@@ -52,12 +52,17 @@ export class WideArea implements Segment {
       ...siteLines(request),
     ])
     const lines = legLines(leg, request)
-    await this.namespace.ip(lines)
+    const connect = async () => {
+      await this.namespace.ip(lines)
+      await Promise.all([namespace.linkIsUp(device), this.namespace.linkIsUp(leg)])
+    }
+    await connect()
     return {
       ...(request.ipv4 ? { address: siteAddress(site) } : {}),
       ...(request.ipv6 ? { address6: siteAddress6(site) } : {}),
       // The far end goes down, as when a cable is pulled; its addresses and routes go with it and come back.
-      setLink: async state => await this.namespace.ip(state === 'up' ? lines : [`link set ${leg} ${state}`]),
+      setLink: async state =>
+        await (state === 'up' ? connect() : this.namespace.ip([`link set ${leg} down`])),
       announce: async prefix => {
         const next = prefix.includes(':') ? LINK_LOCAL_SITE : siteAddress(site)
         const line = `route replace ${prefix} via ${next} dev ${leg}`

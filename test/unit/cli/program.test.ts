@@ -1,0 +1,419 @@
+/** Programs, run inside the test: usage, help, configuration from everywhere, signals, readers that leave. */
+
+import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import type { Command, CommandContext } from '../../../src/cli/command.ts'
+import { defineCommand } from '../../../src/cli/command.ts'
+import { examplePeerId } from '../../../src/config/addresses.ts'
+import { HolePunchFailedError, UnreachableError } from '../../../src/errors.ts'
+import { ClosingStream, RecordingStream, runFake } from './fake-process.ts'
+
+const example = `throughnat ping ${examplePeerId} --interval 2s`
+const doc = 'Does something'
+
+type Work = (context: CommandContext) => Promise<void> | void
+
+/** A program with two commands; `ping` tells what it got and then does the given work. */
+function commands(work: Work = () => {}): Command[] {
+  const ping = defineCommand({
+    name: 'ping',
+    summary: 'Measures the way to a peer',
+    arguments: {
+      target: { kind: 'peer-id', doc: 'Whom to ping' },
+      extra: { kind: 'integer', optional: true, doc: 'More' },
+    },
+    options: {
+      intervalMs: { kind: 'duration', default: '1s', doc: 'Time between two pings' },
+      relays: { kind: 'multiaddr', name: 'relay', many: true, optional: true, doc: 'Relay to go through' },
+      untilDirect: { kind: 'boolean', doc: 'End when the path is direct' },
+      portMapping: { kind: 'boolean', default: true, doc: 'Ask the router' },
+      token: { kind: 'port', optional: true, secret: true, doc: 'Secret' },
+    },
+    examples: [example],
+    async run(config, context) {
+      context.output.event('got', { ...config, ...context.arguments }, `got ${config.intervalMs}`)
+      await work(context)
+    },
+  })
+  const listen = defineCommand({
+    name: 'listen',
+    summary: 'Waits for peers',
+    options: { expose: { kind: 'service', many: true, optional: true, doc } },
+    examples: ['throughnat listen --expose web=127.0.0.1:80'],
+    run() {},
+  })
+  return [ping, listen]
+}
+
+const stopped = async ({ signal }: CommandContext): Promise<void> => {
+  if (!signal.aborted) await once(signal, 'abort')
+}
+
+describe('the command line', () => {
+  test('options and arguments arrive parsed', async () => {
+    const argv = [
+      'ping',
+      examplePeerId,
+      '7',
+      '--interval=2s',
+      '--relay',
+      '/ip4/192.0.2.1',
+      '--relay',
+      '/ip4/192.0.2.2',
+    ]
+    const ran = await runFake([...argv, '--json', '--no-port-mapping', '--until-direct'], {
+      commands: commands(),
+    })
+    assert.equal(ran.stderr, '')
+    const { event, at, ...fields } = JSON.parse(ran.stdout)
+    assert.equal(event, 'got')
+    assert.equal(typeof at, 'number')
+    assert.deepEqual(fields, {
+      intervalMs: 2000,
+      relays: ['/ip4/192.0.2.1', '/ip4/192.0.2.2'],
+      untilDirect: true,
+      portMapping: false,
+      target: examplePeerId,
+      extra: 7,
+    })
+    assert.equal(ran.code, 0)
+  })
+
+  test('global options may stand before the command', async () => {
+    const ran = await runFake(['--json', 'ping', examplePeerId], { commands: commands() })
+    assert.match(ran.stdout, /^{"event":"got"/)
+  })
+
+  const usage: Record<string, [argv: string[], stderr: RegExp]> = {
+    'no command': [[], /^Usage: throughnat COMMAND/],
+    'an unknown command': [['pin'], /^error: pin: unknown command; the nearest known is "ping"\n/],
+    'a flag in front of its command': [
+      ['--interval', '1s', 'ping'],
+      /--interval: unknown flag.* come after its name/,
+    ],
+    'an unknown flag': [
+      ['ping', examplePeerId, '--intervall', '1s'],
+      /--intervall: unknown flag; .* "--interval"\n/,
+    ],
+    'an unknown flag with a value that may be a secret': [
+      ['ping', '--tokn=hunter2'],
+      /^error: --tokn: unknown flag/,
+    ],
+    'a missing argument': [['ping'], /^error: TARGET: is missing, for example 12D3KooW/],
+    'an excess argument': [['listen', 'a', 'b'], /^error: a: is one argument too many/],
+    'a bad argument': [['ping', 'x'], /^error: TARGET: "x" is not a peer id/],
+    'a bad flag value': [
+      ['ping', examplePeerId, '--interval', '10'],
+      /^error: --interval: "10" is not a duration/,
+    ],
+    'a flag without its value': [
+      ['ping', examplePeerId, '--interval', '--json'],
+      /--interval: needs a value/,
+    ],
+    'a switch with a value': [['ping', examplePeerId, '--json=1'], /^error: --json: takes no value/],
+    'help for an unknown command': [['help', 'x'], /^Usage: throughnat COMMAND/],
+  }
+  for (const [name, [argv, stderr]] of Object.entries(usage)) {
+    test(`${name} ends with 2 and says so on stderr`, async () => {
+      const ran = await runFake(argv, { commands: commands() })
+      assert.match(ran.stderr, stderr)
+      assert.doesNotMatch(ran.stderr, /hunter2/)
+      assert.match(ran.stderr, /--help\.\n$/)
+      assert.equal(ran.stdout, '')
+      assert.equal(ran.code, 2)
+    })
+  }
+
+  test('everything wrong with flags, environment and file is told at once', async t => {
+    const directory = await mkdtemp(join(tmpdir(), 'throughnat-cli-'))
+    t.after(() => rm(directory, { recursive: true }))
+    await writeFile(join(directory, 'c.yaml'), 'expose: [x]\nrelays: y\ninterval: 5\n')
+    const argv = ['ping', 'x', '--config', 'c.yaml', '--intervall', '--relay', 'z']
+    const env = {
+      THROUGHNAT_RELAYS: 'a',
+      THROUGHNAT_EXPOSE: 'b',
+      THROUGHNAT_STATUS: 'c',
+      THROUGHNAT_TOKEN: 'hunter2',
+    }
+    const ran = await runFake(argv, { commands: commands(), env, directory, foreignOptions: ['status'] })
+    assert.equal(ran.code, 2)
+    assert.doesNotMatch(ran.stderr, /hunter2/)
+    const where = ran.stderr
+      .split('\n')
+      .slice(1, -2)
+      .map(line => line.trim().split(': ', 1)[0] ?? '')
+    const expected = [
+      '--intervall',
+      '--relay',
+      'TARGET',
+      'THROUGHNAT_RELAYS',
+      'THROUGHNAT_TOKEN',
+      'c.yaml:2',
+      'c.yaml:3',
+    ]
+    assert.deepEqual(where.sort(), expected)
+    assert.match(ran.stderr, /^error: 7 problems\n/)
+  })
+
+  test('with a good command line, a bad environment or file ends with 3', async () => {
+    const argv = ['ping', examplePeerId]
+    for (const env of [
+      { THROUGHNAT_INTERVAL: '5' },
+      { THROUGHNAT_X: '' },
+      { THROUGHNAT_CONFIG: 'absent.yaml' },
+    ]) {
+      const ran = await runFake(argv, { commands: commands(), env })
+      assert.equal(ran.code, 3, ran.stderr)
+    }
+    const absent = await runFake([...argv, '--config', 'absent.yaml'], { commands: commands() })
+    assert.equal(absent.stderr, 'error: absent.yaml: there is no such configuration file; check the path\n')
+    assert.equal(absent.code, 3)
+  })
+
+  test('a command that takes the name of a global option is refused', async () => {
+    const json = defineCommand({
+      name: 'x',
+      summary: 'x',
+      options: { json: { kind: 'boolean', doc } },
+      examples: [],
+      run() {},
+    })
+    const ran = await runFake(['x'], { commands: [json] })
+    assert.match(ran.stderr, /call this one otherwise/)
+    assert.equal(ran.code, 1)
+  })
+})
+
+describe('help', () => {
+  test('that of a command shows usage, defaults, examples and where else options come from', async () => {
+    const ran = await runFake(['ping', '--help'], { commands: commands() })
+    assert.equal(ran.code, 0)
+    assert.equal(ran.stderr, '')
+    for (const part of [
+      'Usage: throughnat ping TARGET [EXTRA] [options]',
+      'Time between two pings (default: 1s)',
+      'Relay to go through (for example /ip4/192.0.2.1/tcp/4001)',
+      '--relay MA ...',
+      '--no-port-mapping',
+      '--config FILE',
+      '--explain',
+      '--version',
+      'THROUGHNAT_INTERVAL',
+      example,
+    ]) {
+      assert.ok(ran.stdout.includes(part), `${part} is missing in\n${ran.stdout}`)
+    }
+    assert.doesNotMatch(ran.stdout, /--no-json|\[value\]/)
+  })
+
+  test('it is shown although other things are wrong', async () => {
+    const ran = await runFake(['ping', '--intervall', '--interval', '--help'], {
+      commands: commands(),
+      env: { THROUGHNAT_X: '1' },
+    })
+    assert.match(ran.stdout, /^Usage: throughnat ping/)
+    assert.equal(ran.code, 0)
+  })
+
+  test('that of the program lists the commands with their arguments', async () => {
+    const ran = await runFake(['--help'], { commands: commands() })
+    assert.match(ran.stdout, /ping TARGET \[EXTRA\] +Measures the way to a peer/)
+    assert.equal(ran.code, 0)
+  })
+
+  test('help ping is ping --help', async () => {
+    const [one, other] = await Promise.all([
+      runFake(['help', 'ping'], { commands: commands() }),
+      runFake(['ping', '-h'], { commands: commands() }),
+    ])
+    assert.deepEqual(one, other)
+  })
+
+  test('a command alone is the program itself', async () => {
+    const [ping] = commands() as [Command]
+    const ran = await runFake([examplePeerId, '--interval', '3s'], { commands: ping })
+    assert.equal(ran.stdout, 'got 3000\n')
+    const help = await runFake(['--help'], { commands: ping })
+    assert.match(help.stdout, /^Usage: throughnat TARGET \[EXTRA\] \[options\]/)
+  })
+
+  test('the version is shown by the program and by every command', async () => {
+    for (const argv of [['--version'], ['ping', '--version']]) {
+      const ran = await runFake(argv, { commands: commands() })
+      assert.deepEqual([ran.stdout, ran.code], ['1.2.3\n', 0])
+    }
+  })
+})
+
+describe('--explain', () => {
+  const env = { THROUGHNAT_TOKEN: '4242', THROUGHNAT_INTERVAL: '2m' }
+
+  test('shows each value and its place, hides secrets, and does not run the command', async () => {
+    const ran = await runFake(['ping', '--explain', '--no-port-mapping'], { commands: commands(), env })
+    assert.deepEqual(
+      ran.stdout
+        .trimEnd()
+        .split('\n')
+        .map(line => line.split(/ {2,}/)),
+      [
+        ['interval', '2m', 'THROUGHNAT_INTERVAL'],
+        ['relay', '-', 'built in'],
+        ['until-direct', 'false', 'built in'],
+        ['port-mapping', 'false', '--no-port-mapping'],
+        ['token', '(hidden)', 'THROUGHNAT_TOKEN'],
+        ['json', 'false', 'built in'],
+        ['config', '-', 'built in'],
+        ['explain', 'true', '--explain'],
+      ],
+    )
+    assert.equal(ran.code, 0)
+  })
+
+  test('is JSON lines under --json', async () => {
+    const ran = await runFake(['ping', '--explain', '--json'], { commands: commands(), env })
+    const [{ at, ...first }] = ran.stdout
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    assert.equal(typeof at, 'number')
+    assert.deepEqual(first, { event: 'option', option: 'interval', value: '2m', from: 'THROUGHNAT_INTERVAL' })
+    assert.doesNotMatch(ran.stdout, /4242/)
+  })
+
+  test('tells problems rather than values', async () => {
+    const ran = await runFake(['ping', '--explain', '--interval', '5'], { commands: commands() })
+    assert.deepEqual([ran.stdout, ran.code], ['', 2])
+  })
+})
+
+describe('how a run ends', () => {
+  const argv = ['ping', examplePeerId]
+
+  test('an error of the command is told and mapped to its code', async () => {
+    const cases: [error: unknown, code: number, stderr: RegExp][] = [
+      [new UnreachableError('No way.'), 4, /^error: No way\.\n$/],
+      [new HolePunchFailedError('refused', 'peer'), 5, /^error: No direct connection to peer \(refused\)/],
+      [new TypeError('oops'), 1, /bug.*\nTypeError: oops\n\s+at /],
+      ['thrown text', 1, /bug.*\n'thrown text'/],
+      [Object.assign(new Error('aborted'), { name: 'AbortError' }), 1, /AbortError/],
+    ]
+    for (const [error, code, stderr] of cases) {
+      const ran = await runFake(argv, {
+        commands: commands(() => {
+          throw error
+        }),
+      })
+      assert.equal(ran.code, code)
+      assert.match(ran.stderr, stderr)
+    }
+  })
+
+  for (const [name, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    test(`the first ${name} aborts the signal, and the code is ${code}`, async () => {
+      const signals = new EventEmitter()
+      const work: Work = async context => {
+        queueMicrotask(() => signals.emit(name))
+        await stopped(context)
+        assert.match(String(context.signal.reason), new RegExp(`AbortError: Stopped by ${name}`))
+        context.output.event('stopped', {}, 'stopped')
+      }
+      const ran = await runFake(argv, { commands: commands(work), signals })
+      assert.deepEqual([ran.code, ran.stdout, ran.exits], [code, 'got 1000\nstopped\n', []])
+      assert.equal(signals.listenerCount(name), 0)
+    })
+
+    test(`a second ${name} exits at once with ${code}`, async () => {
+      const signals = new EventEmitter()
+      const work: Work = async context => {
+        signals.emit('SIGINT')
+        await stopped(context)
+        signals.emit(name)
+      }
+      const ran = await runFake(argv, { commands: commands(work), signals })
+      assert.deepEqual(ran.exits, [code])
+    })
+  }
+
+  test('ending by throwing the abort is as good as returning', async () => {
+    const signals = new EventEmitter()
+    const work: Work = ({ signal }) => {
+      signals.emit('SIGTERM')
+      signal.throwIfAborted()
+    }
+    const ran = await runFake(argv, { commands: commands(work), signals })
+    assert.equal(ran.code, 143)
+    assert.doesNotMatch(ran.stderr, /error/)
+  })
+
+  test('an expected error on the way out is told and keeps the code of the signal; a bug keeps its own', async () => {
+    for (const [error, code] of [
+      [new UnreachableError('No way.'), 143],
+      [new TypeError('oops'), 1],
+    ] as const) {
+      const signals = new EventEmitter()
+      const work: Work = () => {
+        signals.emit('SIGTERM')
+        throw error
+      }
+      const ran = await runFake(argv, { commands: commands(work), signals })
+      assert.equal(ran.code, code)
+      assert.ok(ran.stderr.includes(error.message))
+    }
+  })
+
+  test('a signal while output is still being flushed exits at once', async () => {
+    const signals = new EventEmitter()
+    const slow = new SlowStream()
+    const running = runFake(argv, { commands: commands(), signals, stdout: slow })
+    await slow.written
+    while (signals.listenerCount('SIGINT') === 0) await new Promise(resolve => setImmediate(resolve))
+    await new Promise(resolve => setImmediate(resolve))
+    signals.emit('SIGINT')
+    slow.release()
+    assert.deepEqual((await running).exits, [130])
+  })
+
+  test('a reader that leaves stops the command quietly with 0', async () => {
+    const stdout = new ClosingStream(1)
+    const work: Work = async context => {
+      context.output.event('more', {}, 'more')
+      await stopped(context)
+      context.signal.throwIfAborted()
+    }
+    const ran = await runFake(argv, { commands: commands(work), stdout })
+    assert.deepEqual([ran.code, ran.stdout, ran.stderr], [0, 'got 1000\n', ''])
+  })
+
+  test('a full disk under stdout is told and ends with 1', async () => {
+    const ran = await runFake(argv, { commands: commands(stopped), stdout: new ClosingStream(0, 'ENOSPC') })
+    assert.deepEqual([ran.code, ran.stderr], [1, 'error: Cannot write to stdout: write ENOSPC\n'])
+  })
+
+  test('the code of this process is left alone', () => assert.equal(process.exitCode, undefined))
+})
+
+/** A stream that holds its first write back until released. */
+class SlowStream extends RecordingStream {
+  readonly #started = Promise.withResolvers<void>()
+  readonly #released = Promise.withResolvers<void>()
+
+  get written(): Promise<void> {
+    return this.#started.promise
+  }
+
+  release(): void {
+    this.#released.resolve()
+  }
+
+  override _write(chunk: Buffer, encoding: string, done: (error?: Error | null) => void): void {
+    this.#started.resolve()
+    this.#released.promise.then(() => super._write(chunk, encoding, done), done)
+  }
+}
