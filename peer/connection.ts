@@ -4,7 +4,8 @@
  */
 
 import { UnreachableError } from '../src/errors.ts'
-import type { AbortOptions, PeerId, Stream } from '@libp2p/interface'
+import { ping } from './ping.ts'
+import type { AbortOptions, NewStreamOptions, PeerId, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { HolePunchService } from '../src/holepunch/service.ts'
 import type { Path } from './events.ts'
@@ -23,15 +24,24 @@ export interface PeerConnection {
    * @throws {UnreachableError} if the peer cannot be reached any more
    * @throws `UnsupportedProtocolError` (libp2p) if the remote handles none of them
    */
-  newStream(protocols: string | string[], options?: AbortOptions): Promise<Stream>
+  newStream(protocols: string | string[], options?: NewStreamOptions): Promise<Stream>
   /**
    * Resolves when the path is direct. Aborting `signal` ends the wait and not the upgrade.
    *
    * @throws {HolePunchFailedError} with a `reason`, when the path stays relayed; it still carries data
    */
   direct(options?: AbortOptions): Promise<void>
+  /** Measures the round trip over the best path, in milliseconds. Throws what the path failed with. */
+  ping(options?: AbortOptions): Promise<Pong>
   /** Closes all connections to the peer; open streams are ended. */
   close(options?: AbortOptions): Promise<void>
+}
+
+/** An answered ping, and the path that it took. */
+export interface Pong {
+  rttMs: number
+  path: Path
+  remoteAddr: Multiaddr
 }
 
 /** What a connection needs of its peer. */
@@ -66,6 +76,11 @@ export function createConnection(remotePeer: PeerId, context: ConnectionContext)
     },
     direct: async (options = {}) => {
       await context.punching.direct(current().connection, options)
+    },
+    ping: async (options = {}) => {
+      const { path, connection } = current()
+      const rttMs = await ping(connection, options)
+      return { rttMs, path, remoteAddr: connection.remoteAddr }
     },
     close: async (options = {}) => context.disconnect(options),
   }

@@ -9,7 +9,7 @@ export {
   UnsupportedRuntimeError,
 } from '../src/errors.ts'
 export type { Peer, PeerInit } from './peer.ts'
-export type { PeerConnection } from './connection.ts'
+export type { PeerConnection, Pong } from './connection.ts'
 export type {
   Path,
   PathDetail,

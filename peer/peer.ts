@@ -140,7 +140,7 @@ class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
       addresses: { listen: [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`] },
       transports: [
         tcp({ dialFromPunchPort: addr => relayIds.has(lastPeerId(addr)) }),
-        circuitRelayTransport(),
+        circuitRelayTransport({ discoveryFilter: NO_DISCOVERY }),
       ],
       services: {
         ...common.services,

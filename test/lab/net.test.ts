@@ -21,6 +21,10 @@ const PORT = 4001
  */
 const SHORT_WAY = { delayMs: 1 }
 
+/** Two SYNs cross if they start within this time of each other, which two processes manage on a busy machine. */
+const LONG_WAY = { delayMs: 100 }
+const LONG_WAY_TIMEOUT_MS = 2000
+
 const RST_OR_UNREACHABLE = 'tcp[tcpflags] & tcp-rst != 0 or icmp[icmptype] = icmp-unreach'
 
 /** What a dial from outside comes to, and what tells the caller so. */
@@ -198,14 +202,14 @@ describe('Two sites that dial each other at the same moment', { concurrency: 4 }
     ['apdm-apdf-drop', 'apdm-apdf-drop', 'none connected'],
   ] as const) {
     it(`${left} and ${right}: ${outcome}`, async () => {
-      await using net = await createNetwork({ delayMs: 20 })
+      await using net = await createNetwork(LONG_WAY)
       const nats = await Promise.all([net.addNat('left-nat', left), net.addNat('right-nat', right)])
       assert.equal(await dialEachOther(net, nats), outcome)
     })
   }
 
   it('each behind a home NAT behind a carrier NAT: both connected', async () => {
-    await using net = await createNetwork({ delayMs: 20 })
+    await using net = await createNetwork(LONG_WAY)
     const homes = ['left', 'right'].map(async side => {
       const carrier = await net.addNat(`${side}-carrier`, 'eim-apdf-drop')
       const home = await net.addNat(`${side}-nat`, 'eim-apdf-drop', { behind: carrier })
@@ -217,7 +221,7 @@ describe('Two sites that dial each other at the same moment', { concurrency: 4 }
   })
 
   it('each behind an IPv6 firewall: both connected', async () => {
-    await using net = await createNetwork({ delayMs: 20 })
+    await using net = await createNetwork(LONG_WAY)
     const nats = await Promise.all([
       net.addNat('left-nat', 'firewall6'),
       net.addNat('right-nat', 'firewall6'),
@@ -240,14 +244,17 @@ async function dialEachOther(net: Network, nats: readonly Nat[]): Promise<string
     hosts.map(async host => {
       const prober = new Prober(host)
       await prober.listen(PORT, family)
-      const { seenAs } = await prober.dial({ address: relayAddress, port: PORT }, { fromPort: PORT })
+      const { seenAs } = await prober.dial(
+        { address: relayAddress, port: PORT },
+        { fromPort: PORT, timeoutMs: LONG_WAY_TIMEOUT_MS },
+      )
       assert.ok(seenAs)
       return { prober, seenAs }
     }),
   )
   const dials = peers.map(async ({ prober, seenAs }) => {
     const other = peers.find(peer => peer.prober !== prober)
-    return await prober.dial(other?.seenAs ?? seenAs, { fromPort: PORT })
+    return await prober.dial(other?.seenAs ?? seenAs, { fromPort: PORT, timeoutMs: LONG_WAY_TIMEOUT_MS })
   })
   const connected = (await Promise.all(dials)).filter(({ outcome }) => outcome === 'connected').length
   return `${['none', 'one', 'both'][connected]} connected`

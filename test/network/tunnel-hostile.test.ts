@@ -154,12 +154,12 @@ test('one peer gets as many connections as the limit says, and is told so', { ti
   for (const stream of [second, third]) stream.abort(new Error('done'))
 })
 
-test('1000 silent streams neither exhaust the services nor lock others out', { timeout }, async t => {
+test('1000 silent streams take no more than their share, and only until the limit', { timeout }, async t => {
   const [nodes, services] = await start(t, { requestMs: 2000 })
-  let [refused, silent] = [0, 0]
-  services.addEventListener('service:refused', event =>
-    event.detail.reason === 'silent' ? silent++ : refused++,
-  )
+  // A connection that is still being set up on the other side is cut at the eleventh stream (yamux `maxEarlyStreams`).
+  await assertServes(nodes)
+  let silent = 0
+  services.addEventListener('service:refused', event => (silent += event.detail.reason === 'silent' ? 1 : 0))
   const streams = await Promise.allSettled(Array.from({ length: 1000 }, () => newStream(nodes)))
   const open = streams.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
   await Promise.all(open.map(stream => (stream.status === 'open' ? once(stream, 'close') : undefined)))

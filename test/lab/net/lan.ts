@@ -44,27 +44,34 @@ export class Lan implements Segment {
     return this.#init.ipv6
   }
 
-  /** The lines that make the bridge with the router's own addresses. */
-  bridgeLines(): string[] {
-    const { site, ipv4, ipv6 } = this.#init
-    const device = 'lan0'
-    return [
-      `link add ${device} type bridge mcast_snooping 0`,
-      // A bridge that goes up without a live port starts to carry packets up to a second after it gets one.
-      'link add live0 type dummy',
-      `link set live0 up master ${device}`,
-      `link set ${device} up`,
-      ...(ipv4 === 'absent'
-        ? []
-        : [`addr add ${plan.lanAddress(site, 1, ipv4 === 'public')}/24 dev ${device}`]),
-      ...(ipv4 === 'private' ? [`addr add ${plan.carrierAddress(site, 1)}/24 dev ${device}`] : []),
+  /**
+   * Makes the bridge with the router's own addresses.
+   *
+   * A bridge that goes up before it has a live port starts to carry packets up to a second after it gets one.
+   * So it has one from the start, whose other end is deaf.
+   */
+  async create(): Promise<void> {
+    const { router, site, ipv4, ipv6 } = this.#init
+    await router.ip([
+      'link add socket0 type veth peer name plug0',
+      'link set plug0 arp off up',
+      'link set socket0 up',
+    ])
+    await router.linkIsUp('socket0')
+    const isPublic = ipv4 === 'public'
+    await router.ip([
+      'link add lan0 type bridge mcast_snooping 0',
+      'link set socket0 master lan0',
+      'link set lan0 up',
+      ...(ipv4 === 'absent' ? [] : [`addr add ${plan.lanAddress(site, 1, isPublic)}/24 dev lan0`]),
+      ...(ipv4 === 'private' ? [`addr add ${plan.carrierAddress(site, 1)}/24 dev lan0`] : []),
       ...(ipv6
         ? [
-            `addr add ${plan.LINK_LOCAL_GATEWAY}/64 dev ${device} nodad`,
-            `addr add ${plan.lanAddress6(site, 1)}/64 dev ${device} nodad`,
+            `addr add ${plan.LINK_LOCAL_GATEWAY}/64 dev lan0 nodad`,
+            `addr add ${plan.lanAddress6(site, 1)}/64 dev lan0 nodad`,
           ]
         : []),
-    ]
+    ])
   }
 
   async attach(request: AttachmentRequest): Promise<Attachment> {

@@ -100,8 +100,7 @@ export async function createNat(init: NatInit): Promise<Nat> {
       return attachment
     },
   })
-  await namespace.ip(lan.bridgeLines())
-  await namespace.linkIsUp('lan0')
+  await lan.create()
   attachment = await upstream.attach({ namespace, device: WAN, site, ipv4: lan.ipv4, ipv6: lan.ipv6 })
   if (kind.ipv4 === 'open') await attachment.announce(plan.lanPrefix(site, true))
   const { address: externalAddress } = attachment

@@ -81,11 +81,6 @@ function kernelGaps() {
       command: ['ip', '-n', name, 'link', 'add', 'lan0', 'type', 'bridge'],
     },
     {
-      what: 'dummy devices',
-      why: 'they keep those bridges up',
-      command: ['ip', '-n', name, 'link', 'add', 'live0', 'type', 'dummy'],
-    },
-    {
       what: 'nftables with NAT',
       why: 'the NATs of the lab are made with it',
       command: ['nsenter', `--net=/run/netns/${name}`, '--', 'nft', '-f', '-'],

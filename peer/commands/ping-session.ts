@@ -1,0 +1,104 @@
+/** A series of pings to one peer, and what they amount to. */
+
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Path } from '../events.ts'
+import type { PeerConnection, Pong } from '../connection.ts'
+
+/** How a session ended. */
+export interface PingSummary {
+  sent: number
+  received: number
+  /** The path of the last answer, or the one in use where there was none. */
+  path: Path | null
+  /** When the path was first seen relayed and direct, in milliseconds since the epoch. */
+  relayedAt: number | null
+  directAt: number | null
+  /** Round trips of all answers, in milliseconds. */
+  rttMs: { min: number; median: number; max: number } | null
+}
+
+/** How to ping. */
+export interface PingPlan {
+  /** At most so many. */
+  count: number
+  intervalMs: number
+  /** For each answer. */
+  timeoutMs: number
+  untilDirect: boolean
+}
+
+/** Pings, one after the other, until the plan is fulfilled. */
+export class PingSession {
+  readonly #connection: PeerConnection
+  readonly #plan: PingPlan
+  readonly #rtts: number[] = []
+  #sent = 0
+  #path: Path | null = null
+  #relayedAt: number | null = null
+  #directAt: number | null = null
+
+  constructor(connection: PeerConnection, plan: PingPlan) {
+    this.#connection = connection
+    this.#plan = plan
+    this.#see(connection.path)
+  }
+
+  /**
+   * Pings until the count is reached, or the path is direct, or `stopWaiting` fires: then one more is sent at once, since
+   * something about the path has been decided.
+   */
+  async run(
+    onPong: (pong: Pong & { seq: number }) => void,
+    onLost: (seq: number, error: unknown) => void,
+    signal: AbortSignal,
+    decided: AbortSignal,
+  ): Promise<void> {
+    const { count, intervalMs, timeoutMs, untilDirect } = this.#plan
+    while (this.#sent < count && !signal.aborted) {
+      const seq = ++this.#sent
+      const wasDecided = decided.aborted
+      try {
+        const pong = await this.#connection.ping({
+          signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+        })
+        this.#note(pong)
+        onPong({ seq, ...pong })
+        if (untilDirect && pong.path === 'direct') return
+      } catch (error) {
+        if (signal.aborted) return
+        onLost(seq, error)
+      }
+      if (untilDirect && wasDecided) return
+      if (this.#sent < count) await this.#rest(intervalMs, signal, decided)
+    }
+  }
+
+  summary(): PingSummary {
+    const sorted = this.#rtts.toSorted((a, b) => a - b)
+    const [min, median, max] = [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)]
+    return {
+      sent: this.#sent,
+      received: sorted.length,
+      path: this.#path,
+      relayedAt: this.#relayedAt,
+      directAt: this.#directAt,
+      rttMs: min === undefined || median === undefined || max === undefined ? null : { min, median, max },
+    }
+  }
+
+  async #rest(intervalMs: number, signal: AbortSignal, decided: AbortSignal): Promise<void> {
+    const wake = this.#plan.untilDirect && !decided.aborted ? AbortSignal.any([signal, decided]) : signal
+    await pause(intervalMs, undefined, { signal: wake }).catch(() => {})
+  }
+
+  #note({ rttMs, path }: Pong): void {
+    this.#rtts.push(rttMs)
+    this.#see(path)
+  }
+
+  #see(path: Path): void {
+    this.#path = path
+    if (path === 'relayed') this.#relayedAt ??= Date.now()
+    else this.#directAt ??= Date.now()
+  }
+}

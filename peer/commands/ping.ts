@@ -1,0 +1,116 @@
+/** `throughnat ping`: measure the way to a remote peer, and tell whether it is relayed or direct. */
+
+import { defineCommand } from '../../src/cli/command.ts'
+import { HolePunchFailedError, UnreachableError } from '../../src/errors.ts'
+import { createPeer } from '../peer.ts'
+import { dialerDataDir, relays, target } from './options.ts'
+import { PingSession } from './ping-session.ts'
+import { reportPunching } from './report.ts'
+import { withDataDir, withTimeout } from './dial.ts'
+import type { Command } from '../../src/cli/command.ts'
+import type { Output } from '../../src/cli/output.ts'
+import type { PeerConnection } from '../connection.ts'
+import type { PingSummary } from './ping-session.ts'
+
+/** How many pings are sent where nobody says so, as `ipfs ping` and `tailscale ping` do. */
+const DEFAULT_COUNT = 10
+
+export const ping: Command = defineCommand({
+  name: 'ping',
+  summary: 'Ping a remote peer, and tell whether the path is relayed or direct',
+  arguments: { target },
+  options: {
+    relays,
+    dataDir: dialerDataDir,
+    untilDirect: {
+      kind: 'boolean',
+      doc: 'End as soon as the path is direct; exit code 5, with the reason, if it stays relayed',
+    },
+    count: {
+      kind: 'integer',
+      optional: true,
+      min: 1,
+      doc: `How many pings to send at most (default: ${DEFAULT_COUNT}; with --until-direct, as many as it takes)`,
+    },
+    intervalMs: { kind: 'duration', default: '1s', min: '10ms', doc: 'The pause between two pings' },
+    timeoutMs: {
+      kind: 'duration',
+      default: '30s',
+      min: '100ms',
+      doc: 'Time to connect, and for each answer',
+    },
+  },
+  examples: [
+    'throughnat ping /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay.../p2p-circuit/p2p/12D3KooWPeer... --until-direct',
+    'throughnat ping 12D3KooWPeer... --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --count 3',
+  ],
+  run: async (config, { arguments: { target }, output, signal }) => {
+    const { relays, dataDir, untilDirect, intervalMs, timeoutMs } = config
+    const count = config.count ?? (untilDirect ? Number.POSITIVE_INFINITY : DEFAULT_COUNT)
+    await using peer = await createPeer({ relays, reserve: false, ...withDataDir(dataDir) }, { signal })
+    reportPunching(peer, output)
+    const connection = await withTimeout(timeoutMs, signal, target, options => peer.connect(target, options))
+    const session = new PingSession(connection, { count, intervalMs, timeoutMs, untilDirect })
+    const upgrade = watchUpgrade(connection, signal)
+    await session.run(
+      pong => output.event('pong', { ...pong }, `${pong.seq}: ${pong.rttMs.toFixed(1)} ms, ${pong.path}`),
+      (seq, error) => output.note(`${seq}: no answer (${(error as Error).message})`),
+      signal,
+      upgrade.decided,
+    )
+    conclude(
+      session.summary(),
+      connection,
+      { untilDirect, failure: upgrade.failure, isStopped: signal.aborted },
+      output,
+    )
+  },
+})
+
+/** Follows the upgrade of the path: `decided` fires when it is direct, or stays relayed for the reason in `failure`. */
+function watchUpgrade(
+  connection: PeerConnection,
+  signal: AbortSignal,
+): { decided: AbortSignal; readonly failure: unknown } {
+  const decided = new AbortController()
+  let failure: unknown
+  connection.direct({ signal }).then(
+    () => decided.abort(),
+    error => {
+      failure = error
+      decided.abort()
+    },
+  )
+  return {
+    decided: decided.signal,
+    get failure() {
+      return failure
+    },
+  }
+}
+
+interface Conclusion {
+  untilDirect: boolean
+  failure: unknown
+  isStopped: boolean
+}
+
+function conclude(
+  summary: PingSummary,
+  { remotePeer }: PeerConnection,
+  { untilDirect, failure, isStopped }: Conclusion,
+  output: Output,
+): void {
+  output.event('summary', { ...summary }, describe(summary))
+  if (isStopped) return
+  if (summary.received === 0)
+    throw new UnreachableError(`${remotePeer} answered none of ${summary.sent} pings. It may have gone.`)
+  if (!untilDirect || summary.path === 'direct') return
+  throw failure ?? new HolePunchFailedError('timed-out', remotePeer.toString())
+}
+
+function describe({ sent, received, path, rttMs }: PingSummary): string {
+  const times =
+    rttMs === null ? '' : `, ${[rttMs.min, rttMs.median, rttMs.max].map(it => it.toFixed(1)).join('/')} ms`
+  return `${received} of ${sent} answered, ${path ?? 'no path'}${times}${rttMs === null ? '' : ' (min/median/max)'}`
+}

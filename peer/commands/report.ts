@@ -1,0 +1,51 @@
+/** Prints what a peer reports: every event of the contract as JSON, and a sentence where a person wants to know. */
+
+import type { Output } from '../../src/cli/output.ts'
+import type { Peer, PeerEvents } from '../index.ts'
+
+type Sentence<Name extends keyof PeerEvents> = (detail: PeerEvents[Name]['detail']) => string | undefined
+
+const sentences: { [Name in keyof PeerEvents]: Sentence<Name> } = {
+  'reservation:granted': ({ addr, expiresAt }) => `Reachable at ${addr} (until ${expiresAt.toISOString()})`,
+  'reservation:lost': ({ relay, reason }) => `Lost the reservation at ${relay}: ${reason}`,
+  'reservation:failed': ({ relay, reason, retryInMs }) =>
+    `No reservation at ${relay}: ${reason}; trying again in ${(retryInMs / 1000).toFixed(1)} s`,
+  'peer:connected': ({ peerId, path }) => `${peerId} connected, ${path}`,
+  'peer:disconnected': ({ peerId }) => `${peerId} disconnected`,
+  'path:changed': ({ peerId, path, remoteAddr }) => `${peerId} is ${path} now: ${remoteAddr}`,
+  'holepunch:started': () => undefined,
+  'holepunch:attempt': () => undefined,
+  'holepunch:succeeded': ({ peerId, elapsedMs }) => `Punched to ${peerId} in ${Math.round(elapsedMs)} ms`,
+  'holepunch:failed': ({ peerId, reason }) => `${peerId} stays relayed: ${reason}`,
+}
+
+const PUNCHING = [
+  'holepunch:started',
+  'holepunch:attempt',
+  'holepunch:succeeded',
+  'holepunch:failed',
+] as const
+
+/** Reports every event of a peer until it stops. */
+export function reportPeer(peer: Peer, output: Output): void {
+  for (const name of Object.keys(sentences) as Array<keyof PeerEvents>) {
+    reportEvent(peer, output, name, sentences[name] as Sentence<typeof name>)
+  }
+}
+
+/** Reports the hole punches of a peer, as JSON only: a person sees the paths. */
+export function reportPunching(peer: Peer, output: Output): void {
+  for (const name of PUNCHING) reportEvent(peer, output, name, () => undefined)
+}
+
+function reportEvent<Name extends keyof PeerEvents>(
+  peer: Peer,
+  output: Output,
+  name: Name,
+  sentence: Sentence<Name>,
+): void {
+  peer.addEventListener(name, event => {
+    const { detail } = event as CustomEvent<PeerEvents[Name]['detail']>
+    output.event(name, { ...detail }, sentence(detail))
+  })
+}
