@@ -4,6 +4,7 @@
  */
 
 import { Circuit } from '@multiformats/multiaddr-matcher'
+import { proveConnection } from '../src/holepunch/proof.ts'
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { HolePunchService } from '../src/holepunch/service.ts'
@@ -54,19 +55,20 @@ export class Paths {
 
   #onOpen(connection: Connection): void {
     const { remotePeer } = connection
-    if (isCircuit(connection)) void this.#awaitDirect(connection)
-    // beside a circuit a direct connection has to prove itself first; the hole punch service does that
-    else if (!this.#libp2p.getConnections(remotePeer).some(isCircuit)) this.#proved.add(connection)
+    if (isCircuit(connection)) void this.#adopt(this.#libp2p.services.dcutr.direct(connection))
+    else if (this.#libp2p.getConnections(remotePeer).some(isCircuit)) void this.#adopt(proved(connection))
+    // there is nothing else that could be used
+    else this.#proved.add(connection)
     this.#report(remotePeer)
   }
 
-  async #awaitDirect(circuit: Connection): Promise<void> {
+  /** Uses a direct connection beside a circuit once it has proved itself; a failure is told by holepunch:failed. */
+  async #adopt(proof: Promise<Connection>): Promise<void> {
     try {
-      this.#proved.add(await this.#libp2p.services.dcutr.direct(circuit))
-      this.#report(circuit.remotePeer)
-    } catch {
-      // stays relayed: told by holepunch:failed
-    }
+      const direct = await proof
+      this.#proved.add(direct)
+      this.#report(direct.remotePeer)
+    } catch {}
   }
 
   #report(peerId: PeerId): void {
@@ -84,6 +86,14 @@ export class Paths {
     if (before === undefined) this.#events.safeDispatchEvent('peer:connected', { detail })
     else if (before.path !== detail.path) this.#events.safeDispatchEvent('path:changed', { detail })
   }
+}
+
+/** Time for the proof, in milliseconds (libp2p's ping time-out). */
+const PROOF_TIMEOUT_MS = 10_000
+
+async function proved(connection: Connection): Promise<Connection> {
+  await proveConnection(connection, { signal: AbortSignal.timeout(PROOF_TIMEOUT_MS) })
+  return connection
 }
 
 function isCircuit(connection: Connection): boolean {

@@ -3,7 +3,7 @@
  */
 
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
-import { CODE_P2P } from '@multiformats/multiaddr'
+import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
@@ -121,16 +121,18 @@ const PUNCH_EVENTS = [
 
 class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   readonly #relays: readonly Multiaddr[]
+  readonly #relayIds: Set<string>
   #libp2p: Libp2p<PeerServices> | undefined
   #paths: Paths | undefined
 
   constructor(relays: readonly Multiaddr[]) {
     super()
     this.#relays = relays
+    this.#relayIds = new Set(relays.map(it => relayIdOf(it).toString()))
   }
 
   async start(init: PeerInit, privateKey: PrivateKey): Promise<void> {
-    const relayIds = new Set(this.#relays.map(it => relayIdOf(it).toString()))
+    const relayIds = this.#relayIds
     const reserveAt = init.reserve === false ? [] : this.#relays
     const common = commonOptions({ privateKey, logger: init.logger })
     const port = init.port ?? 0
@@ -210,6 +212,7 @@ class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
 
   async #dial({ peerId, addrs }: Target, options: AbortOptions): Promise<void> {
     if (this.#paths?.to(peerId) !== undefined) return
+    for (const addr of addrs) this.#noteRelay(addr)
     const candidates = addrs.length > 0 ? addrs : this.#relays.map(relay => circuitAddr(relay, peerId))
     if (candidates.length === 0)
       throw new UnreachableError(
@@ -224,6 +227,12 @@ class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
         cause,
       })
     }
+  }
+
+  /** A relay that only a target names is dialled from the punch port and left out of the events like the others. */
+  #noteRelay(addr: Multiaddr): void {
+    const isCircuit = addr.getComponents().some(it => it.code === CODE_P2P_CIRCUIT)
+    if (isCircuit) this.#relayIds.add(lastPeerId(addr.decapsulateCode(CODE_P2P_CIRCUIT)))
   }
 
   #pass<Name extends keyof HolePunchEvents>(event: Name): void {

@@ -20,7 +20,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 export const MAX_CANDIDATES = 8
 
 /** Where an address can be reached from. `unusable` ones are never dialled, nor offered. */
-export type Scope = 'public' | 'private' | 'unusable'
+export type Scope = 'public' | 'private' | 'loopback' | 'unusable'
 
 // ranges of ipaddr.js in which hosts of one site reach each other
 const PRIVATE_RANGES = new Set(['private', 'uniqueLocal', 'carrierGradeNat'])
@@ -30,6 +30,7 @@ export function scopeOf(host: string): Scope {
   if (!ipaddr.isValid(host)) return 'unusable'
   const range = ipaddr.parse(host).range()
   if (range === 'unicast') return 'public'
+  if (range === 'loopback') return 'loopback'
   return PRIVATE_RANGES.has(range) ? 'private' : 'unusable'
 }
 
@@ -62,17 +63,19 @@ export function shareHost(local: readonly Multiaddr[], remote: readonly Multiadd
 /** The remote's offer, one address after the other as it is read from the wire. */
 export class RemoteCandidates {
   readonly #own: ReadonlySet<string>
+  readonly #acceptLoopback: boolean
   readonly #accepted = new Map<string, Multiaddr>()
 
-  /** `own` are this node's endpoints: a remote that offers them would have this node punch itself. */
-  constructor(own: readonly Multiaddr[]) {
+  /** `own` are this node's endpoints: a remote that offers them would have this node dial itself. */
+  constructor(own: readonly Multiaddr[], { acceptLoopback }: { acceptLoopback: boolean }) {
+    this.#acceptLoopback = acceptLoopback
     this.#own = new Set(own.map(addr => bare(addr)?.toString() ?? ''))
   }
 
   /** Takes an address from the offer if it may ever be dialled; tells whether it did. */
   offer(addr: Multiaddr): boolean {
     const candidate = bare(addr)
-    if (candidate === undefined || scopeOfAddr(candidate) === 'unusable') return false
+    if (candidate === undefined || !this.#mayBeDialled(candidate)) return false
     const text = candidate.toString()
     if (endpointOf(candidate).port === 0 || this.#own.has(text)) return false
     if (this.#accepted.size >= MAX_CANDIDATES && !this.#accepted.has(text)) return false
@@ -82,12 +85,26 @@ export class RemoteCandidates {
 
   /** The accepted addresses on the public network. */
   get public(): Multiaddr[] {
-    return [...this.#accepted.values()].filter(addr => scopeOfAddr(addr) === 'public')
+    return this.#within('public')
   }
 
   /** The accepted addresses in a private network, ours if the peers share a NAT. */
   get private(): Multiaddr[] {
-    return [...this.#accepted.values()].filter(addr => scopeOfAddr(addr) === 'private')
+    return this.#within('private')
+  }
+
+  /** The accepted addresses on the host itself, where these are accepted at all. */
+  get loopback(): Multiaddr[] {
+    return this.#within('loopback')
+  }
+
+  #within(scope: Scope): Multiaddr[] {
+    return [...this.#accepted.values()].filter(addr => scopeOfAddr(addr) === scope)
+  }
+
+  #mayBeDialled(candidate: Multiaddr): boolean {
+    const scope = scopeOfAddr(candidate)
+    return scope !== 'unusable' && (scope !== 'loopback' || this.#acceptLoopback)
   }
 }
 

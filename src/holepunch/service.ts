@@ -141,7 +141,8 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   }
 
   #onIdentify = (event: CustomEvent<IdentifyResult>): void => {
-    const { connection, observedAddr } = event.detail
+    const { connection, observedAddr, listenAddrs } = event.detail
+    this.#upgrades.get(connection.id)?.identified(listenAddrs)
     if (observedAddr === undefined || this.#transport?.isFromPunchPort(connection) !== true) return
     this.observed.note(connection, observedAddr)
     this.#log('%p sees the punch port at %a', connection.remotePeer, observedAddr)

@@ -5,11 +5,13 @@
  * come, so it waits a while after a failed one. A failed upgrade never costs the circuit.
  */
 
+import { setTimeout as pause } from 'node:timers/promises'
 import { CircuitRetirement } from './retirement.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
 import { privateCandidates, publicCandidates, RemoteCandidates, shareHost } from './candidates.ts'
 import { punch } from './punch.ts'
+import { reversalCandidates } from './reversal.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
 import type { PeerTurns } from './peer-turns.ts'
 import type { LocalAddresses } from './candidates.ts'
@@ -27,6 +29,9 @@ export const MAX_ATTEMPTS = 3
  * for these (`DEFAULT_PROTOCOL_NEGOTIATION_TIMEOUT`).
  */
 const PATIENCE_MS = 10_000
+
+/** How long a reversal waits for the remote's addresses, in milliseconds: identify's own time-out. */
+const IDENTIFY_TIMEOUT_MS = 5_000
 
 /** What upgrades have in common. */
 export interface UpgradeContext {
@@ -50,6 +55,7 @@ export class Upgrade {
   readonly #log: Logger
   readonly #settle = Promise.withResolvers<Connection>()
   readonly #stopped = new AbortController()
+  readonly #identified = Promise.withResolvers<readonly Multiaddr[]>()
   #current: AbortController | undefined
   #patience: NodeJS.Timeout | undefined
   #startedAt: number | undefined
@@ -97,7 +103,13 @@ export class Upgrade {
         if (!isWorthRetrying(error)) break
       }
     }
+    if (needsReversal(failure) && (await this.#reverse())) return
     this.#fail(failure)
+  }
+
+  /** Takes note of the addresses that the remote has told by identify. */
+  identified(addrs: readonly Multiaddr[]): void {
+    this.#identified.resolve(addrs)
   }
 
   /** Takes part in an exchange that the responder has opened. Never throws; see `outcome`. */
@@ -108,8 +120,9 @@ export class Upgrade {
     try {
       await this.#attempt(init => answerExchange(init, stream))
     } catch (error) {
-      if (this.#attempts >= MAX_ATTEMPTS || !isWorthRetrying(error)) this.#fail(error)
-      else this.#awaitExchange(error)
+      // the responder may try again, or dial this node's own addresses
+      if (this.#attempts < MAX_ATTEMPTS || needsReversal(error)) this.#awaitExchange(error)
+      else this.#fail(error)
     }
   }
 
@@ -133,7 +146,7 @@ export class Upgrade {
     try {
       await this.#context.observed(signal)
       const local = this.#context.localAddresses()
-      const remote = new RemoteCandidates([...local.observed, ...local.listening])
+      const remote = new RemoteCandidates([...local.observed, ...local.listening], { acceptLoopback: false })
       const direct = await exchange({
         circuit: this.circuit,
         logger: this.#context.logger,
@@ -167,21 +180,33 @@ export class Upgrade {
   ): Promise<Connection> {
     const behindSameNat = shareHost(publicCandidates(local), remote.public)
     const candidates = behindSameNat ? [...remote.public, ...remote.private] : remote.public
-    const { transport, upgrader } = this.#context
-    const { role, circuit } = this
     this.#emit('holepunch:attempt', { n: this.#attempts, rttMs, candidates })
-    return punch(
-      {
-        transport,
-        upgrader,
-        remotePeer: circuit.remotePeer,
-        candidates,
-        role,
-        fromPunchPort: true,
-        log: this.#log,
-      },
-      signal,
-    )
+    return this.#dial(candidates, this.role, signal)
+  }
+
+  /** A punch leaves from the punch port; a reversal, in which the responder acts as initiator, does not. */
+  async #dial(candidates: readonly Multiaddr[], role: PunchRole, signal: AbortSignal): Promise<Connection> {
+    const { transport, upgrader } = this.#context
+    const { remotePeer } = this.circuit
+    const fromPunchPort = role === this.role
+    return punch({ transport, upgrader, remotePeer, candidates, role, fromPunchPort, log: this.#log }, signal)
+  }
+
+  /** Dials the remote's own addresses, once each; tells whether one led to a direct connection. */
+  async #reverse(): Promise<boolean> {
+    const identified = Promise.race([
+      this.#identified.promise,
+      pause(IDENTIFY_TIMEOUT_MS, [], { ref: false }),
+    ])
+    const candidates = reversalCandidates(await identified, this.#context.localAddresses())
+    if (candidates.length === 0 || !this.isPending) return false
+    try {
+      this.#succeed(await this.#dial(candidates, 'initiator', this.#stopped.signal))
+      return true
+    } catch (error) {
+      this.#log('the connection could not be reversed - %e', error)
+      return false
+    }
   }
 
   #awaitExchange(failure: unknown = this.#error('not-supported')): void {
@@ -233,6 +258,12 @@ export class Upgrade {
       detail: { peerId: this.circuit.remotePeer, role: this.role, ...detail },
     } as never)
   }
+}
+
+/** A connection can be reversed where the two did not get as far as to punch. */
+function needsReversal(error: unknown): boolean {
+  const { reason } = error as Partial<HolePunchFailedError>
+  return reason === 'not-supported' || reason === 'no-local-candidates' || reason === 'no-remote-candidates'
 }
 
 /** Another attempt can only help where timing may have been at fault. */

@@ -10,24 +10,25 @@ import { Duplex, duplexPair } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import type { Stream, StreamMuxer } from '@libp2p/interface'
+import type { MultiaddrConnection, Stream } from '@libp2p/interface'
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { splice } from '../../../peer/tunnel/splice.ts'
 
-/** Two ends of one yamux stream, and the muxers that carry it. */
-async function yamuxPair(): Promise<{ near: Stream; far: Stream; muxers: StreamMuxer[] }> {
+/** Two ends of one yamux stream, and the ends of the connection that carries it. */
+async function yamuxPair(): Promise<{ near: Stream; far: Stream; connections: MultiaddrConnection[] }> {
   const [outbound, inbound] = multiaddrConnectionPair({ delay: 0, capacity: 1024 })
   const factory = yamux({ enableKeepAlive: false })()
   const [dialer, listener] = [factory.createStreamMuxer(outbound), factory.createStreamMuxer(inbound)]
   const arrived = once(listener, 'stream')
   const near = await dialer.createStream()
   const [event] = await arrived
-  return { near, far: event.detail, muxers: [dialer, listener] }
+  return { near, far: event.detail, connections: [outbound, inbound] }
 }
 
 function streamText(stream: Stream): Promise<string> {
   let received = ''
   return new Promise((resolve, reject) => {
+    if (stream.readableEnded) resolve(received)
     stream.addEventListener('message', event => (received += Buffer.from(event.data.subarray())))
     stream.addEventListener('end', () => stream.status === 'reset' || resolve(received))
     stream.addEventListener('close', event => event.error !== undefined && reject(event.error))
@@ -141,15 +142,16 @@ test('a stream that is reset cuts the socket with the cause', async () => {
 })
 
 test('a connection that closes is a cut and not an end', async () => {
+  // A connection can go away without an error, and then its streams close without one, as if they had ended.
   for (const end of [0, 1]) {
-    const { near, far, muxers } = await yamuxPair()
+    const { near, far, connections } = await yamuxPair()
     const [user, socket] = duplexPair()
     const closed = once(socket, 'close')
     const running = splice(socket, near)
     far.send(Buffer.from('half of it'))
     assert.equal(String((await once(user, 'data'))[0]), 'half of it')
-    muxers[end]?.abort(new Error('gone'))
-    await assert.rejects(running)
+    await connections[end]?.close()
+    await assert.rejects(running, { name: 'ConnectionClosedError' })
     await closed
     assert.equal(socket.writableEnded, false, 'the socket was ended as if all had come')
   }
@@ -194,7 +196,7 @@ test('a signal cuts both sides, before and during', async () => {
 test('no listener is left on either side, whether it ended or was cut', async () => {
   for (const isCut of [false, true]) {
     const { near, far } = await yamuxPair()
-    const [user, socket] = duplexPair()
+    const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
     const types = ['message', 'drain', 'remoteCloseWrite', 'end', 'close']
     const count = (): number[] => types.map(type => near.listenerCount(type))
     const [streamBefore, socketBefore] = [count(), socket.eventNames()]
@@ -202,12 +204,13 @@ test('no listener is left on either side, whether it ended or was cut', async ()
     const running = splice(socket, near, { signal: controller.signal })
     if (isCut) controller.abort()
     else {
-      user.resume().end()
+      socket.push(null)
       far.addEventListener('message', () => {})
       await far.close()
     }
     await running.catch(() => {})
-    assert.deepEqual(count(), streamBefore)
+    // Yamux's own listeners take themselves off when the stream closes.
+    for (const [index, left] of count().entries()) assert.ok(left <= (streamBefore[index] ?? 0), types[index])
     assert.deepEqual(socket.eventNames(), socketBefore)
   }
 })
