@@ -29,6 +29,7 @@ const NAMES: Readonly<Record<string, string>> = {
 /** One clause, without a full stop. */
 export function describeFailure(error: unknown): string {
   if (error instanceof AggregateError) return describeAll(error.errors)
+  if (!(error instanceof Error)) return String(error)
   const { code, name, message } = error as NodeJS.ErrnoException
   const status = Object.keys(STATUS).find(it => message.includes(it))
   if (status !== undefined) return `${STATUS[status]} (${status})`

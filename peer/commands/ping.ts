@@ -2,6 +2,7 @@
 
 import { defineCommand } from '../../src/cli/command.ts'
 import { HolePunchFailedError, UnreachableError } from '../../src/errors.ts'
+import { describeFailure } from '../describe-failure.ts'
 import { createPeer } from '../peer.ts'
 import { dialerDataDir, relays, target } from './options.ts'
 import { PingSession } from './ping-session.ts'
@@ -54,7 +55,7 @@ export const ping: Command = defineCommand({
     const upgrade = watchUpgrade(connection, signal)
     await session.run(
       pong => output.event('pong', { ...pong }, `${pong.seq}: ${pong.rttMs.toFixed(1)} ms, ${pong.path}`),
-      (seq, error) => output.note(`${seq}: no answer (${(error as Error).message})`),
+      (seq, error) => output.note(`${seq}: no answer (${describeFailure(error)})`),
       signal,
       upgrade.decided,
     )

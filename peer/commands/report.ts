@@ -1,5 +1,6 @@
 /** Prints what a peer reports: every event of the contract as JSON, and a sentence where a person wants to know. */
 
+import { holePunchAdvice } from '../../src/errors.ts'
 import type { Output } from '../../src/cli/output.ts'
 import type { Peer, PeerEvents } from '../index.ts'
 
@@ -16,7 +17,8 @@ const sentences: { [Name in keyof PeerEvents]: Sentence<Name> } = {
   'holepunch:started': () => undefined,
   'holepunch:attempt': () => undefined,
   'holepunch:succeeded': ({ peerId, elapsedMs }) => `Punched to ${peerId} in ${Math.round(elapsedMs)} ms`,
-  'holepunch:failed': ({ peerId, reason }) => `${peerId} stays relayed: ${reason}`,
+  'holepunch:failed': ({ peerId, reason }) =>
+    reason === 'stopped' ? undefined : `${peerId} stays relayed (${reason}): ${holePunchAdvice[reason]}`,
 }
 
 const PUNCHING = [

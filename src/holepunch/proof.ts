@@ -15,13 +15,23 @@ import type { AbortOptions, Connection } from '@libp2p/interface'
 // ping.md: "The dialing peer sends a 32-byte payload of random binary data"
 const PAYLOAD_BYTES = 32
 
+// Several parts of a node may ask for the proof of one connection, and ping allows two streams of it at a time.
+const proofs = new WeakMap<Connection, Promise<void>>()
+
 /**
  * Resolves when a ping has crossed the connection in both directions: in one round trip.
- * A remote that does not speak ping proves the same by saying so.
+ * A remote that does not speak ping proves the same by saying so. A connection is pinged once, however often it is
+ * asked for; `signal` counts the first time.
  *
  * @throws what the connection failed with; `AbortError` when `signal` fires
  */
 export async function proveConnection(connection: Connection, options: AbortOptions): Promise<void> {
+  const proof = proofs.get(connection) ?? pingOnce(connection, options)
+  proofs.set(connection, proof)
+  return proof
+}
+
+async function pingOnce(connection: Connection, options: AbortOptions): Promise<void> {
   const stream = await openOptimisticStream(connection, PING_PROTOCOL)
   try {
     const bytes = byteStream(stream)

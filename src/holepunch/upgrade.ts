@@ -200,12 +200,17 @@ export class Upgrade {
     ])
     const candidates = reversalCandidates(await identified, this.#context.localAddresses())
     if (candidates.length === 0 || !this.isPending) return false
+    const current = new AbortController()
+    this.#current = current
     try {
-      this.#succeed(await this.#dial(candidates, 'initiator', this.#stopped.signal))
+      const signal = AbortSignal.any([current.signal, this.#stopped.signal])
+      this.#succeed(await this.#dial(candidates, 'initiator', signal))
       return true
     } catch (error) {
       this.#log('the connection could not be reversed - %e', error)
       return false
+    } finally {
+      this.#current = undefined
     }
   }
 

@@ -132,6 +132,47 @@ test('a stream that takes nothing more stops the socket from being read', async 
   assert.equal((await running).bytesOut, length)
 })
 
+test('a stream that is still full after a drain is not fed', async () => {
+  // Every drain of the connection is passed on to all its streams, also to those whose own window is used up.
+  const { near, far } = await yamuxPair()
+  far.pause()
+  const [user, socket] = duplexPair()
+  const controller = new AbortController()
+  const running = splice(socket, near, { signal: controller.signal })
+  const chunk = Buffer.alloc(64 * 1024)
+  for (let writes = 0; writes < 100; writes++) {
+    user.write(chunk)
+    near.dispatchEvent(new Event('drain'))
+    await new Promise(setImmediate)
+  }
+  assert.ok(near.writeBufferLength < 2 * chunk.byteLength, `${near.writeBufferLength} bytes are queued`)
+  controller.abort()
+  await assert.rejects(running, { name: 'AbortError' })
+})
+
+test('a stream that is cut after its end, but before all of it was written, is no end', async () => {
+  const { near, far, connections } = await yamuxPair()
+  let isEnded = false
+  const socket = new Duplex({
+    read() {},
+    write() {},
+    final(done) {
+      isEnded = true
+      done()
+    },
+  })
+  const running = splice(socket, near)
+  const ended = once(near, 'remoteCloseWrite')
+  for (let sent = 0; sent < 4; sent++) far.send(Buffer.alloc(64 * 1024))
+  await far.close()
+  await ended
+  assert.ok(near.readBufferLength > 0)
+  connections[0]?.abort(new Error('pulled the plug'))
+  near.abort(new Error('pulled the plug'))
+  await assert.rejects(running)
+  assert.equal(isEnded || socket.writableEnded, false)
+})
+
 test('a stream that is reset cuts the socket with the cause', async () => {
   const { near, far } = await yamuxPair()
   const [, socket] = duplexPair()
@@ -150,8 +191,9 @@ test('a connection that closes is a cut and not an end', async () => {
     const running = splice(socket, near)
     far.send(Buffer.from('half of it'))
     assert.equal(String((await once(user, 'data'))[0]), 'half of it')
+    const cut = assert.rejects(running, { name: 'ConnectionClosedError' })
     await connections[end]?.close()
-    await assert.rejects(running, { name: 'ConnectionClosedError' })
+    await cut
     await closed
     assert.equal(socket.writableEnded, false, 'the socket was ended as if all had come')
   }
