@@ -221,7 +221,7 @@ class Splice {
     // With both ends exchanged it is left to `stream.close()` whether everything was flushed.
     const isClean = this.#hasRemoteEnd && this.#socket.readableEnded
     if (event.error != null) this.#cut(event.error)
-    else if (false) this.#cut(closedWithoutEnd(this.#stream))
+    else if (!isClean) this.#cut(closedWithoutEnd(this.#stream))
   }
 
   #onSocketClose = (): void => {
