@@ -18,6 +18,7 @@ import { HolePunchFailedError } from '../errors.ts'
 import { proveConnection } from './proof.ts'
 import type { HolePunchFailure } from '../errors.ts'
 import type { PunchRole } from './events.ts'
+import type { BoundAddress } from '../transport/punch-port.ts'
 import type { SharedPortTcp } from '../transport/shared-port-tcp.ts'
 import type { Connection, Logger, MultiaddrConnection, PeerId, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -38,8 +39,10 @@ export interface PunchInit {
   remotePeer: PeerId
   candidates: readonly Multiaddr[]
   role: PunchRole
-  /** False to dial once, from an ephemeral port, as the reversal of a connection does. */
-  fromPunchPort: boolean
+  /** A punch leaves from the punch port; the reversal of a connection dials once, from an ephemeral one. */
+  from: 'punch-port' | 'ephemeral-port'
+  /** The punch port to use instead of the listener's. */
+  spare?: BoundAddress | undefined
   log: Logger
 }
 
@@ -67,13 +70,13 @@ class Punch {
 
   async run(signal: AbortSignal): Promise<Connection> {
     signal.throwIfAborted()
-    const { transport, candidates, fromPunchPort } = this.#init
+    const { transport, candidates } = this.#init
     const onAbort = (): void => this.#result.reject(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     const timer = setTimeout(() => this.#fail(), PUNCH_WINDOW_MS)
-    const withdraw = fromPunchPort ? transport.inboundClaims.add(this.#claim()) : undefined
+    const withdraw = this.#isPunch ? transport.inboundClaims.add(this.#claim()) : undefined
     void Promise.all(candidates.map(async candidate => this.#dialUntilOver(candidate))).then(() => {
-      if (this.#sockets.size === 0 && !fromPunchPort) this.#fail()
+      if (this.#sockets.size === 0 && !this.#isPunch) this.#fail()
     })
     try {
       return await this.#result.promise
@@ -84,6 +87,10 @@ class Punch {
       this.#over.abort()
       if (this.#init.role === 'initiator') this.#resetRest()
     }
+  }
+
+  get #isPunch(): boolean {
+    return this.#init.from === 'punch-port'
   }
 
   #fail(): void {
@@ -101,7 +108,7 @@ class Punch {
     const startedAt = performance.now()
     for (let n = 1; !this.#over.signal.aborted; n++) {
       const retryAfterMs = await this.#dial(candidate, () => redialDelayMs(n, performance.now() - startedAt))
-      if (retryAfterMs === undefined || !this.#init.fromPunchPort) return
+      if (retryAfterMs === undefined || !this.#isPunch) return
       if (retryAfterMs > 0)
         await pause(retryAfterMs, undefined, { signal: this.#over.signal }).catch(() => {})
     }
@@ -109,10 +116,10 @@ class Punch {
 
   /** One dial, its upgrade included. Returns how long to wait before the next, or undefined when there is no point. */
   async #dial(candidate: Multiaddr, redialDelay: () => number): Promise<number | undefined> {
-    const { transport, fromPunchPort, log } = this.#init
+    const { transport, spare, log } = this.#init
     try {
-      const socket = fromPunchPort
-        ? await transport.connectFromPunchPort(candidate, { signal: this.#over.signal })
+      const socket = this.#isPunch
+        ? await transport.connectFromPunchPort(candidate, { signal: this.#over.signal, spare })
         : await transport.connect(candidate, { signal: this.#over.signal })
       await this.#upgrade(socket)
       return this.#failure === 'wrong-peer' ? undefined : redialDelay()

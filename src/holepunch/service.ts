@@ -16,7 +16,9 @@ import { DCUTR_PROTOCOL } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
 import { PeerTurns } from './peer-turns.ts'
 import { proveConnection } from './proof.ts'
+import { openSparePort } from './spare-port.ts'
 import { Upgrade } from './upgrade.ts'
+import type { SparePort } from './spare-port.ts'
 import type { LocalAddresses } from './candidates.ts'
 import type { HolePunchEvents } from './events.ts'
 import type {
@@ -57,6 +59,9 @@ export interface HolePunchComponents {
  * two of identify. Without an observation there is nothing to offer.
  */
 const OBSERVATION_TIMEOUT_MS = 2_000
+
+/** Time to connect to a relay once more, in milliseconds: half of libp2p's dial time-out, since a round trip is known. */
+const SPARE_PORT_TIMEOUT_MS = 5_000
 
 /** Time for the proof of a direct connection that came about without a punch, in milliseconds (libp2p's ping time-out). */
 const PROOF_TIMEOUT_MS = 10_000
@@ -158,6 +163,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       turns: this.#turns,
       observed: async signal => this.#waitForObservation(signal),
       localAddresses: () => this.#localAddresses(),
+      sparePort: async signal => this.#sparePort(signal),
     })
     this.#upgrades.set(circuit.id, upgrade)
     const direct = this.#components.connectionManager.getConnections(circuit.remotePeer).find(isDirect)
@@ -218,6 +224,21 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       observed: this.observed.endpoints(),
       announced: addressManager.getAddressesWithMetadata().flatMap(it => (isTold(it) ? [it.multiaddr] : [])),
       listening: transportManager.getAddrs().filter(addr => TCP.exactMatch(addr)),
+    }
+  }
+
+  /** An attempt can do without a spare port, so whatever stands in its way is no failure. */
+  async #sparePort(signal: AbortSignal): Promise<SparePort | undefined> {
+    const { connectionManager, upgrader, events } = this.#components
+    const transport = this.#transport
+    const relay = connectionManager.getConnections().find(it => transport?.isFromPunchPort(it))
+    if (transport === undefined || relay === undefined) return undefined
+    try {
+      const timeout = AbortSignal.any([signal, AbortSignal.timeout(SPARE_PORT_TIMEOUT_MS)])
+      return await openSparePort({ transport, upgrader, events, relay }, timeout)
+    } catch (error) {
+      this.#log('no spare port - %e', error)
+      return undefined
     }
   }
 

@@ -5,7 +5,9 @@
  * come, so it waits a while after a failed one. A failed upgrade never costs the circuit.
  */
 
+import net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import { endpointOf } from './endpoint.ts'
 import { CircuitRetirement } from './retirement.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
@@ -13,6 +15,8 @@ import { privateCandidates, publicCandidates, RemoteCandidates, shareHost } from
 import { punch } from './punch.ts'
 import { reversalCandidates } from './reversal.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
+import type { PunchInit } from './punch.ts'
+import type { SparePort } from './spare-port.ts'
 import type { PeerTurns } from './peer-turns.ts'
 import type { LocalAddresses } from './candidates.ts'
 import type { SharedPortTcp } from '../transport/shared-port-tcp.ts'
@@ -43,6 +47,8 @@ export interface UpgradeContext {
   /** Resolves when relays have had a chance to say what they observed. */
   observed: (signal: AbortSignal) => Promise<void>
   localAddresses: () => LocalAddresses
+  /** A port that no attempt has used; undefined where no relay can tell what it is mapped to. */
+  sparePort: (signal: AbortSignal) => Promise<SparePort | undefined>
 }
 
 /** One upgrade. `outcome` settles once: with the direct connection, or a `HolePunchFailedError`. */
@@ -143,16 +149,18 @@ export class Upgrade {
     this.#current = current
     this.#attempts++
     const signal = AbortSignal.any([current.signal, this.#stopped.signal])
+    let spare: SparePort | undefined
     try {
       await this.#context.observed(signal)
-      const local = this.#context.localAddresses()
+      if (this.role === 'responder' && this.#attempts > 1) spare = await this.#context.sparePort(signal)
+      const local = withSpare(this.#context.localAddresses(), spare)
       const remote = new RemoteCandidates([...local.observed, ...local.listening], { acceptLoopback: false })
       const direct = await exchange({
         circuit: this.circuit,
         logger: this.#context.logger,
         remote,
         candidates: () => this.#offer(local, remote),
-        punch: async rttMs => this.#punch(local, remote, rttMs, signal),
+        punch: async rttMs => this.#punch(local, remote, rttMs, spare, signal),
       })
       this.#succeed(direct)
     } catch (error) {
@@ -163,6 +171,7 @@ export class Upgrade {
     } finally {
       if (this.#current === current) this.#current = undefined
       endTurn()
+      await spare?.close()
     }
   }
 
@@ -176,20 +185,24 @@ export class Upgrade {
     local: LocalAddresses,
     remote: RemoteCandidates,
     rttMs: number,
+    spare: SparePort | undefined,
     signal: AbortSignal,
   ): Promise<Connection> {
     const behindSameNat = shareHost(publicCandidates(local), remote.public)
     const candidates = behindSameNat ? [...remote.public, ...remote.private] : remote.public
     this.#emit('holepunch:attempt', { n: this.#attempts, rttMs, candidates })
-    return this.#dial(candidates, this.role, signal)
+    return this.#dial({ candidates, role: this.role, from: 'punch-port', spare: spare?.local }, signal)
   }
 
-  /** A punch leaves from the punch port; a reversal, in which the responder acts as initiator, does not. */
-  async #dial(candidates: readonly Multiaddr[], role: PunchRole, signal: AbortSignal): Promise<Connection> {
+  async #dial(
+    plan: Pick<PunchInit, 'candidates' | 'role' | 'from' | 'spare'>,
+    signal: AbortSignal,
+  ): Promise<Connection> {
     const { transport, upgrader } = this.#context
-    const { remotePeer } = this.circuit
-    const fromPunchPort = role === this.role
-    return punch({ transport, upgrader, remotePeer, candidates, role, fromPunchPort, log: this.#log }, signal)
+    return punch(
+      { transport, upgrader, remotePeer: this.circuit.remotePeer, log: this.#log, ...plan },
+      signal,
+    )
   }
 
   /** Dials the remote's own addresses, once each; tells whether one led to a direct connection. */
@@ -204,7 +217,8 @@ export class Upgrade {
     this.#current = current
     try {
       const signal = AbortSignal.any([current.signal, this.#stopped.signal])
-      this.#succeed(await this.#dial(candidates, 'initiator', signal))
+      // whoever dials one-sidedly is the client, whatever DCUtR says
+      this.#succeed(await this.#dial({ candidates, role: 'initiator', from: 'ephemeral-port' }, signal))
       return true
     } catch (error) {
       this.#log('the connection could not be reversed - %e', error)
@@ -263,6 +277,14 @@ export class Upgrade {
       detail: { peerId: this.circuit.remotePeer, role: this.role, ...detail },
     } as never)
   }
+}
+
+/** What the relays saw of the port of the last attempt is of no use for this one. */
+function withSpare(local: LocalAddresses, spare: SparePort | undefined): LocalAddresses {
+  if (spare === undefined) return local
+  const isIPv6 = net.isIPv6(spare.local.host)
+  const others = local.observed.filter(addr => net.isIPv6(endpointOf(addr).host) !== isIPv6)
+  return { ...local, observed: [spare.endpoint, ...others] }
 }
 
 /** A connection can be reversed where the two did not get as far as to punch. */

@@ -95,6 +95,13 @@ export function bindToPunchPort({ host, port }: BoundAddress): net.BoundSocket {
   return new net.BoundSocket({ host, port, reusePort: true, ipv6Only: net.isIPv6(host) })
 }
 
+/** Finds a port that nobody listens on, for outbound sockets alone. Throws what bind(2) says. */
+export function reserveSparePort(family: Family): { address: BoundAddress; release: () => void } {
+  const host = family === 6 ? '::' : '0.0.0.0'
+  const socket = bindToPunchPort({ host, port: 0 })
+  return { address: { host, port: socket.address().port }, release: () => socket.close() }
+}
+
 /**
  * Throws EADDRINUSE when another socket listens on this port. SO_REUSEPORT alone would let two processes of one user
  * share the port without a word, and the kernel would deal each one some of the connections.

@@ -8,11 +8,13 @@
  * test/network/upstream-faults.test.ts tells when that is mended.
  */
 
+import net from 'node:net'
 import { tcp as stockTcp } from '@libp2p/tcp'
 import { transportSymbol } from '@libp2p/interface'
 import { getNetConfig } from '@libp2p/utils'
 import { CODE_UNIX } from '@multiformats/multiaddr'
 import { InboundClaims } from './inbound-claims.ts'
+import type { BoundAddress } from './punch-port.ts'
 import { assertPortIsFree, bindToPunchPort, canSharePort, PunchPorts } from './punch-port.ts'
 import { RelaySightings } from './relay-sightings.ts'
 import type {
@@ -49,6 +51,12 @@ export interface ConnectOptions {
 // Sockets that are idle at the level of TCP are not closed: libp2p's connection monitor decides what is dead, and an
 // idle direct connection must outlive any pause of the application (`@libp2p/tcp` would close it after 2 min).
 const NO_INACTIVITY_TIMEOUT = 0
+
+/** How one socket is connected from a punch port. */
+export interface PunchOptions extends ConnectOptions {
+  /** A port to use instead of the listener's, for remotes of its family. */
+  spare?: BoundAddress | undefined
+}
 
 /** Creates the transport: a drop-in for `tcp()` of `@libp2p/tcp` in any `createLibp2p` configuration. */
 export function tcp(init: SharedPortTcpInit = {}): (components: TCPComponents) => SharedPortTcp {
@@ -117,8 +125,9 @@ export class SharedPortTcp implements Transport {
    * @throws {PunchPortError} if no listener of the address's family can be shared, or the 4-tuple is taken
    * @throws what connect(2) says (ECONNREFUSED, EADDRNOTAVAIL, ...), and `AbortError`
    */
-  async connectFromPunchPort(addr: Multiaddr, { signal }: ConnectOptions): Promise<MultiaddrConnection> {
-    const local = this.punchPorts.for(getNetConfig(addr).host)
+  async connectFromPunchPort(addr: Multiaddr, { signal, spare }: PunchOptions): Promise<MultiaddrConnection> {
+    const { host } = getNetConfig(addr)
+    const local = spare !== undefined && isSameFamily(spare.host, host) ? spare : this.punchPorts.for(host)
     if (local === undefined) throw new PunchPortError(`no listener shares its port for dials to ${addr}`)
     const handle = bindToPunchPort(local)
     return this.#connect(addr, { handle }, signal)
@@ -208,6 +217,10 @@ export class SharedPortTcp implements Transport {
 /** Stands in for the upgrader where only a connected socket is wanted. */
 const connectOnly = {
   upgradeOutbound: async (socket: MultiaddrConnection): Promise<MultiaddrConnection> => socket,
+}
+
+function isSameFamily(one: string, other: string): boolean {
+  return net.isIPv6(one) === net.isIPv6(other)
 }
 
 function isUnix(addr: Multiaddr): boolean {

@@ -151,26 +151,17 @@ test('a stream that is still full after a drain is not fed', async () => {
 })
 
 test('a stream that is cut after its end, but before all of it was written, is no end', async () => {
-  const { near, far, connections } = await yamuxPair()
-  let isEnded = false
-  const socket = new Duplex({
-    read() {},
-    write() {},
-    final(done) {
-      isEnded = true
-      done()
-    },
-  })
+  const { near, far } = await yamuxPair()
+  const socket = new Duplex({ read() {}, write() {} })
   const running = splice(socket, near)
   const ended = once(near, 'remoteCloseWrite')
   for (let sent = 0; sent < 4; sent++) far.send(Buffer.alloc(64 * 1024))
   await far.close()
   await ended
   assert.ok(near.readBufferLength > 0)
-  connections[0]?.abort(new Error('pulled the plug'))
   near.abort(new Error('pulled the plug'))
   await assert.rejects(running)
-  assert.equal(isEnded || socket.writableEnded, false)
+  assert.equal(socket.writableEnded, false)
 })
 
 test('a stream that is reset cuts the socket with the cause', async () => {
