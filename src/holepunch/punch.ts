@@ -41,6 +41,8 @@ export interface PunchInit {
   role: PunchRole
   /** A punch leaves from the punch port; the reversal of a connection dials once, from an ephemeral one. */
   from: 'punch-port' | 'ephemeral-port'
+  /** True if both are behind one NAT: the remote may come from any private address. */
+  sharesNat?: boolean
   /** The punch port to use instead of the listener's. */
   spare?: BoundAddress | undefined
   log: Logger
@@ -136,12 +138,12 @@ class Punch {
   }
 
   #claim(): Parameters<SharedPortTcp['inboundClaims']['add']>[0] {
-    const endpoints = this.#init.candidates.map(endpointOf)
-    const sharesLan = endpoints.some(({ host }) => scopeOf(host) === 'private')
+    const { candidates, sharesNat = false } = this.#init
+    const endpoints = candidates.map(endpointOf)
     return {
       matchesEndpoint: (host, port) => endpoints.some(it => it.host === host && it.port === port),
       matchesHost: host =>
-        endpoints.some(it => it.host === host) || (sharesLan && scopeOf(host) === 'private'),
+        endpoints.some(it => it.host === host) || (sharesNat && scopeOf(host) === 'private'),
       take: socket => {
         this.#claimed++
         if (this.#claimed > MAX_CLAIMED || this.#over.signal.aborted)

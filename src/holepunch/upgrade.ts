@@ -188,14 +188,15 @@ export class Upgrade {
     spare: SparePort | undefined,
     signal: AbortSignal,
   ): Promise<Connection> {
-    const behindSameNat = shareHost(publicCandidates(local), remote.public)
-    const candidates = behindSameNat ? [...remote.public, ...remote.private] : remote.public
+    const sharesNat = shareHost(publicCandidates(local), remote.public)
+    const candidates = sharesNat ? [...remote.public, ...remote.private] : remote.public
     this.#emit('holepunch:attempt', { n: this.#attempts, rttMs, candidates })
-    return this.#dial({ candidates, role: this.role, from: 'punch-port', spare: spare?.local }, signal)
+    const plan = { candidates, role: this.role, from: 'punch-port', sharesNat, spare: spare?.local } as const
+    return this.#dial(plan, signal)
   }
 
   async #dial(
-    plan: Pick<PunchInit, 'candidates' | 'role' | 'from' | 'spare'>,
+    plan: Pick<PunchInit, 'candidates' | 'role' | 'from' | 'sharesNat' | 'spare'>,
     signal: AbortSignal,
   ): Promise<Connection> {
     const { transport, upgrader } = this.#context

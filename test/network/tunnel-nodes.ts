@@ -54,7 +54,7 @@ function isCircuit(address: Multiaddr): boolean {
 }
 
 async function startNode(t: TestContext, relayAddress?: Multiaddr): Promise<Libp2p> {
-  const circuits = relayAddress === undefined ? [] : [`${relayAddress}/p2p-circuit`]
+  const circuits = relayAddress === undefined ? [] : [`${relayAddress.toString()}/p2p-circuit`]
   const node = await createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0', ...circuits] },
     transports: [tcp(), circuitRelayTransport()],

@@ -51,7 +51,7 @@ for (const path of paths) {
     test('the end of the caller is the end for the service, which answers after it', async t => {
       // A tunnel that closes both directions at once loses the answer; one that passes no end on never gets it.
       const service = await serve(t, socket => {
-        void readAll(socket).then(request => socket.end(`got ${request}`))
+        void readAll(socket).then(request => socket.end(`got ${request.toString()}`))
       })
       const nodes = await connectNodes(t, path)
       await exposePort(t, nodes, service.port)
