@@ -134,10 +134,10 @@ class Reading {
   #end(parser: Parser, command: Command): void {
     const { operands, unknown } = sortArguments(parser.args)
     const problems = unknown.map(argument => unknownFlag(argument, parser))
-    // With an unknown flag nobody can tell its value from an argument.
-    const excess = unknown.length > 0 ? undefined : excessOf(command, operands)
-    if (excess !== undefined)
+    const excess = excessOf(command, operands)
+    if (excess !== undefined) {
       problems.push({ where: excess, what: 'is one argument too many', isUsage: true })
+    }
     this.#outcome = { kind: 'run', command, flags: this.#flags, operands, problems }
   }
 
@@ -150,21 +150,21 @@ class Reading {
       return { where, what: `${what}; options of a command come after its name`, isUsage: true }
     })
     if (unknown.length === 0 && first !== undefined) {
-      const what = `unknown command${nearestHint(
-        first,
-        commandsOf(this.#program).map(({ name }) => name),
-      )}`
-      problems.push({ where: first, what, isUsage: true })
+      const known = commandsOf(this.#program).map(({ name }) => name)
+      problems.push({ where: first, what: `unknown command${nearestHint(first, known)}`, isUsage: true })
     }
     this.#outcome = { kind: 'run', command: undefined, flags: this.#flags, operands: [], problems }
   }
 }
 
+/** After an unknown flag nothing is taken for an argument: it may be the flag's value, and that a secret. */
 function sortArguments(all: readonly string[]): { operands: string[]; unknown: string[] } {
   const end = all.indexOf('--')
   const [before, after] = end === -1 ? [all, []] : [all.slice(0, end), all.slice(end + 1)]
   const isFlag = (argument: string): boolean => argument.length > 1 && argument.startsWith('-')
-  return { operands: [...before.filter(one => !isFlag(one)), ...after], unknown: before.filter(isFlag) }
+  const unknown = before.filter(isFlag)
+  const operands = unknown.length === 0 ? [...before, ...after] : before.slice(0, before.findIndex(isFlag))
+  return { operands, unknown }
 }
 
 function unknownFlag(argument: string, parser: Parser): FoundProblem {

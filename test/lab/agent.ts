@@ -8,6 +8,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { Circuit } from '@multiformats/multiaddr-matcher'
+import { ping } from '../../peer/ping.ts'
 import { createPeer } from '../../peer/index.ts'
 import { createRelay } from '../../relay/index.ts'
 import type { Stream } from '@libp2p/interface'
@@ -64,6 +66,19 @@ const actions: Record<string, (request: never) => Promise<object>> = {
     const startedAt = performance.now()
     await exchange(stream, randomBytes(bytes), signal)
     return { path: connection.path, elapsedMs: performance.now() - startedAt }
+  },
+
+  ping: async ({ name, timeoutMs }: { name: string; timeoutMs: number }) => {
+    return connectionOf(name).ping({ signal: AbortSignal.timeout(timeoutMs) })
+  },
+
+  // the circuit stays open for some seconds after the path has turned direct
+  'ping-circuit': async ({ name, timeoutMs }: { name: string; timeoutMs: number }) => {
+    const circuit = peerNamed(name)
+      .libp2p.getConnections(connectionOf(name).remotePeer)
+      .find(it => Circuit.exactMatch(it.remoteAddr))
+    if (circuit === undefined) throw new Error('there is no circuit any more')
+    return { rttMs: await ping(circuit, { signal: AbortSignal.timeout(timeoutMs) }) }
   },
 
   traffic: async () => ({ bytes: trafficBytes() }),

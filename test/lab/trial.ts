@@ -38,27 +38,27 @@ let trials = 0
 /** Runs one trial. Throws an `AssertionError` that says what did not hold. */
 export async function runTrial(cast: Cast, expected: Outcome): Promise<TrialResult> {
   const name = `trial-${++trials}`
-  const { dialer, listener, relayAddr } = cast
+  const { dialer, listener } = cast
   try {
-    const { addrs } = await listener.do<{ addrs: string[] }>('peer', {
-      name,
-      relays: [relayAddr],
-      reserve: true,
-    })
-    await dialer.do('peer', { name, relays: [relayAddr], reserve: false })
-    const circuit = await dialer.do<{ path: string }>('connect', { name, target: addrs[0] })
-    assert.equal(circuit.path, 'relayed', 'it starts relayed')
-    const result = await awaitOutcome(dialer, name)
-    assert.equal(
-      result.path,
-      expected,
-      `it ends ${expected}${result.reason === undefined ? '' : `: ${result.reason}`}`,
-    )
+    const result = await connectAndWatch(cast, name)
+    const because = result.reason === undefined ? '' : `: ${result.reason}`
+    assert.equal(result.path, expected, `it ends ${expected}${because}`)
     await assertDataCrosses(cast, name, expected)
     return result
   } finally {
     await Promise.allSettled([dialer.do('stop', { name }), listener.do('stop', { name })])
   }
+}
+
+/** Starts the two peers, connects them, and resolves when the path is direct or stays relayed. */
+export async function connectAndWatch(cast: Cast, name: string): Promise<TrialResult> {
+  const { dialer, listener, relayAddr } = cast
+  const relays = [relayAddr]
+  const { addrs } = await listener.do<{ addrs: string[] }>('peer', { name, relays, reserve: true })
+  await dialer.do('peer', { name, relays, reserve: false })
+  const circuit = await dialer.do<{ path: string }>('connect', { name, target: addrs[0] })
+  assert.equal(circuit.path, 'relayed', 'it starts relayed')
+  return awaitOutcome(dialer, name)
 }
 
 async function awaitOutcome(dialer: Remote, name: string): Promise<TrialResult> {
