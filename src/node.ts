@@ -16,6 +16,20 @@ import type { Libp2pOptions } from 'libp2p'
 // net.BoundSocket, which binds outbound sockets with SO_REUSEPORT, came with these (nodejs/node pull request 63951)
 const FIRST_NODE = { 24: 19, 26: 4 } as const
 
+/**
+ * Streams that a remote may open before this side has set up the connection. Whoever forwards a port opens one for each
+ * local connection, and a browser opens dozens at once; with libp2p's 10 the remote would end the whole connection. As
+ * many as the tunnel allows a peer (`MAX_CONNECTIONS_PER_PEER`).
+ */
+const MAX_EARLY_STREAMS = 256
+
+/**
+ * How far a sender may run ahead of a reader, in bytes. yamux lets its window grow to 16 MiB, but a stream of libp2p is
+ * aborted when more than 4 MiB wait to be read (`DEFAULT_MAX_READ_BUFFER_LENGTH` of `@libp2p/utils`). 4 MiB are 160 Mbit/s
+ * at a round trip of 200 ms.
+ */
+const STREAM_WINDOW_BYTES = 4 * 1024 * 1024
+
 /** The services that every node runs. */
 export type CommonServices = { identify: Identify; ping: Ping }
 
@@ -29,7 +43,12 @@ export function commonOptions(init: {
     ...(init.logger === undefined ? {} : { logger: init.logger }),
     nodeInfo: { name: 'throughnat', version },
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
+    streamMuxers: [
+      yamux({
+        maxEarlyStreams: MAX_EARLY_STREAMS,
+        streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES },
+      }),
+    ],
     services: { identify: identify(), ping: ping() },
   }
 }

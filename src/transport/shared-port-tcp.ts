@@ -13,6 +13,7 @@ import { tcp as stockTcp } from '@libp2p/tcp'
 import { transportSymbol } from '@libp2p/interface'
 import { getNetConfig } from '@libp2p/utils'
 import { CODE_UNIX } from '@multiformats/multiaddr'
+import { coalesceWrites } from './coalesced-writes.ts'
 import { InboundClaims } from './inbound-claims.ts'
 import type { BoundAddress } from './punch-port.ts'
 import { assertPortIsFree, bindToPunchPort, canSharePort, PunchPorts } from './punch-port.ts'
@@ -98,7 +99,7 @@ export class SharedPortTcp implements Transport {
 
   /** Dials and upgrades: relays from the punch port, anything else from an ephemeral one. */
   async dial(addr: Multiaddr, options: DialTransportOptions): Promise<Connection> {
-    if (!this.#leavesFromPunchPort(addr)) return this.#tcp.dial(addr, options)
+    if (!this.#leavesFromPunchPort(addr)) return this.#upgrade(await this.connect(addr, options), options)
     await this.punchPorts.settled()
     let socket: MultiaddrConnection
     try {
@@ -107,12 +108,16 @@ export class SharedPortTcp implements Transport {
       if (!isPortTaken(error)) throw error
       // The 4-tuple is still in TIME_WAIT, say. The relay can be used, but it sees another endpoint than the punch's.
       this.#log.error('dialling %a from an ephemeral port, it cannot help to punch - %e', addr, error)
-      return this.#tcp.dial(addr, options)
+      return this.#upgrade(await this.connect(addr, options), options)
     }
+    const connection = await this.#upgrade(socket, options)
+    this.#fromPunchPort.add(connection)
+    return connection
+  }
+
+  async #upgrade(socket: MultiaddrConnection, options: DialTransportOptions): Promise<Connection> {
     try {
-      const connection = await options.upgrader.upgradeOutbound(socket, options)
-      this.#fromPunchPort.add(connection)
-      return connection
+      return await options.upgrader.upgradeOutbound(socket, options)
     } catch (error) {
       socket.abort(error as Error)
       throw error
@@ -150,7 +155,7 @@ export class SharedPortTcp implements Transport {
     try {
       const options = { ...socketOptions, signal: dialling.signal, upgrader: connectOnly }
       const socket: unknown = await this.#tcp.dial(addr, options as unknown as TCPDialOptions)
-      return socket as MultiaddrConnection
+      return coalesceWrites(socket as MultiaddrConnection)
     } finally {
       signal.removeEventListener('abort', abort)
     }
@@ -200,6 +205,7 @@ export class SharedPortTcp implements Transport {
       socket: MultiaddrConnection,
       options: never,
     ) => {
+      coalesceWrites(socket)
       const claim = this.#claimOn(socket.remoteAddr)
       if (claim === undefined) return upgrader.upgradeInbound(socket, options)
       claim.take(socket)

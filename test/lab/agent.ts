@@ -1,34 +1,22 @@
-/**
- * The program that runs on the hosts of the lab: relays and peers, told what to do over stdin.
- *
- * One line of JSON a request, `{id, do, ...}`; one a reply, `{id, ...result}` or `{id, error: {name, message, reason}}`;
- * and one an event, `{event, at, ...}`. Ends when stdin does.
- */
+/** The program that runs on the hosts of the lab: relays and peers made by `createRelay` and `createPeer`. */
 
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { Circuit } from '@multiformats/multiaddr-matcher'
 import { ping } from '../../peer/ping.ts'
 import { createPeer } from '../../peer/index.ts'
 import { createRelay } from '../../relay/index.ts'
-import type { Stream } from '@libp2p/interface'
+import { ECHO_PROTOCOL, echo, exchange } from './echo.ts'
+import { serve, write } from './requests.ts'
+import type { Actions } from './requests.ts'
 import type { Peer, PeerConnection } from '../../peer/index.ts'
-
-const ECHO = '/lab/echo/1'
-
-/** What can be asked for. Whatever takes long takes `timeoutMs`. */
-interface Request {
-  id: number
-  do: string
-  [argument: string]: unknown
-}
 
 const peers = new Map<string, Peer>()
 const connections = new Map<string, PeerConnection>()
 const closers: Array<() => Promise<void>> = []
 
-const actions: Record<string, (request: never) => Promise<object>> = {
+const actions: Actions = {
   relay: async ({ listen }: { listen: string[] }) => {
     const relay = await createRelay({ listen })
     closers.push(() => relay.stop())
@@ -39,7 +27,7 @@ const actions: Record<string, (request: never) => Promise<object>> = {
     const peer = await createPeer({ relays, reserve })
     peers.set(name, peer)
     report(name, peer)
-    await peer.handle(ECHO, echo)
+    await peer.handle(ECHO_PROTOCOL, echo)
     if (reserve) await peer.reachable({ signal: AbortSignal.timeout(timeoutMs) })
     return { peerId: peer.peerId.toString(), addrs: peer.addrs.map(String) }
   },
@@ -62,10 +50,22 @@ const actions: Record<string, (request: never) => Promise<object>> = {
   echo: async ({ name, bytes, timeoutMs }: { name: string; bytes: number; timeoutMs: number }) => {
     const connection = connectionOf(name)
     const signal = AbortSignal.timeout(timeoutMs)
-    const stream = await connection.newStream(ECHO, { signal })
+    const stream = await connection.newStream(ECHO_PROTOCOL, { signal })
     const startedAt = performance.now()
     await exchange(stream, randomBytes(bytes), signal)
     return { path: connection.path, elapsedMs: performance.now() - startedAt }
+  },
+
+  /** Begins an echo on the circuit, goes on with it only when the path has turned direct, and ends it there. */
+  'echo-across': async ({ name, bytes, timeoutMs }: { name: string; bytes: number; timeoutMs: number }) => {
+    const connection = connectionOf(name)
+    const signal = AbortSignal.timeout(timeoutMs)
+    const before = connection.path
+    const stream = await connection.newStream(ECHO_PROTOCOL, { signal })
+    await exchange(stream, randomBytes(bytes), signal, async sent => {
+      if (sent >= bytes / 2) await connection.direct({ signal })
+    })
+    return { before, after: connection.path }
   },
 
   ping: async ({ name, timeoutMs }: { name: string; timeoutMs: number }) => {
@@ -79,6 +79,16 @@ const actions: Record<string, (request: never) => Promise<object>> = {
       .find(it => Circuit.exactMatch(it.remoteAddr))
     if (circuit === undefined) throw new Error('there is no circuit any more')
     return { rttMs: await ping(circuit, { signal: AbortSignal.timeout(timeoutMs) }) }
+  },
+
+  'circuit-closed': async ({ name, timeoutMs }: { name: string; timeoutMs: number }) => {
+    const { libp2p } = peerNamed(name)
+    const { remotePeer } = connectionOf(name)
+    const isOpen = (): boolean =>
+      libp2p.getConnections(remotePeer).some(it => Circuit.exactMatch(it.remoteAddr))
+    const signal = AbortSignal.timeout(timeoutMs)
+    while (isOpen()) await once(libp2p as never, 'connection:close', { signal })
+    return {}
   },
 
   traffic: async () => ({ bytes: trafficBytes() }),
@@ -127,30 +137,6 @@ function report(name: string, peer: Peer): void {
     peer.addEventListener(event, ({ detail }) => write({ event, at: Date.now(), name, ...detail }))
 }
 
-async function echo(stream: Stream): Promise<void> {
-  for await (const data of stream) {
-    if (!stream.send(data))
-      await new Promise(resolve => stream.addEventListener('drain', resolve, { once: true }))
-  }
-  await stream.close()
-}
-
-/** Sends `data` and checks that the same comes back, byte for byte. */
-async function exchange(stream: Stream, data: Buffer, signal: AbortSignal): Promise<void> {
-  signal.addEventListener('abort', () => stream.abort(new Error('the echo took too long')))
-  const back = createHash('sha256')
-  const receiving = (async () => {
-    for await (const chunk of stream) back.update(chunk.subarray())
-  })()
-  for (let at = 0; at < data.length; at += 65_536)
-    if (!stream.send(data.subarray(at, at + 65_536)))
-      await new Promise(resolve => stream.addEventListener('drain', resolve, { once: true }))
-  await stream.close()
-  await receiving
-  if (back.digest('hex') !== createHash('sha256').update(data).digest('hex'))
-    throw new Error('the echo differs')
-}
-
 /** All bytes that have passed the network interfaces of this host, in and out, loopback left out. */
 function trafficBytes(): number {
   const lines = readFileSync('/proc/self/net/dev', 'utf8').trim().split('\n').slice(2)
@@ -160,27 +146,6 @@ function trafficBytes(): number {
     .reduce((sum, fields) => sum + Number(fields[1]) + Number(fields[9]), 0)
 }
 
-function write(message: object): void {
-  const text = JSON.stringify(message, (_key, value: unknown) => {
-    if (typeof value === 'object' && value !== null && 'toMultihash' in value) return String(value)
-    return value
-  })
-  process.stdout.write(`${text}\n`)
-}
-
-async function answer(request: Request): Promise<void> {
-  const { id } = request
-  try {
-    const action = actions[request.do]
-    if (action === undefined) throw new Error(`cannot do ${request.do}`)
-    write({ id, ...(await action(request as never)) })
-  } catch (error) {
-    const { name, message, reason, stack } = error as Error & { reason?: string }
-    process.stderr.write(`${stack}\n`)
-    write({ id, error: { name, message, reason } })
-  }
-}
-
-for await (const line of createInterface(process.stdin)) void answer(JSON.parse(line) as Request)
+await serve(actions)
 await Promise.all([...peers.values()].map(async peer => peer.stop()))
 await Promise.all(closers.map(async close => close()))

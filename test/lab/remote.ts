@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline'
 import type { ChildProcess } from 'node:child_process'
 import type { Host } from './net/network.ts'
 
-const AGENT = fileURLToPath(new URL('agent.ts', import.meta.url))
+/** The programs that can run on a host: see the head of each. */
+export type Program = 'agent' | 'plain-agent'
 
 /** How long any one request may take, in milliseconds, unless it says so itself. */
 const TIMEOUT_MS = 30_000
@@ -46,9 +47,10 @@ export class Remote {
   readonly #replies = new EventEmitter()
   #requests = 0
 
-  constructor(host: Host) {
+  constructor(host: Host, program: Program = 'agent', args: readonly string[] = []) {
     this.host = host
-    this.#child = host.spawn(process.execPath, [AGENT], { stdio: ['pipe', 'pipe', 'pipe'] })
+    const path = fileURLToPath(new URL(`${program}.ts`, import.meta.url))
+    this.#child = host.spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#replies.setMaxListeners(0)
     createInterface(this.#child.stdout!).on('line', line => this.#receive(line))
     this.#child.stderr!.setEncoding('utf8').on('data', text => {

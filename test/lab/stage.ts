@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createNetwork } from './net/network.ts'
 import { Remote } from './remote.ts'
 import type { Host, Nat, NatKindName, Network, NetworkInit } from './net/network.ts'
+import type { Program } from './remote.ts'
 import type { Cast } from './trial.ts'
 
 /** Where evidence of failures is kept, below the directory that the tests are run from. */
@@ -25,22 +26,22 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Starts the agent on a host. */
-  enter(host: Host): Remote {
-    const remote = new Remote(host)
+  enter(host: Host, program?: Program, args?: readonly string[]): Remote {
+    const remote = new Remote(host, program, args)
     this.#remotes.push(remote)
     return remote
   }
 
   /** A host behind a NAT of this kind, or a public one. */
-  async place(name: string, kind: NatKindName): Promise<Remote> {
-    if (kind === 'none') return this.enter(await this.net.addHost(name))
-    const nat = await this.net.addNat(`${name}-nat`, kind)
-    return this.placeBehind(name, nat)
+  async place(name: string, kind: NatKindName, program?: Program, args?: readonly string[]): Promise<Remote> {
+    if (kind === 'none') return this.enter(await this.net.addHost(name), program, args)
+    const behind = await this.net.addNat(`${name}-nat`, kind)
+    return this.enter(await this.net.addHost(name, { behind }), program, args)
   }
 
   /** A host behind this NAT. */
-  async placeBehind(name: string, nat: Nat): Promise<Remote> {
-    return this.enter(await this.net.addHost(name, { behind: nat }))
+  async placeBehind(name: string, behind: Nat): Promise<Remote> {
+    return this.enter(await this.net.addHost(name, { behind }))
   }
 
   /** The relay's address of a family. */

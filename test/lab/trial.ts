@@ -36,11 +36,15 @@ const DIRECT_TIMEOUT_MS = 40_000
 let trials = 0
 
 /** Runs one trial. Throws an `AssertionError` that says what did not hold. */
-export async function runTrial(cast: Cast, expected: Outcome): Promise<TrialResult> {
+export async function runTrial(
+  cast: Cast,
+  expected: Outcome,
+  timeoutMs: number = DIRECT_TIMEOUT_MS,
+): Promise<TrialResult> {
   const name = `trial-${++trials}`
   const { dialer, listener } = cast
   try {
-    const result = await connectAndWatch(cast, name)
+    const result = await connectAndWatch(cast, name, timeoutMs)
     const because = result.reason === undefined ? '' : `: ${result.reason}`
     assert.equal(result.path, expected, `it ends ${expected}${because}`)
     await assertDataCrosses(cast, name, expected)
@@ -51,23 +55,23 @@ export async function runTrial(cast: Cast, expected: Outcome): Promise<TrialResu
 }
 
 /** Starts the two peers, connects them, and resolves when the path is direct or stays relayed. */
-export async function connectAndWatch(cast: Cast, name: string): Promise<TrialResult> {
+export async function connectAndWatch(
+  cast: Cast,
+  name: string,
+  timeoutMs: number = DIRECT_TIMEOUT_MS,
+): Promise<TrialResult> {
   const { dialer, listener, relayAddr } = cast
   const relays = [relayAddr]
   const { addrs } = await listener.do<{ addrs: string[] }>('peer', { name, relays, reserve: true })
   await dialer.do('peer', { name, relays, reserve: false })
   const circuit = await dialer.do<{ path: string }>('connect', { name, target: addrs[0] })
   assert.equal(circuit.path, 'relayed', 'it starts relayed')
-  return awaitOutcome(dialer, name)
+  return awaitOutcome(dialer, name, timeoutMs)
 }
 
-async function awaitOutcome(dialer: Remote, name: string): Promise<TrialResult> {
+async function awaitOutcome(dialer: Remote, name: string, timeoutMs: number): Promise<TrialResult> {
   try {
-    const direct = await dialer.do<{ path: Outcome; elapsedMs: number }>(
-      'direct',
-      { name },
-      DIRECT_TIMEOUT_MS,
-    )
+    const direct = await dialer.do<{ path: Outcome; elapsedMs: number }>('direct', { name }, timeoutMs)
     return { path: direct.path, directMs: direct.elapsedMs, reason: undefined }
   } catch (error) {
     const { reason } = error as { reason?: string }

@@ -1,0 +1,38 @@
+/**
+ * Coalesced writes: what one turn of the event loop writes to a socket leaves in as few packets as possible.
+ *
+ * `@libp2p/tcp` writes each piece of a message by itself, and noise puts a length of 2 bytes before each of its messages,
+ * so that a handshake and the first streams take some 30 packets. A new TCP connection may have 10 in flight
+ * (RFC 6928); the rest waits a round trip, which is one of the five that a punched connection needs to prove itself.
+ * It also costs a system call for each piece.
+ */
+
+import type { MultiaddrConnection } from '@libp2p/interface'
+import type { Socket } from 'node:net'
+
+// what is behind the interface, in @libp2p/tcp 11
+interface TcpInternals {
+  socket?: Socket
+  sendData?: (data: never) => unknown
+}
+
+/** Makes a connection of `@libp2p/tcp` coalesce its writes; leaves one that is built otherwise as it is. */
+export function coalesceWrites<Connection extends MultiaddrConnection>(connection: Connection): Connection {
+  const internals = connection as TcpInternals
+  const { socket } = internals
+  if (socket === undefined || internals.sendData === undefined) return connection
+  const sendData = internals.sendData.bind(connection)
+  let isCorked = false
+  internals.sendData = data => {
+    if (!isCorked) {
+      isCorked = true
+      socket.cork()
+      setImmediate(() => {
+        isCorked = false
+        socket.uncork()
+      })
+    }
+    return sendData(data)
+  }
+  return connection
+}
