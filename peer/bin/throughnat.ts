@@ -1,16 +1,6 @@
 #!/usr/bin/env node
 /** The program `throughnat`. */
 
-import { runProgram } from '../../src/cli/program.ts'
-import { version } from '../../src/version.ts'
-import { forward } from '../commands/forward.ts'
-import { id } from '../commands/id.ts'
-import { listen } from '../commands/listen.ts'
-import { ping } from '../commands/ping.ts'
+import { start } from '../../src/cli/start.ts'
 
-process.exitCode = await runProgram({
-  name: 'throughnat',
-  version,
-  description: 'Reach programs behind NATs: through a relay at once, directly as soon as a hole is punched',
-  commands: [listen, ping, forward, id],
-})
+await start(() => import('../program.ts'))

@@ -1,13 +1,6 @@
 #!/usr/bin/env node
 /** The program `throughnat-relay`. */
 
-import { runProgram } from '../../src/cli/program.ts'
-import { version } from '../../src/version.ts'
-import { relayCommand } from '../command.ts'
+import { start } from '../../src/cli/start.ts'
 
-process.exitCode = await runProgram({
-  name: 'throughnat-relay',
-  version,
-  description: relayCommand.summary,
-  commands: relayCommand,
-})
+await start(() => import('../program.ts'))

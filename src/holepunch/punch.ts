@@ -130,7 +130,7 @@ class Punch {
       log.trace('dial to %a ended with %s', candidate, code ?? name)
       if (name === 'PunchPortError') this.#failure = 'cannot-share-port'
       else if (code === 'ECONNREFUSED' || code === 'ECONNRESET') {
-        this.#failure = 'refused'
+        if (this.#failure === 'timed-out') this.#failure = 'refused'
         return redialDelay()
       } else if (code === 'EADDRNOTAVAIL') return jitter(100, 200) // the last dial's 4-tuple is not free yet
       return undefined

@@ -66,6 +66,7 @@ export class Upgrade {
   #patience: NodeJS.Timeout | undefined
   #startedAt: number | undefined
   #attempts = 0
+  #exchanges = 0
 
   constructor(circuit: Connection, context: UpgradeContext) {
     this.circuit = circuit
@@ -123,11 +124,14 @@ export class Upgrade {
     this.#begin()
     clearTimeout(this.#patience)
     this.#current?.abort(new Error('the responder has begun another attempt'))
+    const exchange = ++this.#exchanges
     try {
       await this.#attempt(init => answerExchange(init, stream))
     } catch (error) {
-      // the responder may try again, or dial this node's own addresses
-      if (this.#attempts < MAX_ATTEMPTS || needsReversal(error)) this.#awaitExchange(error)
+      if (exchange !== this.#exchanges) return
+      // the responder may try again; after the last attempt it may dial this node's own addresses
+      const more = needsReversal(error) ? MAX_ATTEMPTS : MAX_ATTEMPTS - 1
+      if (this.#attempts <= more) this.#awaitExchange(error)
       else this.#fail(error)
     }
   }

@@ -1,0 +1,27 @@
+/** `throughnat-relay` as a program: its one command. */
+
+import { runProgram } from '../src/cli/program.ts'
+import { version } from '../src/version.ts'
+import { relayCommand } from './command.ts'
+
+/** Runs the program; resolves with its exit code. */
+export async function run(): Promise<number> {
+  return runProgram({
+    name: 'throughnat-relay',
+    version,
+    description: relayCommand.summary,
+    commands: relayCommand,
+    foreignOptions: [
+      'relay',
+      'port',
+      'expose',
+      'allow',
+      'local',
+      'stdio',
+      'until-direct',
+      'count',
+      'interval',
+      'timeout',
+    ],
+  })
+}
