@@ -50,7 +50,7 @@ export class Accounting {
   }
 
   /** Starts to watch. */
-  async watch(libp2p: StockRelay): Promise<void> {
+  watch(libp2p: StockRelay): void {
     const { reservations } = libp2p.services.relay
     this.#reservations = reservations
     // each grant and each refresh ends with this; a middleware on the hop protocol would break it, since libp2p 3.3
@@ -68,7 +68,7 @@ export class Accounting {
       reservations.delete(peerId)
       this.#events.safeDispatchEvent('reservation:ended', { detail: { peerId, reason: 'disconnected' } })
     })
-    await libp2p.use(RELAY_V2_STOP_CODEC, this.#countCircuit)
+    libp2p.use(RELAY_V2_STOP_CODEC, this.#countCircuit)
   }
 
   #countCircuit: StreamMiddleware = async (stream, connection, next) => {

@@ -123,7 +123,7 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
   async start(): Promise<void> {
     const accounting = new Accounting(this, { ...relayDefaults, ...this.#init })
     this.#libp2p = await createStockRelay(this.#init, this.#privateKey, accounting)
-    await accounting.watch(this.#libp2p)
+    accounting.watch(this.#libp2p)
     await this.#libp2p.start()
     this.#libp2p.services.publicAddresses.vouch()
   }

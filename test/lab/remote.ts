@@ -64,7 +64,7 @@ export class Remote {
     const id = ++this.#requests
     const gone = new AbortController()
     const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs + 5_000)])
-    const onGone = (code: unknown): void =>
+    const onGone = (code: number | null): void =>
       gone.abort(new Error(`the program on ${this.host.name} ended with ${code}: ${this.stderr}`))
     this.#replies.once('gone', onGone)
     this.#child.stdin!.write(`${JSON.stringify({ id, do: action, timeoutMs, ...args })}\n`)

@@ -6,6 +6,7 @@
  */
 
 import { createInterface } from 'node:readline'
+import { isPeerId } from '@libp2p/interface'
 
 interface Request {
   id: number
@@ -23,10 +24,7 @@ export async function serve(actions: Actions): Promise<void> {
 
 /** Writes a line: a reply, or an event. */
 export function write(message: object): void {
-  const text = JSON.stringify(message, (_key, value: unknown) => {
-    if (typeof value === 'object' && value !== null && 'toMultihash' in value) return String(value)
-    return value
-  })
+  const text = JSON.stringify(message, (_key, value: unknown) => (isPeerId(value) ? value.toString() : value))
   process.stdout.write(`${text}\n`)
 }
 

@@ -1,0 +1,96 @@
+/**
+ * `npm test`: all checks in order, and a table of how they went.
+ *
+ * `npm test -- unit lab` runs only some. The lab needs Linux, root and its programs; where it cannot run it is left out
+ * with the reason, and under `CI=true` that is a failure.
+ */
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { globSync } from 'node:fs'
+import { findMissing } from '../test/lab/net/prerequisites.mjs'
+
+interface Step {
+  name: string
+  command: string[]
+  /** Tells why the step cannot run here. */
+  obstacle?: () => string | undefined
+}
+
+interface Outcome {
+  name: string
+  result: 'passed' | 'failed' | 'left out'
+  seconds: number
+  note: string
+}
+
+const isCI = process.env['CI'] === 'true'
+
+// the lab's programs take turns on two cores; each file makes networks of its own
+const LAB_CONCURRENCY = 2
+
+const steps: Step[] = [
+  { name: 'lint', command: ['npm', 'run', '--silent', 'lint'] },
+  { name: 'types', command: ['npm', 'run', '--silent', 'types'] },
+  { name: 'unit', command: tests('test/unit/**/*.test.ts') },
+  { name: 'network', command: tests('test/network/**/*.test.ts', 1) },
+  { name: 'lab', command: tests('test/lab/**/*.test.ts', LAB_CONCURRENCY), obstacle: labObstacle },
+]
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter(name => !steps.some(step => step.name === name))
+if (unknown.length > 0) {
+  console.error(
+    `There is no step ${unknown.join(', ')}. There are ${steps.map(({ name }) => name).join(', ')}.`,
+  )
+  process.exit(2)
+}
+
+const stopped = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort(signal))
+
+const outcomes: Outcome[] = []
+for (const step of steps) {
+  if (stopped.signal.aborted) break
+  if (wanted.length === 0 || wanted.includes(step.name)) outcomes.push(await runStep(step))
+}
+summarize(outcomes)
+process.exitCode = stopped.signal.aborted ? 130 : outcomes.every(passes) ? 0 : 1
+
+async function runStep({ name, command, obstacle }: Step): Promise<Outcome> {
+  console.log(`\n== ${name} ==`)
+  const note = obstacle?.()
+  if (note !== undefined) return { name, result: 'left out', seconds: 0, note }
+  const startedAt = performance.now()
+  const [program = '', ...args] = command
+  const child = spawn(program, args, { stdio: 'inherit' })
+  const onStop = (): boolean => child.kill('SIGINT')
+  stopped.signal.addEventListener('abort', onStop, { once: true })
+  const [code] = (await once(child, 'exit')) as [number | null]
+  stopped.signal.removeEventListener('abort', onStop)
+  const seconds = (performance.now() - startedAt) / 1000
+  return { name, result: code === 0 ? 'passed' : 'failed', seconds, note: '' }
+}
+
+function tests(glob: string, concurrency?: number): string[] {
+  const limit = concurrency === undefined ? [] : [`--test-concurrency=${concurrency}`]
+  // the longest first, so that the last one does not run alone
+  const files = globSync(glob).toSorted((one, other) => Number(/idle/.test(other)) - Number(/idle/.test(one)))
+  return [process.execPath, '--test', ...limit, ...files]
+}
+
+function labObstacle(): string | undefined {
+  const { missing } = findMissing()
+  if (missing.length === 0) return undefined
+  return `for want of ${missing.map(({ what, why }) => `${what} (${why})`).join('; ')}`
+}
+
+function passes({ result }: Outcome): boolean {
+  return result === 'passed' || (result === 'left out' && !isCI)
+}
+
+function summarize(all: readonly Outcome[]): void {
+  console.log('')
+  for (const { name, result, seconds, note } of all)
+    console.log(`${name.padEnd(8)} ${result.padEnd(8)} ${seconds.toFixed(0).padStart(5)} s  ${note}`)
+}
