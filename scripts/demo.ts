@@ -31,40 +31,41 @@ interface Page {
   elapsedMs: number
 }
 
-// the lab's networks and programs go with this process; its directories are removed before
-const interrupted = new Promise<never>((_resolve, reject) => {
-  process.once('SIGINT', () => reject(new Interruption(130)))
-  process.once('SIGTERM', () => reject(new Interruption(143)))
-})
-
+/** Thrown into the story by a signal, so that everything is taken down in order. */
 class Interruption extends Error {
   readonly exitCode: number
 
   constructor(exitCode: number) {
-    super('interrupted')
+    super('Interrupted.')
     this.exitCode = exitCode
   }
 }
 
+const interrupted = new Promise<never>((_resolve, reject) => {
+  process.on('SIGINT', () => reject(new Interruption(130)))
+  process.on('SIGTERM', () => reject(new Interruption(143)))
+})
+// it may come while nobody waits for it yet
+interrupted.catch(() => {})
+
 const directory = await mkdtemp(join(tmpdir(), 'throughnat-demo-'))
 try {
-  await Promise.race([demo(), interrupted])
+  await demo()
 } catch (error) {
   process.exitCode = error instanceof Interruption ? error.exitCode : 1
-  console.error(error instanceof Interruption ? '\nInterrupted.' : `\n${(error as Error).message}`)
+  console.error(`\n${(error as Error).message}`)
 } finally {
   await rm(directory, { recursive: true, force: true })
 }
-// whatever an interruption has left half done ends here, and the lab with it
-process.exit()
 
 async function demo(): Promise<void> {
+  // making the places takes a moment and is not broken off half way, so that nothing of them is left
   await using places = await createPlaces()
   console.log(`This runs on ${places.description}.\n`)
   try {
-    await story(places)
+    await Promise.race([story(places), interrupted])
   } catch (error) {
-    await places.keepEvidence('test-results/demo')
+    if (!(error instanceof Interruption)) await places.keepEvidence('test-results/demo')
     throw error
   }
 }

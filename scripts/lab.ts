@@ -42,7 +42,7 @@ async function run(dialerKind: NatKindName, listenerKind: NatKindName, options: 
   const { delay: delayMs, jitter: jitterMs, loss: lossPercent } = options
   await using stage = await createStage({ delayMs, jitterMs, lossPercent })
   const stopped = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopped.abort())
   const family = dialerKind.startsWith('firewall6') || listenerKind.startsWith('firewall6') ? 6 : 4
   const dialer = await stage.place('dialer', dialerKind)
   const listener = await stage.place('listener', listenerKind)
