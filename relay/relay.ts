@@ -73,7 +73,7 @@ const CONNECTIONS_PER_RESERVATION = 3
 
 /**
  * Circuits over one connection of a peer. The stock default of 32 streams a protocol chokes a service with many
- * clients (js-libp2p issue 1806). The relay's memory bounds them: 4 MiB of stream windows are 16 full ones.
+ * clients (js-libp2p issue 1806). As many as there are reservations by default: each of those peers may dial the one.
  */
 const MAX_CIRCUITS_PER_CONNECTION = 1024
 
