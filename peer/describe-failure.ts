@@ -22,6 +22,7 @@ const CODES: Readonly<Record<string, string>> = {
 
 const NAMES: Readonly<Record<string, string>> = {
   UnsupportedProtocolError: 'it does not speak the protocol, so it is no relay',
+  EncryptionFailedError: 'what answers there does not speak libp2p',
   TimeoutError: 'no answer in time',
   AbortError: 'no answer in time',
 }

@@ -5,6 +5,7 @@ export {
   HolePunchFailedError,
   IdentityError,
   InvalidTargetError,
+  ListenError,
   UnreachableError,
   UnsupportedRuntimeError,
 } from '../src/errors.ts'

@@ -10,7 +10,7 @@ import { raceSignal } from 'race-signal'
 import { UnreachableError } from '../src/errors.ts'
 import { dcutr } from '../src/holepunch/service.ts'
 import { ephemeralIdentity, loadIdentity } from '../src/identity.ts'
-import { commonOptions } from '../src/node.ts'
+import { commonOptions, startNode } from '../src/node.ts'
 import { assertRuntime } from '../src/runtime.ts'
 import { tcp } from '../src/transport/shared-port-tcp.ts'
 import { createConnection } from './connection.ts'
@@ -87,7 +87,7 @@ export interface Peer extends TypedEventEmitter<PeerEvents>, AsyncDisposable {
  * @throws {InvalidTargetError} if a relay's address cannot be understood
  * @throws {IdentityError} if the identity in `dataDir` cannot be used
  * @throws {UnsupportedRuntimeError} if this Node.js is too old
- * @throws `UnsupportedListenAddressesError` (libp2p) if the port is taken
+ * @throws {ListenError} if the port is taken
  */
 export async function createPeer(init: PeerInit = {}, options: AbortOptions = {}): Promise<Peer> {
   assertRuntime()
@@ -137,10 +137,11 @@ class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     const reserveAt = init.reserve === false ? [] : this.#relays
     const common = commonOptions({ privateKey, logger: init.logger })
     const port = init.port ?? 0
+    const listen = [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`]
     this.#libp2p = await createLibp2p<PeerServices>({
       ...common,
       start: false,
-      addresses: { listen: [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`] },
+      addresses: { listen },
       transports: [
         tcp({ dialFromPunchPort: addr => relayIds.has(lastPeerId(addr)) }),
         circuitRelayTransport({ discoveryFilter: NO_DISCOVERY }),
@@ -153,7 +154,7 @@ class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     })
     this.#paths = new Paths(this.#libp2p, this, peerId => relayIds.has(peerId.toString()))
     for (const event of PUNCH_EVENTS) this.#pass(event)
-    await this.#libp2p.start()
+    await startNode(this.#libp2p, listen)
   }
 
   get libp2p(): Libp2p<PeerServices> {

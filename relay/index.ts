@@ -1,7 +1,7 @@
 /** The relay, to be run by a program of one's own; `throughnat-relay` is such a program. */
 
 export { createRelay } from './relay.ts'
-export { IdentityError } from '../src/errors.ts'
+export { IdentityError, ListenError } from '../src/errors.ts'
 export type { Relay, RelayInit } from './relay.ts'
 export type {
   CircuitClosed,

@@ -9,7 +9,7 @@ import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
 import { TypedEventEmitter } from 'main-event'
 import { ephemeralIdentity, loadIdentity } from '../src/identity.ts'
-import { commonOptions } from '../src/node.ts'
+import { commonOptions, startNode } from '../src/node.ts'
 import { Accounting } from './accounting.ts'
 import { PublicAddresses } from './public-addresses.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
@@ -87,7 +87,7 @@ const CONNECTIONS_PER_SECOND_PER_HOST = 500
  * Starts a relay; resolves when it listens.
  *
  * @throws {IdentityError} if the identity in `dataDir` cannot be used
- * @throws `UnsupportedListenAddressesError` (libp2p) if an address cannot be listened on
+ * @throws {ListenError} if an address cannot be listened on
  */
 export async function createRelay(init: RelayInit = {}, options: AbortOptions = {}): Promise<Relay> {
   const privateKey = init.privateKey ?? (await identityOf(init))
@@ -124,7 +124,7 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
     const accounting = new Accounting(this, { ...relayDefaults, ...this.#init })
     this.#libp2p = await createStockRelay(this.#init, this.#privateKey, accounting)
     accounting.watch(this.#libp2p)
-    await this.#libp2p.start()
+    await startNode(this.#libp2p, this.#init.listen ?? relayDefaults.listen)
     this.#libp2p.services.publicAddresses.vouch()
   }
 

@@ -49,6 +49,19 @@ export class UnsupportedRuntimeError extends Error {
   override readonly name = 'UnsupportedRuntimeError'
 }
 
+/** Thrown when an address cannot be listened on. */
+export class ListenError extends Error {
+  static override readonly name = 'ListenError'
+  override readonly name = 'ListenError'
+  /** The addresses that were to be listened on, as multiaddrs. */
+  readonly addrs: readonly string[]
+
+  constructor(addrs: readonly string[], problem: string, options?: ErrorOptions) {
+    super(`Cannot listen on ${addrs.join(', ')}: ${problem}. Choose another, or stop what has it.`, options)
+    this.addrs = addrs
+  }
+}
+
 /** Thrown when a target, or a relay's address, cannot be understood. */
 export class InvalidTargetError extends Error {
   static override readonly name = 'InvalidTargetError'

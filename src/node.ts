@@ -8,7 +8,8 @@ import { identify } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
 import { version } from './version.ts'
 import type { Identify } from '@libp2p/identify'
-import type { ComponentLogger, PrivateKey } from '@libp2p/interface'
+import { ListenError } from './errors.ts'
+import type { ComponentLogger, Libp2p, PrivateKey } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
 import type { Libp2pOptions } from 'libp2p'
 
@@ -47,4 +48,28 @@ export function commonOptions(init: {
     ],
     services: { identify: identify(), ping: ping() },
   }
+}
+
+/**
+ * Starts a node.
+ *
+ * @throws {ListenError} if an address cannot be listened on; libp2p's own error quotes stacks
+ */
+export async function startNode(libp2p: Libp2p, listen: readonly string[]): Promise<void> {
+  try {
+    await libp2p.start()
+  } catch (error) {
+    const { name, message } = error as Error
+    if (name !== 'UnsupportedListenAddressesError') throw error
+    const [code] = /\bE[A-Z]{4,}\b/.exec(message) ?? []
+    throw new ListenError(listen, LISTEN_PROBLEMS[code ?? ''] ?? code ?? 'no address could be listened on', {
+      cause: error,
+    })
+  }
+}
+
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there (EADDRINUSE)',
+  EACCES: 'this user may not (EACCES); ports below 1024 need a privilege',
+  EADDRNOTAVAIL: 'this machine has no such address (EADDRNOTAVAIL)',
 }

@@ -23,8 +23,7 @@ const byErrorName: Readonly<Record<string, number>> = {
   InvalidConfigError: exitCodes.configuration,
   IdentityError: exitCodes.configuration,
   UnsupportedRuntimeError: exitCodes.configuration,
-  // libp2p's, when none of the given addresses can be listened on
-  UnsupportedListenAddressesError: exitCodes.configuration,
+  ListenError: exitCodes.configuration,
   UnreachableError: exitCodes.unreachable,
   NoReservationError: exitCodes.unreachable,
   TimeoutError: exitCodes.unreachable,

@@ -30,7 +30,7 @@ const table: [code: number, error: unknown][] = [
   [3, new errors.InvalidConfigError([])],
   [3, new errors.IdentityError('x', '/key')],
   [3, new errors.UnsupportedRuntimeError('x')],
-  [3, named('UnsupportedListenAddressesError')],
+  [3, named('ListenError')],
   [3, system('EADDRINUSE', 'listen')],
   [3, system('EACCES', 'listen')],
   [3, system('EADDRNOTAVAIL', 'bind')],
