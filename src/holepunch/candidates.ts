@@ -8,9 +8,9 @@
  */
 
 import ipaddr from 'ipaddr.js'
-import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
+import { multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
-import { endpointOf } from './endpoint.ts'
+import { endpointOf, withoutPeerId } from './endpoint.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -108,17 +108,18 @@ export class RemoteCandidates {
   }
 }
 
-/** `/ip4|ip6/.../tcp/...` and nothing else; a /p2p suffix is cut off, since the peer is pinned by us. */
+/** `/ip4|ip6/.../tcp/...` and nothing else; a peer id at the end is cut off, since the peer is pinned by us. */
 function bare(addr: Multiaddr): Multiaddr | undefined {
-  const stripped = addr.decapsulateCode(CODE_P2P)
+  const stripped = withoutPeerId(addr)
   return TCP.exactMatch(stripped) ? multiaddr(stripped.toString()) : undefined
 }
 
 function scopeOfAddr(addr: Multiaddr): Scope {
-  return TCP.exactMatch(addr.decapsulateCode(CODE_P2P)) ? scopeOf(endpointOf(addr).host) : 'unusable'
+  const candidate = bare(addr)
+  return candidate === undefined ? 'unusable' : scopeOf(endpointOf(candidate).host)
 }
 
 function unique(addrs: readonly Multiaddr[]): Multiaddr[] {
-  const byText = new Map(addrs.map(addr => [bare(addr)?.toString() ?? '', addr.decapsulateCode(CODE_P2P)]))
+  const byText = new Map(addrs.map(addr => [bare(addr)?.toString() ?? '', withoutPeerId(addr)]))
   return [...byText.values()].slice(0, MAX_CANDIDATES)
 }

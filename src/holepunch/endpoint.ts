@@ -1,6 +1,7 @@
 /** An IP address and a TCP port, taken out of a multiaddr. */
 
 import { getNetConfig } from '@libp2p/utils'
+import { CODE_P2P } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 export interface Endpoint {
@@ -14,4 +15,9 @@ export interface Endpoint {
 export function endpointOf(addr: Multiaddr): Endpoint {
   const { host, port } = getNetConfig(addr)
   return { host, port: port ?? 0 }
+}
+
+/** Cuts off the peer id at the end, if there is one. (`decapsulateCode` would make a circuit its relay's address.) */
+export function withoutPeerId(addr: Multiaddr): Multiaddr {
+  return addr.getComponents().at(-1)?.code === CODE_P2P ? addr.decapsulateCode(CODE_P2P) : addr
 }

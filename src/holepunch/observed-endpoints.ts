@@ -11,8 +11,7 @@
 
 import net from 'node:net'
 import { TCP } from '@multiformats/multiaddr-matcher'
-import { CODE_P2P } from '@multiformats/multiaddr'
-import { endpointOf } from './endpoint.ts'
+import { endpointOf, withoutPeerId } from './endpoint.ts'
 import type { Family } from '../transport/punch-port.ts'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -35,7 +34,7 @@ export class ObservedEndpoints {
 
   /** Notes what the remote of a connection that left from the punch port saw. */
   note(connection: Connection, observed: Multiaddr): void {
-    const endpoint = observed.decapsulateCode(CODE_P2P)
+    const endpoint = withoutPeerId(observed)
     if (!TCP.exactMatch(endpoint) || !connection.direct) return
     const { host } = endpointOf(endpoint)
     if (!net.isIP(host)) return
