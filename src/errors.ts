@@ -78,12 +78,6 @@ export class InvalidTargetError extends Error {
   }
 }
 
-/** Thrown when no configured relay has granted a reservation and none can be expected. */
-export class NoReservationError extends Error {
-  static override readonly name = 'NoReservationError'
-  override readonly name = 'NoReservationError'
-}
-
 /** Thrown when a remote peer cannot be reached over any path. */
 export class UnreachableError extends Error {
   static override readonly name = 'UnreachableError'

@@ -25,7 +25,6 @@ const byErrorName: Readonly<Record<string, number>> = {
   UnsupportedRuntimeError: exitCodes.configuration,
   ListenError: exitCodes.configuration,
   UnreachableError: exitCodes.unreachable,
-  NoReservationError: exitCodes.unreachable,
   TimeoutError: exitCodes.unreachable,
   ServiceRefusedError: exitCodes.unreachable,
   HolePunchFailedError: exitCodes.stayedRelayed,

@@ -36,7 +36,6 @@ const table: [code: number, error: unknown][] = [
   [3, system('EADDRNOTAVAIL', 'bind')],
   [3, new Error('wrapped', { cause: system('EADDRINUSE', 'listen') })],
   [4, new errors.UnreachableError('x')],
-  [4, new errors.NoReservationError('x')],
   [4, named('TimeoutError')],
   [4, new errors.ServiceRefusedError('refused', 'web', 'x')],
   [5, new errors.HolePunchFailedError('timed-out', 'peer')],

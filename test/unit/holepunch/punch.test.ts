@@ -1,0 +1,98 @@
+/** One punch over a transport that answers as it is told: what it dials, how often, and why it ends. */
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import { punch } from '../../../src/holepunch/punch.ts'
+import { InboundClaims } from '../../../src/transport/inbound-claims.ts'
+import type { Logger, MultiaddrConnection, Upgrader } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { PunchInit } from '../../../src/holepunch/punch.ts'
+import type { SharedPortTcp } from '../../../src/transport/shared-port-tcp.ts'
+
+const remotePeer = peerIdFromString('12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw')
+const candidates = ['/ip4/11.0.0.1/tcp/1', '/ip4/11.0.0.2/tcp/2'].map(text => multiaddr(text))
+
+type Dial = (addr: Multiaddr, signal: AbortSignal) => Promise<MultiaddrConnection>
+
+/** A punch whose dials are answered by `dial`, and the addresses that it has dialled. */
+function setUp(dial: Dial, upgrade: () => Promise<never> = never): { init: PunchInit; dialled: string[] } {
+  const dialled: string[] = []
+  const connectFromPunchPort = async (
+    addr: Multiaddr,
+    { signal }: { signal: AbortSignal },
+  ): Promise<unknown> => {
+    dialled.push(addr.toString())
+    return dial(addr, signal)
+  }
+  const transport = { connectFromPunchPort, inboundClaims: new InboundClaims() } as unknown as SharedPortTcp
+  const upgrader = { upgradeOutbound: upgrade } as unknown as Upgrader
+  const log = Object.assign(() => {}, { trace: () => {}, error: () => {} }) as unknown as Logger
+  return {
+    dialled,
+    init: { transport, upgrader, remotePeer, candidates, role: 'initiator', from: 'punch-port', log },
+  }
+}
+
+const never = async (): Promise<never> => new Promise(() => {})
+
+const unanswered: Dial = async (_addr, signal) =>
+  new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+
+const failing =
+  (error: object): Dial =>
+  async () => {
+    throw Object.assign(new Error('as told'), error)
+  }
+
+const connected: Dial = async addr =>
+  ({ remoteAddr: addr, direction: 'outbound', abort: () => {} }) as unknown as MultiaddrConnection
+
+const unaborted = new AbortController().signal
+
+describe('a punch', { concurrency: true }, () => {
+  it('dials all candidates at once, and is timed-out when nothing answers', async () => {
+    const { init, dialled } = setUp(unanswered)
+    const punching = punch(init, unaborted)
+    assert.deepEqual(dialled, candidates.map(String))
+    await assert.rejects(punching, { name: 'HolePunchFailedError', reason: 'timed-out' })
+    assert.equal(dialled.length, candidates.length)
+  })
+
+  it('is refused when every dial is, after a number of dials that whoever lives there can bear', async () => {
+    const { init, dialled } = setUp(failing({ code: 'ECONNREFUSED' }))
+    await assert.rejects(punch(init, unaborted), { reason: 'refused' })
+    const each = dialled.length / candidates.length
+    assert.ok(each > 40 && each <= 100, `${each} dials of each address`)
+  })
+
+  it('waits for a 4-tuple that is taken', async () => {
+    const { init, dialled } = setUp(failing({ code: 'EADDRNOTAVAIL' }))
+    await assert.rejects(punch(init, unaborted), { reason: 'timed-out' })
+    const each = dialled.length / candidates.length
+    assert.ok(each >= 20 && each <= 51, `${each} dials of each address`)
+  })
+
+  it('fails with cannot-share-port where there is no listener to share', async () => {
+    const { init } = setUp(failing({ name: 'PunchPortError' }))
+    await assert.rejects(punch(init, unaborted), { reason: 'cannot-share-port' })
+  })
+
+  it('fails with wrong-peer when somebody else answers, and leaves that one alone', async () => {
+    const { init, dialled } = setUp(connected, async () => {
+      throw new Error('Payload identity key a does not match expected remote identity key b')
+    })
+    await assert.rejects(punch(init, unaborted), { reason: 'wrong-peer' })
+    assert.equal(dialled.length, candidates.length)
+  })
+
+  it('ends at once when it is aborted, and dials no more', async () => {
+    const stopped = new AbortController()
+    const { init, dialled } = setUp(unanswered)
+    const punching = punch(init, stopped.signal)
+    stopped.abort(new Error('enough'))
+    await assert.rejects(punching, /enough/)
+    assert.equal(dialled.length, candidates.length)
+  })
+})
