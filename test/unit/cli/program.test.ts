@@ -214,7 +214,7 @@ describe('help', () => {
 })
 
 describe('--explain', () => {
-  const env = { THROUGHNAT_TOKEN: '987654321098', THROUGHNAT_INTERVAL: '2m' }
+  const env = { THROUGHNAT_TOKEN: '4242', THROUGHNAT_INTERVAL: '2m' }
 
   test('shows each value and its place, hides secrets, and does not run the command', async () => {
     const ran = await runFake(['ping', '--explain', '--no-port-mapping'], { commands: commands(), env })
@@ -245,7 +245,7 @@ describe('--explain', () => {
       .map(line => JSON.parse(line))
     assert.equal(typeof at, 'number')
     assert.deepEqual(first, { event: 'option', option: 'interval', value: '2m', from: 'THROUGHNAT_INTERVAL' })
-    assert.doesNotMatch(ran.stdout, /987654321098/)
+    for (const line of ran.stdout.split('\n')) assert.doesNotMatch(line.replace(/"at":\d+/, ''), /4242/)
   })
 
   test('tells problems rather than values', async () => {
