@@ -18,7 +18,7 @@ import type { LocalAddresses } from './candidates.ts'
  */
 export function reversalCandidates(told: readonly Multiaddr[], local: LocalAddresses): Multiaddr[] {
   const seenFrom = new Set(local.observed.map(addr => scopeOf(endpointOf(addr).host)))
-  const own = [...local.observed, ...local.listening]
+  const own = [...local.observed, ...local.listening, ...local.announced]
   const remote = new RemoteCandidates(own, { acceptLoopback: seenFrom.has('loopback') })
   for (const addr of told) remote.offer(addr)
   const isLocal = seenFrom.has('private') || seenFrom.has('loopback')

@@ -158,7 +158,8 @@ export class Upgrade {
       await this.#context.observed(signal)
       if (this.role === 'responder' && this.#attempts > 1) spare = await this.#context.sparePort(signal)
       const local = withSpare(this.#context.localAddresses(), spare)
-      const remote = new RemoteCandidates([...local.observed, ...local.listening], { acceptLoopback: false })
+      const own = [...local.observed, ...local.listening, ...local.announced]
+      const remote = new RemoteCandidates(own, { acceptLoopback: false })
       const direct = await exchange({
         circuit: this.circuit,
         logger: this.#context.logger,

@@ -47,3 +47,8 @@ test('a node never dials what it listens on itself', () => {
     '/ip4/8.8.8.8/tcp/1',
   ])
 })
+
+test('a node never dials what it is announced at', () => {
+  const announced = addrs('/ip4/8.8.8.8/tcp/1')
+  assert.deepEqual(reversalCandidates(told, { observed: [], listening: [], announced }), [])
+})
