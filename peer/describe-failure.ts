@@ -37,6 +37,8 @@ export function describeFailure(error: unknown): string {
   if (code !== undefined && code in CODES) return `${CODES[code]} (${code})`
   if (message.includes('does not match expected remote identity'))
     return 'another peer answers there; check the peer id in the address'
+  // libp2p keeps only the text of a time-out that ends a handshake
+  if (name === 'EncryptionFailedError' && message.includes('timeout')) return 'no answer in time'
   return NAMES[name] ?? message
 }
 

@@ -49,7 +49,8 @@ export const ping: Command = defineCommand({
     const { relays, dataDir, untilDirect, intervalMs, timeoutMs } = config
     const count = config.count ?? (untilDirect ? Number.POSITIVE_INFINITY : DEFAULT_COUNT)
     await using peer = await createPeer({ relays, reserve: false, ...withDataDir(dataDir) }, { signal })
-    reportPunching(peer, output)
+    const over = new AbortController()
+    reportPunching(peer, output, over.signal)
     const connection = await withTimeout(timeoutMs, signal, target, options => peer.connect(target, options))
     const session = new PingSession(connection, { count, intervalMs, timeoutMs, untilDirect })
     const upgrade = watchUpgrade(connection, signal)
@@ -59,6 +60,8 @@ export const ping: Command = defineCommand({
       signal,
       upgrade.decided,
     )
+    // the summary comes last: that stopping ends an upgrade is no news
+    over.abort()
     conclude(
       session.summary(),
       connection,

@@ -35,9 +35,9 @@ export function reportPeer(peer: Peer, output: Output): void {
   }
 }
 
-/** Reports the hole punches of a peer, as JSON only: a person sees the paths. */
-export function reportPunching(peer: Peer, output: Output): void {
-  for (const name of PUNCHING) reportEvent(peer, output, name, () => undefined)
+/** Reports the hole punches of a peer until `signal` fires, as JSON only: a person sees the paths. */
+export function reportPunching(peer: Peer, output: Output, signal: AbortSignal): void {
+  for (const name of PUNCHING) reportEvent(peer, output, name, () => undefined, signal)
 }
 
 function reportEvent<Name extends keyof PeerEvents>(
@@ -45,9 +45,11 @@ function reportEvent<Name extends keyof PeerEvents>(
   output: Output,
   name: Name,
   sentence: Sentence<Name>,
+  signal?: AbortSignal,
 ): void {
-  peer.addEventListener(name, event => {
+  const onEvent = (event: PeerEvents[Name]): void => {
     const { detail } = event as CustomEvent<PeerEvents[Name]['detail']>
     output.event(name, { ...detail }, sentence(detail))
-  })
+  }
+  peer.addEventListener(name, onEvent, signal === undefined ? {} : { signal })
 }

@@ -108,7 +108,7 @@ class Punch {
 
   async #dialUntilOver(candidate: Multiaddr): Promise<void> {
     const startedAt = performance.now()
-    for (let n = 1; !this.#over.signal.aborted; n++) {
+    for (let n = 1; n <= MAX_DIALS && !this.#over.signal.aborted; n++) {
       const retryAfterMs = await this.#dial(candidate, () => redialDelayMs(n, performance.now() - startedAt))
       if (retryAfterMs === undefined || !this.#isPunch) return
       if (retryAfterMs > 0)
@@ -190,6 +190,9 @@ function isWrongPeer(error: unknown): boolean {
   return (error as Error).message.includes('does not match expected remote identity')
 }
 
+// Dials of one address in one punch: whoever lives there did not ask for SYNs. A window that is refused throughout makes about 95.
+const MAX_DIALS = 100
+
 /** Refused dials that are repeated at once, and for how long, in milliseconds; see {@link redialDelayMs}. */
 const EAGER_DIALS = 40
 const EAGER_MS = 500
@@ -199,8 +202,7 @@ const EAGER_MS = 500
  * when the remote's SYN arrives. If none does, the listener answers with a sequence number of its own, which a Linux NAT
  * takes for invalid: it remembers the one in our last SYN, and an ICMP error does not make it forget. Then nothing gets
  * through between these two endpoints for 2 min (measured in test/lab: NATs that answer by ICMP, 2 ms apart, let 1 punch
- * in 4 through with pauses of 20 to 60 ms). After that slower and slower, since the address was named by the remote and
- * whoever lives there did not ask for SYNs: 90 in all at the most in a window of 5 s, fewer the farther away it is.
+ * in 4 through with pauses of 20 to 60 ms). After that slower and slower, since the address was named by the remote.
  */
 function redialDelayMs(n: number, elapsedMs: number): number {
   if (n <= EAGER_DIALS && elapsedMs < EAGER_MS) return 0

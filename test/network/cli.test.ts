@@ -1,95 +1,17 @@
 /** The programs as other programs see them: JSON lines on stdout, exit codes, signals. */
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+import { directory, Program, RELAY, startListener, startRelay, THROUGHNAT } from './program.ts'
 import type { AddressInfo } from 'node:net'
-import type { TestContext } from 'node:test'
 
-const RELAY = fileURLToPath(new URL('../../relay/bin/throughnat-relay.ts', import.meta.url))
-const THROUGHNAT = fileURLToPath(new URL('../../peer/bin/throughnat.ts', import.meta.url))
 const SOMEBODY = '12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw'
 const DOWN = `/ip4/127.0.0.1/tcp/1/p2p/${SOMEBODY}`
 const LIMIT = { timeout: 60_000 }
-
-interface Line {
-  event: string
-  at: number
-  [field: string]: unknown
-}
-
-/** A program that runs, and what it has printed. */
-class Program {
-  readonly child: ChildProcessWithoutNullStreams
-  readonly lines: Line[] = []
-  stderr = ''
-
-  constructor(t: TestContext, path: string, args: string[]) {
-    this.child = spawn(process.execPath, [path, ...args])
-    t.after(() => this.child.kill('SIGKILL'))
-    this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr += text
-    })
-    createInterface(this.child.stdout).on('line', line => {
-      this.lines.push(JSON.parse(line) as Line)
-      this.child.emit('json')
-    })
-  }
-
-  async line(event: string): Promise<Line> {
-    for (;;) {
-      const line = this.lines.find(it => it.event === event)
-      if (line !== undefined) return line
-      await once(this.child, 'json', { signal: AbortSignal.timeout(20_000) })
-    }
-  }
-
-  async ended(): Promise<number | null> {
-    if (this.child.exitCode !== null) return this.child.exitCode
-    const [code] = (await once(this.child, 'close')) as [number | null]
-    return code
-  }
-}
-
-async function directory(t: TestContext): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'throughnat-test-'))
-  t.after(() => rm(path, { recursive: true, force: true }))
-  return path
-}
-
-async function startRelay(t: TestContext, dataDir: string): Promise<{ relay: Program; addr: string }> {
-  const args = ['--json', '--listen', '/ip4/127.0.0.1/tcp/0', '--data-dir', dataDir]
-  const relay = new Program(t, RELAY, args)
-  const { addrs } = await relay.line('relay:ready')
-  return { relay, addr: (addrs as string[])[0] ?? '' }
-}
-
-async function startListener(
-  t: TestContext,
-  relay: string,
-  args: string[] = [],
-): Promise<{ listener: Program; addr: string }> {
-  const dataDir = await directory(t)
-  const listener = new Program(t, THROUGHNAT, [
-    'listen',
-    '--json',
-    '--relay',
-    relay,
-    '--data-dir',
-    dataDir,
-    ...args,
-  ])
-  const { addrs } = await listener.line('peer:ready')
-  return { listener, addr: (addrs as string[])[0] ?? '' }
-}
 
 describe('throughnat-relay', () => {
   it(

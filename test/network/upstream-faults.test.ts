@@ -11,10 +11,11 @@ import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay
 import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
 import { transportSymbol } from '@libp2p/interface'
+import { multiaddrConnectionPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
-import type { Connection, Libp2p, Transport } from '@libp2p/interface'
+import type { Connection, Libp2p, MultiaddrConnection, PeerId, Transport, Upgrader } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { Libp2pOptions } from 'libp2p'
 import type { TestContext } from 'node:test'
@@ -23,6 +24,7 @@ interface Components {
   addressManager: AddressManager
   connectionManager: ConnectionManager
   transportManager: TransportManager
+  upgrader: Upgrader
 }
 
 const LISTEN = { listen: ['/ip4/127.0.0.1/tcp/0'] }
@@ -111,6 +113,81 @@ describe('peer/reservation-keeper.ts', () => {
     await assert.rejects(create(t, { ...options, services: { identify: identify() } }))
   })
 })
+
+describe('peer/peer.ts', () => {
+  it('lets no reservation wait because the stock transport forgets those that do', async t => {
+    const [one, two] = [await createStockRelay(t), await createStockRelay(t)]
+    const transports = [tcp(), circuitRelayTransport()]
+    const { node, components } = await create(t, { transports, services: { identify: identify() } })
+    for (const relay of [one, two]) await node.dial(relay.getMultiaddrs())
+    const store = storeOf(components)
+    const first = store.addRelay(one.peerId, 'configured')
+    void store.addRelay(two.peerId, 'configured')
+    assert.equal(store.reserveQueue.size, 2)
+    await first
+    await new Promise(resolve => setImmediate(resolve))
+    assert.deepEqual([store.reserveQueue.size, store.hasReservation(two.peerId)], [0, false])
+  })
+})
+
+describe('relay/relay.ts', () => {
+  it('sets no limit because the stock server tells its duration in milliseconds for seconds', async t => {
+    const relay = await createStockRelay(t)
+    const listener = await listenOn(t, relay)
+    const transports = [tcp(), circuitRelayTransport()]
+    const { node } = await create(t, { transports, services: { identify: identify() } })
+    const addr = multiaddr(`${relay.getMultiaddrs()[0]}/p2p-circuit/p2p/${listener.peerId}`)
+    const { limits } = await node.dial(addr)
+    const seconds = limits?.seconds ?? 0
+    // the default is two minutes; what has passed of it may be taken off
+    assert.ok(seconds > 100_000 && seconds <= 120_000, `${seconds}, where circuit-v2.md wants 120`)
+  })
+
+  it('vouches for its public addresses because libp2p does not announce them unverified', async t => {
+    const { node, components } = await create(t, { addresses: LISTEN })
+    components.transportManager.getAddrs = () => [multiaddr('/ip4/11.0.0.1/tcp/4001')]
+    assert.deepEqual(node.getMultiaddrs(), [])
+  })
+})
+
+describe('src/holepunch/punch.ts', () => {
+  for (const [direction, works] of [
+    ['outbound', false],
+    ['inbound', true],
+  ] as const)
+    it(`sets the direction because yamux takes its role from it: '${direction}' as server ${works ? 'works' : 'fails'}`, async t => {
+      const [client, server] = [await create(t, {}), await create(t, {})]
+      await server.node.handle('/test/1', async stream => stream.close())
+      const [near, far] = multiaddrConnectionPair()
+      const signal = AbortSignal.timeout(5_000)
+      const [connection] = await Promise.all([
+        client.components.upgrader.upgradeOutbound(pinned(near, server.node), { signal, initiator: true }),
+        server.components.upgrader.upgradeOutbound(Object.assign(pinned(far, client.node), { direction }), {
+          signal,
+          initiator: false,
+        }),
+      ])
+      const opened = connection.newStream('/test/1', { signal })
+      if (works) await opened
+      else await assert.rejects(opened)
+    })
+})
+
+/** Appends the peer id that must answer, as a dial does. */
+function pinned(socket: MultiaddrConnection, { peerId }: Libp2p): MultiaddrConnection {
+  return Object.assign(socket, { remoteAddr: multiaddr(`/ip4/127.0.0.1/tcp/1/p2p/${peerId}`) })
+}
+
+interface StockStore {
+  reserveQueue: { size: number }
+  addRelay(relay: PeerId, type: 'configured'): Promise<unknown>
+  hasReservation(relay: PeerId): boolean
+}
+
+function storeOf({ transportManager }: Components): StockStore {
+  const transport = transportManager.getTransports().find(it => 'reservationStore' in it)
+  return (transport as unknown as { reservationStore: StockStore }).reservationStore
+}
 
 async function create<Services extends Record<string, unknown>>(
   t: TestContext,

@@ -18,6 +18,11 @@ const cases: ReadonlyArray<[string, unknown, string]> = [
   ['no libp2p', named('EncryptionFailedError'), 'what answers there does not speak libp2p'],
   ['no relay', new UnsupportedProtocolError('x'), 'it does not speak the protocol, so it is no relay'],
   [
+    'a handshake without an answer',
+    named('EncryptionFailedError', 'The operation was aborted due to timeout'),
+    'no answer in time',
+  ],
+  [
     'another peer',
     named('EncryptionFailedError', 'Payload identity key A does not match expected remote identity key B'),
     'another peer answers there; check the peer id in the address',
