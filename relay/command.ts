@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { defineCommand } from '../src/cli/command.ts'
+import { limitOptions } from './limit-options.ts'
 import { createRelay, relayDefaults } from './relay.ts'
 import type { Command } from '../src/cli/command.ts'
 import type { Output } from '../src/cli/output.ts'
@@ -10,14 +11,18 @@ import type { RelayEvents } from './events.ts'
 
 type Sentence<Name extends keyof RelayEvents> = (detail: RelayEvents[Name]['detail']) => string
 
-const sentences: { [Name in keyof RelayEvents]: Sentence<Name> } = {
-  'reservation:granted': ({ peerId, expiresAt }) =>
-    `Reservation for ${peerId} until ${expiresAt.toISOString()}`,
-  'reservation:refused': ({ peerId, reason }) => `Refused a reservation to ${peerId}: ${reason}`,
+/** The events that are printed; how each request was answered is for the metrics. */
+type PrintedEvents = Omit<RelayEvents, 'request:answered'>
+
+const sentences: { [Name in keyof PrintedEvents]: Sentence<Name> } = {
+  'reservation:granted': ({ peerId, expiresAt, isRefresh }) =>
+    `${isRefresh ? 'Refreshed the reservation of' : 'Reservation for'} ${peerId} until ${expiresAt.toISOString()}`,
+  'reservation:refused': ({ peerId, remoteAddr, reason, rule }) =>
+    `Refused a reservation to ${peerId} at ${remoteAddr}: ${rule ?? reason}`,
   'reservation:ended': ({ peerId, reason }) => `Reservation of ${peerId} ended: ${reason}`,
   'circuit:opened': ({ initiator, responder }) => `Circuit from ${initiator} to ${responder}`,
-  'circuit:refused': ({ initiator, responder, reason }) =>
-    `Refused a circuit from ${initiator} to ${responder}: ${reason}`,
+  'circuit:refused': ({ initiator, responder, reason, rule }) =>
+    `Refused a circuit from ${initiator} to ${responder}: ${rule ?? reason}`,
   'circuit:closed': ({ initiator, responder, reason, bytesToInitiator, bytesToResponder, durationMs }) =>
     `Circuit from ${initiator} to ${responder} ${reason}: ${bytesToResponder} bytes there, ` +
     `${bytesToInitiator} back, ${(durationMs / 1000).toFixed(1)} s`,
@@ -48,18 +53,13 @@ export const relayCommand: Command = defineCommand({
       placeholder: 'DIR',
       doc: 'The directory that keeps the identity; created if it does not exist',
     },
-    maxReservations: {
-      kind: 'integer',
-      default: relayDefaults.maxReservations,
-      min: 1,
-      doc: 'How many peers may be reachable through this relay at once',
-    },
     reservationTtlMs: {
       kind: 'duration',
       default: '1h',
       min: '1m',
       doc: 'How long a reservation lasts unless it is refreshed',
     },
+    ...limitOptions,
   },
   examples: [
     'throughnat-relay',
@@ -74,12 +74,12 @@ export const relayCommand: Command = defineCommand({
       `Relay ${relay.peerId} is ready at`,
     )
     for (const addr of relay.addrs) if (!output.json) output.text(`  ${addr}\n`)
-    for (const name of Object.keys(sentences) as Array<keyof RelayEvents>) report(relay, output, name)
+    for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
     if (!signal.aborted) await once(signal, 'abort')
   },
 })
 
-function report<Name extends keyof RelayEvents>(relay: Relay, output: Output, name: Name): void {
+function report<Name extends keyof PrintedEvents>(relay: Relay, output: Output, name: Name): void {
   relay.addEventListener(name, event => {
     const { detail } = event as CustomEvent<RelayEvents[Name]['detail']>
     output.event(name, { ...detail }, (sentences[name] as Sentence<Name>)(detail))

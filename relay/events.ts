@@ -9,18 +9,42 @@ export interface ReservationGranted {
   /** Where the peer's connection comes from. */
   remoteAddr: Multiaddr
   expiresAt: Date
+  /** Whether the peer held a reservation already. */
+  isRefresh: boolean
 }
 
 /** A peer may not be reached through this relay any more. */
 export interface ReservationEnded {
   peerId: PeerId
-  reason: 'disconnected' | 'expired'
+  /** `stopped`: the relay was. */
+  reason: 'disconnected' | 'expired' | 'stopped'
 }
+
+/**
+ * Why a reservation was not given.
+ *
+ * - `full`: `maxReservations` are held
+ * - `full-for-address`: as many are held from the same IPv4 address or IPv6 /56 as may be
+ * - `too-often`: more requests a second from one IP address than `reservationsPerSecondPerIp`
+ * - `denied`: by admission; `rule` says by which of its rules
+ * - `over-circuit`: asked for over a circuit
+ * - `draining`: the relay is about to stop
+ */
+export type ReservationRefusal =
+  | 'full'
+  | 'full-for-address'
+  | 'too-often'
+  | 'denied'
+  | 'over-circuit'
+  | 'draining'
 
 /** A reservation was asked for and not given. */
 export interface ReservationRefused {
   peerId: PeerId
-  reason: 'full'
+  remoteAddr: Multiaddr
+  reason: ReservationRefusal
+  /** The rule of admission, where that denied it. */
+  rule?: string
 }
 
 /** A circuit between two peers begins to carry data. */
@@ -31,20 +55,60 @@ export interface CircuitOpened {
   responder: PeerId
 }
 
+/**
+ * Why a circuit was not opened.
+ *
+ * - `no-reservation`: the responder holds none
+ * - `connection-failed`: the responder refused, broke the protocol or did not answer in time, or the initiator went away meanwhile
+ * - `too-many`, `too-many-for-peer`, `too-many-for-pair`: as many are open as may be
+ * - `too-often`: more requests a second from one IP address than `circuitsPerSecondPerIp`
+ * - `denied`, `over-circuit`, `draining`: as with reservations
+ */
+export type CircuitRefusal =
+  | 'no-reservation'
+  | 'connection-failed'
+  | 'too-many'
+  | 'too-many-for-peer'
+  | 'too-many-for-pair'
+  | 'too-often'
+  | 'denied'
+  | 'over-circuit'
+  | 'draining'
+
 /** A circuit was asked for and not opened. */
 export interface CircuitRefused extends CircuitOpened {
-  reason: 'connection-failed'
+  reason: CircuitRefusal
+  /** The rule of admission, where that denied it. */
+  rule?: string
 }
+
+/**
+ * Why a circuit ended.
+ *
+ * - `closed`: by both peers, in good order
+ * - `reset`: by a peer, or its connection was lost
+ * - `data-limit`, `duration-limit`: it had carried or lasted all that it may
+ * - `stopped`: the relay was
+ */
+export type CircuitEnd = 'closed' | 'reset' | 'data-limit' | 'duration-limit' | 'stopped'
 
 /** A circuit has ended. */
 export interface CircuitClosed extends CircuitOpened {
-  /** `closed` by either peer in good order, or `reset`: by a peer, a limit, a lost connection. */
-  reason: 'closed' | 'reset'
+  reason: CircuitEnd
   /** From initiator to responder. */
   bytesToResponder: number
   /** From responder to initiator. */
   bytesToInitiator: number
   durationMs: number
+}
+
+/** A request on the hop protocol was answered, or its sender was cut off. */
+export interface RequestAnswered {
+  peerId: PeerId
+  /** What was asked for; `unknown` where that could not be read. */
+  request: 'reserve' | 'connect' | 'unknown'
+  /** The status of circuit-v2 that went back, by name, or `TIMED_OUT`: the request did not come within its time. */
+  status: string
 }
 
 /** The events of a relay. */
@@ -55,4 +119,5 @@ export interface RelayEvents {
   'circuit:opened': CustomEvent<CircuitOpened>
   'circuit:refused': CustomEvent<CircuitRefused>
   'circuit:closed': CustomEvent<CircuitClosed>
+  'request:answered': CustomEvent<RequestAnswered>
 }

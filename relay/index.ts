@@ -1,14 +1,24 @@
 /** The relay, to be run by a program of one's own; `throughnat-relay` is such a program. */
 
 export { createRelay } from './relay.ts'
+export { circuitRelayHop } from './hop/hop-service.ts'
+export { limitsOf, profiles } from './limits.ts'
 export { IdentityError, ListenError } from '../src/errors.ts'
+export type { Admission, Verdict, Visitor } from './admission/admission.ts'
+export type { HopInit, HopService } from './hop/hop-service.ts'
+export type { HopComponents } from './hop/request.ts'
+export type { LimitOverrides, Limits, ProfileName } from './limits.ts'
 export type { Relay, RelayInit } from './relay.ts'
 export type {
   CircuitClosed,
+  CircuitEnd,
   CircuitOpened,
+  CircuitRefusal,
   CircuitRefused,
   RelayEvents,
   ReservationEnded,
   ReservationGranted,
+  ReservationRefusal,
   ReservationRefused,
+  RequestAnswered,
 } from './events.ts'

@@ -4,21 +4,25 @@
  * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
  */
 
-import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
 import { TypedEventEmitter } from 'main-event'
 import { ephemeralIdentity, loadIdentity } from '../src/identity.ts'
 import { commonOptions, startNode } from '../src/node.ts'
-import { Accounting } from './accounting.ts'
+import { Gatekeeper } from './gatekeeper.ts'
+import { circuitRelayHop } from './hop/hop-service.ts'
+import { limitsOf } from './limits.ts'
 import { PublicAddresses } from './public-addresses.ts'
-import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type { AbortOptions, ComponentLogger, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { TypedEventTarget } from 'main-event'
+import type { Admission } from './admission/admission.ts'
 import type { RelayEvents } from './events.ts'
+import type { HopService } from './hop/hop-service.ts'
+import type { LimitOverrides, Limits, ProfileName } from './limits.ts'
 
-/** Options of {@link createRelay}. */
-export interface RelayInit {
+/** Options of {@link createRelay}. Each of the limits can be given by itself; the profile tells the others. */
+export interface RelayInit extends LimitOverrides {
   /**
    * Where to listen, as multiaddrs.
    *
@@ -36,11 +40,13 @@ export interface RelayInit {
   /** The identity, instead of the one in `dataDir`. */
   privateKey?: PrivateKey
   /**
-   * How many peers may hold a reservation at once. The stock server has 15, go-libp2p 128 (`MaxReservations`).
+   * The limits to start from; `public` is for relays that anyone may use.
    *
-   * @default 1024
+   * @default 'private'
    */
-  maxReservations?: number
+  profile?: ProfileName
+  /** Who may reserve and connect. @default everybody */
+  admission?: Admission
   /**
    * How long a reservation lasts unless it is refreshed, in milliseconds (go-libp2p's `ReservationTTL`).
    *
@@ -57,6 +63,20 @@ export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
   readonly addrs: readonly Multiaddr[]
   /** The node underneath, for what this interface does not offer. */
   readonly libp2p: Libp2p
+  /** What its peers may take. */
+  readonly limits: Limits
+  /** No new reservations and circuits: {@link drain} was called. */
+  readonly isDraining: boolean
+  /** Who holds a reservation. */
+  readonly reservations: HopService['reservations']
+  /** Circuits that are open or being opened. */
+  readonly circuits: number
+  /**
+   * Refuses new reservations and circuits from now on, and resolves when no circuit is left. The relay is still to be stopped.
+   *
+   * @throws the reason of `signal` when that fires before
+   */
+  drain(options?: AbortOptions): Promise<void>
   /** Stops and frees everything; idempotent. */
   stop(): Promise<void>
 }
@@ -64,24 +84,8 @@ export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
 /** The values that hold where {@link RelayInit} is silent. */
 export const relayDefaults = {
   listen: ['/ip4/0.0.0.0/tcp/4001', '/ip6/::/tcp/4001'],
-  maxReservations: 1024,
   reservationTtlMs: 3_600_000,
 } as const
-
-/** Connections for each reservation: the peer's own, and dialers that come, connect through, and leave. */
-const CONNECTIONS_PER_RESERVATION = 3
-
-/**
- * Circuits over one connection of a peer. The stock default of 32 streams a protocol chokes a service with many
- * clients (js-libp2p issue 1806). As many as there are reservations by default: each of those peers may dial the one.
- */
-const MAX_CIRCUITS_PER_CONNECTION = 1024
-
-/**
- * New connections a second from one address, libp2p's default being 5: peers of one office, or one carrier, share an
- * address, and they all come back at once when the relay has been restarted.
- */
-const CONNECTIONS_PER_SECOND_PER_HOST = 500
 
 /**
  * Starts a relay; resolves when it listens.
@@ -107,23 +111,23 @@ async function identityOf({ dataDir }: RelayInit): Promise<PrivateKey> {
   return dataDir === undefined ? ephemeralIdentity() : loadIdentity(dataDir)
 }
 
-type RelayLibp2p = Libp2p<{ relay: CircuitRelayService; publicAddresses: PublicAddresses }>
+type RelayLibp2p = Libp2p<{ relay: HopService; publicAddresses: PublicAddresses }>
 
 class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
   readonly #init: RelayInit
   readonly #privateKey: PrivateKey
+  readonly limits: Limits
   #libp2p: RelayLibp2p | undefined
 
   constructor(init: RelayInit, privateKey: PrivateKey) {
     super()
     this.#init = init
+    this.limits = limitsOf(init.profile, init)
     this.#privateKey = privateKey
   }
 
   async start(): Promise<void> {
-    const accounting = new Accounting(this, { ...relayDefaults, ...this.#init })
-    this.#libp2p = await createStockRelay(this.#init, this.#privateKey, accounting)
-    accounting.watch(this.#libp2p)
+    this.#libp2p = await createNode({ ...this.#init, limits: this.limits }, this.#privateKey, this)
     await startNode(this.#libp2p, this.#init.listen ?? relayDefaults.listen)
     this.#libp2p.services.publicAddresses.vouch()
   }
@@ -141,6 +145,22 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
     return this.libp2p.services.publicAddresses.list()
   }
 
+  get reservations(): HopService['reservations'] {
+    return this.libp2p.services.relay.reservations
+  }
+
+  get isDraining(): boolean {
+    return this.libp2p.services.relay.isDraining
+  }
+
+  get circuits(): number {
+    return this.libp2p.services.relay.circuits
+  }
+
+  async drain(options?: AbortOptions): Promise<void> {
+    await this.libp2p.services.relay.drain(options)
+  }
+
   async stop(): Promise<void> {
     await this.#libp2p?.stop()
   }
@@ -150,34 +170,34 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
   }
 }
 
-async function createStockRelay(
-  init: RelayInit,
+async function createNode(
+  init: RelayInit & { limits: Limits },
   privateKey: PrivateKey,
-  accounting: Accounting,
+  events: TypedEventTarget<RelayEvents>,
 ): Promise<RelayLibp2p> {
-  const { listen, announce = [], maxReservations, reservationTtlMs } = { ...relayDefaults, ...init }
+  const { listen, announce = [], reservationTtlMs, limits } = { ...relayDefaults, ...init }
   const common = commonOptions({ privateKey, logger: init.logger })
-  const maxConnections = maxReservations * CONNECTIONS_PER_RESERVATION
   return createLibp2p({
     ...common,
     start: false,
     addresses: { listen: [...listen], announce: [...announce] },
     // an idle reservation is no dead connection: the connection monitor's pings tell which are
     transports: [tcp({ inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 })],
-    connectionGater: accounting.gater,
+    connectionGater: new Gatekeeper(limits.maxConnectionsPerNetwork),
     connectionManager: {
-      maxConnections,
-      maxIncomingPendingConnections: maxConnections,
-      inboundConnectionThreshold: CONNECTIONS_PER_SECOND_PER_HOST,
+      // libp2p's own caps (300 connections, 10 of them being set up, 5 a second from one address) choke a relay
+      maxConnections: limits.maxConnections,
+      maxIncomingPendingConnections: limits.maxConnections,
+      inboundConnectionThreshold: limits.connectionsPerSecondPerIp,
     },
     services: {
       ...common.services,
       publicAddresses: components => new PublicAddresses(components),
-      relay: circuitRelayServer({
-        maxInboundHopStreams: MAX_CIRCUITS_PER_CONNECTION,
-        maxOutboundStopStreams: MAX_CIRCUITS_PER_CONNECTION,
-        // its duration goes out in milliseconds where the specification says seconds: no limit rather than a wrong one
-        reservations: { maxReservations, reservationTtl: reservationTtlMs, applyDefaultLimit: false },
+      relay: circuitRelayHop({
+        limits,
+        reservationTtlMs,
+        events,
+        ...(init.admission === undefined ? {} : { admission: init.admission }),
       }),
     },
   }) as Promise<RelayLibp2p>

@@ -8,6 +8,7 @@
 import { AbortError, ConnectionClosedError, StreamResetError } from '@libp2p/interface'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import { Socket } from 'node:net'
+import { StreamIntake } from '../../src/stream-intake.ts'
 import type { Duplex } from 'node:stream'
 
 /** Bytes carried so far, as the local side counts them. Updated while a splice runs. */
@@ -24,16 +25,6 @@ export interface SpliceOptions {
   /** Counts into this object rather than into a new one, so that the caller knows the bytes of a splice that was cut. */
   traffic?: Traffic
 }
-
-/**
- * Unread bytes that a paused stream may hold, in bytes: the largest receive window of yamux and a frame to spare.
- *
- * A paused yamux stream takes in what is left of its window, and libp2p aborts a stream that holds more than
- * `maxReadBufferLength`, 4 MiB unless told otherwise, while a window grows up to `MAX_STREAM_WINDOW`, 16 MiB
- * (@chainsafe/libp2p-yamux 8.0.1 constants.ts). So a fast remote and a slow local reader would end in
- * StreamBufferError. The window is what bounds the memory, not this number.
- */
-const PAUSED_STREAM_BYTES = 16 * 1024 * 1024 + 64 * 1024
 
 /**
  * Carries bytes both ways between `socket` and `stream` until both directions have ended.
@@ -71,11 +62,11 @@ export function resetSocket(socket: Duplex): void {
 class Splice {
   readonly #socket: Duplex
   readonly #stream: Stream
+  readonly #intake: StreamIntake
   readonly #traffic: Traffic
   readonly #signal: AbortSignal | undefined
   readonly #ended: PromiseWithResolvers<Traffic> = Promise.withResolvers()
   #isSettled = false
-  #isResuming = false
   /** The remote said that it has sent everything. A stream whose connection went away looks closed, too. */
   #hasRemoteEnd = false
   #isOutDone = false
@@ -84,6 +75,7 @@ class Splice {
   constructor(socket: Duplex, stream: Stream, traffic: Traffic, signal: AbortSignal | undefined) {
     this.#socket = socket
     this.#stream = stream
+    this.#intake = new StreamIntake(stream)
     this.#traffic = traffic
     this.#signal = signal
   }
@@ -98,13 +90,12 @@ class Splice {
   }
 
   #carry(): void {
-    this.#stream.maxReadBufferLength = Math.max(this.#stream.maxReadBufferLength, PAUSED_STREAM_BYTES)
     this.#hasRemoteEnd = this.#stream.remoteWriteStatus === 'closed'
     if (this.#socket.readableEnded) this.#onSocketEnd()
     if (this.#stream.readableEnded) this.#onStreamEnd()
     if (this.#stream.writableNeedsDrain) this.#socket.pause()
     else this.#socket.resume()
-    this.#resumeStream()
+    this.#intake.release()
   }
 
   #listen(): void {
@@ -182,22 +173,11 @@ class Splice {
       for (const chunk of event.data) this.#socket.write(chunk)
       this.#socket.uncork()
     }
-    if (this.#socket.writableNeedDrain && !this.#isResuming) this.#stream.pause()
+    if (this.#socket.writableNeedDrain) this.#intake.hold()
   }
 
   #resumeStream = (): void => {
-    if (this.#stream.readStatus !== 'paused') return
-    // `resume()` first emits what it has buffered and only then opens the window. Pausing from within that emission
-    // would be undone by the second half, and the stream would go on receiving into its buffer until it overflowed
-    // (@libp2p/utils 7.4.1 abstract-message-stream.ts `resume`). So the verdict waits until it has returned.
-    this.#isResuming = true
-    try {
-      this.#stream.resume()
-    } catch {
-      // The window update has no connection to go out on. What was buffered is delivered; 'close' tells the rest.
-    }
-    this.#isResuming = false
-    if (this.#socket.writableNeedDrain && isReadable(this.#stream)) this.#stream.pause()
+    this.#intake.release()
   }
 
   #onRemoteCloseWrite = (): void => {
@@ -265,11 +245,6 @@ class Splice {
     this.#unlisten()
     act()
   }
-}
-
-/** Tells whether a stream can be paused; a paused or closed one cannot. */
-function isReadable(stream: Stream): boolean {
-  return stream.readStatus === 'readable'
 }
 
 function closedWithoutEnd(stream: Stream): Error {

@@ -76,8 +76,8 @@ describe('src/transport and src/holepunch', () => {
   })
 })
 
-describe('relay/accounting.ts', () => {
-  it('ends reservations because the stock server keeps those of peers that are gone (js-libp2p issue 2833)', async t => {
+describe('relay/hop', () => {
+  it('replaces the stock server because it keeps the reservations of peers that are gone (js-libp2p issue 2833)', async t => {
     const relay = await createStockRelay(t)
     const peer = await listenOn(t, relay)
     assert.equal(relay.services.relay.reservations.size, 1)
@@ -85,24 +85,6 @@ describe('relay/accounting.ts', () => {
     await peer.stop()
     await gone
     assert.equal(relay.services.relay.reservations.size, 1)
-  })
-
-  it('does without middleware on the hop protocol because libp2p adds the handler to it with each stream', async t => {
-    const { node } = await create(t, { addresses: LISTEN })
-    let calls = 0
-    const protocol = '/test/middleware/1'
-    const served = Promise.withResolvers<void>()
-    await node.handle(protocol, async stream => {
-      if (++calls === 3) served.resolve()
-      await stream.close()
-    })
-    node.use(protocol, (stream, connection, next) => next(stream, connection))
-    const { node: dialer } = await create(t, {})
-    const connection: Connection = await dialer.dial(node.getMultiaddrs())
-    await connection.newStream(protocol)
-    await connection.newStream(protocol)
-    await served.promise
-    assert.equal(calls, 3, 'two streams, and the second is handled twice')
   })
 })
 

@@ -1,0 +1,185 @@
+/** CONNECT: a peer asks for a circuit to another, which holds a reservation. */
+
+import { RELAY_V2_STOP_CODEC } from '@libp2p/circuit-relay-v2'
+import { peerIdFromMultihash } from '@libp2p/peer-id'
+import { pbStream } from '@libp2p/utils'
+import * as Digest from 'multiformats/hashes/digest'
+import { Circuit } from './circuit.ts'
+import { CircuitSlots } from './circuit-slots.ts'
+import { directConnectionTo, isDirect } from './direct.ts'
+import { limitMessageOf } from './limit-message.ts'
+import { MAX_MESSAGE_BYTES, Status, StopMessage, StopType } from './messages.ts'
+import { Rates } from './rates.ts'
+import { RequestRates } from './request-rates.ts'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
+import type { CircuitOpened, CircuitRefusal } from '../events.ts'
+import type { HopContext, HopRequest } from './request.ts'
+
+const statuses: Readonly<Record<CircuitRefusal, number>> = {
+  'no-reservation': Status.NO_RESERVATION,
+  'connection-failed': Status.CONNECTION_FAILED,
+  'too-many': Status.RESOURCE_LIMIT_EXCEEDED,
+  'too-many-for-peer': Status.RESOURCE_LIMIT_EXCEEDED,
+  'too-many-for-pair': Status.RESOURCE_LIMIT_EXCEEDED,
+  'too-often': Status.RESOURCE_LIMIT_EXCEEDED,
+  draining: Status.RESOURCE_LIMIT_EXCEEDED,
+  denied: Status.PERMISSION_DENIED,
+  'over-circuit': Status.PERMISSION_DENIED,
+}
+
+/** Answers requests for a circuit, and keeps the circuits. */
+export class CircuitRequests {
+  readonly #context: HopContext
+  readonly #slots: CircuitSlots
+  readonly #rates: Rates
+  readonly #requestRates: RequestRates
+  readonly #circuits = new Set<Circuit>()
+
+  constructor(context: HopContext) {
+    this.#context = context
+    this.#slots = new CircuitSlots(context.limits)
+    this.#rates = new Rates(context.limits)
+    this.#requestRates = new RequestRates(context.limits.circuitsPerSecondPerIp)
+  }
+
+  /** Circuits that are open or being opened. */
+  get taken(): number {
+    return this.#slots.taken
+  }
+
+  /** Resolves when there are none. */
+  async ended(): Promise<void> {
+    await this.#slots.emptied()
+  }
+
+  /** Resets all circuits. */
+  stop(): void {
+    for (const circuit of [...this.#circuits]) circuit.stop()
+    this.#rates.clear()
+  }
+
+  /** Resolves with whether a circuit has taken the stream over. */
+  async handle(request: HopRequest): Promise<boolean> {
+    const responder = peerOf(request)
+    if (responder === undefined) {
+      await request.answer({ status: Status.MALFORMED_MESSAGE })
+      return false
+    }
+    const ends = { initiator: request.connection.remotePeer, responder }
+    const refusal = await this.#refusalOf(request, ends)
+    if (refusal !== undefined) return await this.#refuse(request, ends, refusal)
+    const connection = directConnectionTo(this.#context.components.connectionManager, responder)
+    if (connection === undefined) return await this.#refuse(request, ends, { reason: 'no-reservation' })
+    const slot = this.#slots.take(ends)
+    if (typeof slot === 'string') return await this.#refuse(request, ends, { reason: slot })
+    let isOpen = false
+    try {
+      isOpen = await this.#open(request, ends, connection, slot)
+    } finally {
+      if (!isOpen) slot()
+    }
+    return isOpen
+  }
+
+  async #refusalOf(
+    { connection, signal }: HopRequest,
+    { initiator, responder }: CircuitOpened,
+  ): Promise<{ reason: CircuitRefusal; rule?: string } | undefined> {
+    const { admission, reservations } = this.#context
+    const { remoteAddr } = connection
+    if (!isDirect(connection)) return { reason: 'over-circuit' }
+    if (this.#context.isDraining) return { reason: 'draining' }
+    if (!this.#requestRates.allow(remoteAddr)) return { reason: 'too-often' }
+    const visitor = { peerId: initiator, remoteAddr, connection }
+    const verdict = await admission.mayConnect(visitor, responder, { signal })
+    if (verdict !== undefined) return { reason: 'denied', rule: verdict.deniedBy }
+    return reservations.has(responder) ? undefined : { reason: 'no-reservation' }
+  }
+
+  async #open(
+    request: HopRequest,
+    ends: CircuitOpened,
+    connection: Connection,
+    slot: () => void,
+  ): Promise<boolean> {
+    const responder = await this.#callResponder(connection, ends.initiator, request.signal)
+    if (responder === undefined) return await this.#refuse(request, ends, { reason: 'connection-failed' })
+    const limit = limitMessageOf(this.#context.limits)
+    try {
+      await request.answer({ status: Status.OK, ...(limit === undefined ? {} : { limit }) })
+    } catch (error) {
+      responder.abort(error as Error)
+      throw error
+    }
+    this.#join(ends, request.takeStream(), responder, slot)
+    return true
+  }
+
+  /** Asks the responder to take the circuit. Resolves with nothing if it does not, or is gone. */
+  async #callResponder(
+    connection: Connection,
+    initiator: PeerId,
+    signal: AbortSignal,
+  ): Promise<Stream | undefined> {
+    let stream: Stream | undefined
+    try {
+      stream = await connection.newStream(RELAY_V2_STOP_CODEC, {
+        signal,
+        // its circuits are counted before
+        maxOutboundStreams: Infinity,
+      })
+      const messages = pbStream(stream, { maxDataLength: MAX_MESSAGE_BYTES })
+      const peer = { id: initiator.toMultihash().bytes, addrs: [] }
+      const limit = limitMessageOf(this.#context.limits)
+      const call: StopMessage = { type: StopType.CONNECT, peer, ...(limit === undefined ? {} : { limit }) }
+      await messages.write(call, StopMessage, { signal })
+      const { type, status } = await messages.read(StopMessage, { signal })
+      if (type === StopType.STATUS && status === Status.OK) return messages.unwrap()
+      await stream.close({ signal })
+    } catch (error) {
+      stream?.abort(error as Error)
+    }
+    return undefined
+  }
+
+  #join(ends: CircuitOpened, initiator: Stream, responder: Stream, slot: () => void): void {
+    const { events, limits } = this.#context
+    const openedAt = performance.now()
+    const rates = this.#rates.ofCircuit(ends)
+    events.safeDispatchEvent('circuit:opened', { detail: ends })
+    const circuit = new Circuit({
+      initiator,
+      responder,
+      maxBytes: limits.circuitBytes,
+      maxDurationMs: limits.circuitDurationMs,
+      buckets: rates.buckets,
+      onEnded: end => {
+        this.#circuits.delete(circuit)
+        rates.release()
+        slot()
+        const detail = { ...ends, ...end, durationMs: performance.now() - openedAt }
+        events.safeDispatchEvent('circuit:closed', { detail })
+      },
+    })
+    this.#circuits.add(circuit)
+    circuit.start()
+  }
+
+  async #refuse(
+    request: HopRequest,
+    ends: CircuitOpened,
+    refusal: { reason: CircuitRefusal; rule?: string },
+  ): Promise<false> {
+    this.#context.events.safeDispatchEvent('circuit:refused', { detail: { ...ends, ...refusal } })
+    await request.answer({ status: statuses[refusal.reason] })
+    return false
+  }
+}
+
+function peerOf({ message }: HopRequest): PeerId | undefined {
+  try {
+    return peerIdFromMultihash(Digest.decode(message.peer?.id ?? new Uint8Array()))
+  } catch {
+    return undefined
+  }
+}

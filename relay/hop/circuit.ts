@@ -1,0 +1,216 @@
+/**
+ * One circuit: two streams of two connections, joined so that the bytes of each come out of the other.
+ *
+ * The invariant: what a peer does not read is not read from the other either, beyond one window. The end of one direction ends
+ * that direction only, and what is cut on one side is reset on the other, never ended, since an end would pass for complete.
+ */
+
+import { ConnectionClosedError, StreamResetError } from '@libp2p/interface'
+import { StreamIntake } from '../../src/stream-intake.ts'
+import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
+import type { CircuitEnd } from '../events.ts'
+import type { TokenBucket } from './token-bucket.ts'
+
+/** What a circuit is made of. */
+export interface CircuitInit {
+  /** The hop stream, of the peer that asked for the circuit. */
+  initiator: Stream
+  /** The stop stream, of the peer that holds the reservation. */
+  responder: Stream
+  /** Bytes each way. */
+  maxBytes: number
+  maxDurationMs: number
+  /** Each is drawn upon by both directions. */
+  buckets: readonly TokenBucket[]
+  /** Called once, when both streams are closed or reset and no listener and no timer is left. */
+  onEnded: (end: { reason: CircuitEnd; bytesToResponder: number; bytesToInitiator: number }) => void
+}
+
+/** A circuit. */
+export class Circuit {
+  readonly #init: CircuitInit
+  readonly #toResponder: Direction
+  readonly #toInitiator: Direction
+  #timer: NodeJS.Timeout | undefined
+  #hasEnded = false
+
+  constructor(init: CircuitInit) {
+    this.#init = init
+    const { initiator, responder, maxBytes, buckets } = init
+    const shared = { maxBytes, buckets, onEnded: () => this.#onDirectionEnded(), onCut: this.#cut }
+    this.#toResponder = new Direction({ source: initiator, destination: responder, ...shared })
+    this.#toInitiator = new Direction({ source: responder, destination: initiator, ...shared })
+  }
+
+  /** Begins to carry bytes; one of the streams may have ended already. */
+  start(): void {
+    const { maxDurationMs } = this.#init
+    if (Number.isFinite(maxDurationMs)) {
+      this.#timer = setTimeout(() => this.#cut('duration-limit'), maxDurationMs)
+    }
+    this.#toResponder.start()
+    if (!this.#hasEnded) this.#toInitiator.start()
+  }
+
+  /** Bytes from initiator to responder so far. */
+  get bytesToResponder(): number {
+    return this.#toResponder.bytes
+  }
+
+  /** Bytes from responder to initiator so far. */
+  get bytesToInitiator(): number {
+    return this.#toInitiator.bytes
+  }
+
+  /** Resets both sides. */
+  stop(): void {
+    this.#cut('stopped')
+  }
+
+  #onDirectionEnded(): void {
+    if (this.#toResponder.hasEnded && this.#toInitiator.hasEnded) this.#end('closed')
+  }
+
+  #cut = (
+    reason: CircuitEnd,
+    cause: Error = new StreamResetError(`The circuit was ended: ${reason}`),
+  ): void => {
+    if (this.#hasEnded) return
+    this.#end(reason, () => {
+      this.#init.initiator.abort(cause)
+      this.#init.responder.abort(cause)
+    })
+  }
+
+  #end(reason: CircuitEnd, act: () => void = () => {}): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    clearTimeout(this.#timer)
+    this.#toResponder.release()
+    this.#toInitiator.release()
+    act()
+    const { bytesToResponder, bytesToInitiator } = this
+    this.#init.onEnded({ reason, bytesToResponder, bytesToInitiator })
+  }
+}
+
+interface DirectionInit {
+  source: Stream
+  destination: Stream
+  maxBytes: number
+  buckets: readonly TokenBucket[]
+  onEnded: () => void
+  onCut: (reason: CircuitEnd, cause?: Error) => void
+}
+
+/** Carries the bytes of one stream to another. */
+class Direction {
+  readonly #init: DirectionInit
+  readonly #intake: StreamIntake
+  /** Runs while the buckets are empty. */
+  #timer: NodeJS.Timeout | undefined
+  bytes = 0
+  /** The source has said its last, and the destination has been told. */
+  hasEnded = false
+  /** The remote said that it has sent everything. A stream whose connection went away looks closed, too. */
+  #hasSourceEnd = false
+
+  constructor(init: DirectionInit) {
+    this.#init = init
+    this.#intake = new StreamIntake(init.source)
+  }
+
+  start(): void {
+    const { source, destination } = this.#init
+    source.addEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
+    source.addEventListener('end', this.#onEnd)
+    source.addEventListener('close', this.#onClose)
+    destination.addEventListener('drain', this.#onDrain)
+    this.#hasSourceEnd = source.remoteWriteStatus === 'closed'
+    if (source.status !== 'open') return this.#onClose()
+    if (destination.writableNeedsDrain) this.#intake.hold()
+    source.addEventListener('message', this.#onMessage)
+    if (source.readableEnded) this.#onEnd()
+  }
+
+  /** Takes all listeners and timers away. */
+  release(): void {
+    clearTimeout(this.#timer)
+    const { source, destination } = this.#init
+    source.removeEventListener('message', this.#onMessage)
+    source.removeEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
+    source.removeEventListener('end', this.#onEnd)
+    source.removeEventListener('close', this.#onClose)
+    destination.removeEventListener('drain', this.#onDrain)
+  }
+
+  #onMessage = ({ data }: StreamMessageEvent): void => {
+    const { destination, maxBytes, onCut } = this.#init
+    this.bytes += data.byteLength
+    if (this.bytes > maxBytes) {
+      this.bytes = maxBytes
+      return onCut('data-limit')
+    }
+    try {
+      if (!destination.send(data)) this.#intake.hold()
+    } catch (error) {
+      return onCut('reset', error as Error)
+    }
+    this.#wait(data.byteLength)
+  }
+
+  /** Reads no more until every bucket has been paid for these bytes. */
+  #wait(bytes: number): void {
+    const { buckets } = this.#init
+    if (buckets.length === 0) return
+    const waitMs = Math.max(...buckets.map(bucket => bucket.take(bytes)))
+    if (waitMs <= 0) return
+    this.#intake.hold()
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#continue()
+    }, waitMs)
+  }
+
+  #continue(): void {
+    if (this.#timer === undefined && !this.#init.destination.writableNeedsDrain) this.#intake.release()
+  }
+
+  #onDrain = (): void => {
+    // The stream writes out its own backlog in a microtask after 'drain' and may be full again after it. Reading on
+    // at once would add a chunk to that backlog on every drain, however small the window update that caused it.
+    queueMicrotask(() => this.#continue())
+  }
+
+  #onRemoteCloseWrite = (): void => {
+    this.#hasSourceEnd = true
+  }
+
+  #onEnd = (): void => {
+    const { source, destination } = this.#init
+    // 'end' also precedes the 'close' of a stream that was reset, whose unread bytes are lost.
+    const isCut = source.status === 'aborted' || source.status === 'reset'
+    if (!this.#hasSourceEnd || isCut || this.hasEnded) return
+    destination.close().then(this.#onDestinationClosed, (error: unknown) => {
+      // p-event rejects with the 'close' event itself where the stream closed before it was flushed.
+      const cause = error instanceof Error ? error : new ConnectionClosedError('The circuit lost one side')
+      this.#init.onCut('reset', cause)
+    })
+  }
+
+  #onDestinationClosed = (): void => {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.#init.onEnded()
+  }
+
+  #onClose = (event?: StreamCloseEvent): void => {
+    const { source, onCut } = this.#init
+    if (event?.error != null) onCut('reset', event.error)
+    // with its end seen, what is still to be read or flushed decides
+    else if (!this.#hasSourceEnd || !source.readableEnded) {
+      onCut('reset', new ConnectionClosedError('The circuit lost one side'))
+    }
+  }
+}

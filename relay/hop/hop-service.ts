@@ -1,0 +1,208 @@
+/**
+ * The relay's side of circuit-relay v2: grants reservations and joins circuits.
+ *
+ * `circuitRelayServer` of @libp2p/circuit-relay-v2 4.2.13 is not used because it tells durations in milliseconds where the
+ * specification says seconds, keeps the reservations of peers that have gone (js-libp2p issue 2833), bounds nothing but the number of
+ * reservations, counts both directions as one, and holds in memory what a slow reader has not taken.
+ *
+ * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
+ */
+
+import { RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay-v2'
+import { pbStream } from '@libp2p/utils'
+import { TypedEventEmitter } from 'main-event'
+import { raceSignal } from 'race-signal'
+import { openAdmission } from '../admission/admission.ts'
+import { limitsOf } from '../limits.ts'
+import { CircuitRequests } from './circuit-requests.ts'
+import { directConnectionTo } from './direct.ts'
+import { HopMessage, HopType, MAX_MESSAGE_BYTES, Status } from './messages.ts'
+import { ReservationRequests } from './reservation-requests.ts'
+import { Reservations } from './reservations.ts'
+import type { AbortOptions, Connection, Startable, Stream } from '@libp2p/interface'
+import type { TypedEventTarget } from 'main-event'
+import type { Admission } from '../admission/admission.ts'
+import type { RelayEvents, RequestAnswered } from '../events.ts'
+import type { LimitOverrides } from '../limits.ts'
+import type { StatusName } from './messages.ts'
+import type { HopComponents, HopContext, HopRequest } from './request.ts'
+import type { Reservation } from './reservations.ts'
+
+/** How long a request may take, in milliseconds, the answer of the other peer included (`ConnectTimeout` of go-libp2p). */
+const REQUEST_TIMEOUT_MS = 30_000
+
+/**
+ * Requests that one connection may have open at once beyond its circuits, each of which keeps its hop stream. The relay
+ * resets what comes beyond; up to there it answers.
+ */
+const PENDING_REQUESTS = 32
+
+/** Options of {@link circuitRelayHop}. */
+export interface HopInit {
+  /** @default those of the profile `private` */
+  limits?: LimitOverrides
+  /**
+   * How long a reservation lasts unless it is refreshed, in milliseconds (go-libp2p's `ReservationTTL`).
+   *
+   * @default 3600000
+   */
+  reservationTtlMs?: number
+  /** Who may reserve and connect. @default everybody */
+  admission?: Admission
+  /** Where events go to. @default the service's own `events` */
+  events?: TypedEventTarget<RelayEvents>
+}
+
+/** A running hop service. */
+export interface HopService {
+  readonly events: TypedEventTarget<RelayEvents>
+  /** Who holds a reservation. */
+  readonly reservations: Iterable<Reservation> & { readonly size: number }
+  /** Circuits that are open or being opened. */
+  readonly circuits: number
+  /** No new reservations and circuits: {@link drain} was called. */
+  readonly isDraining: boolean
+  /**
+   * Refuses every new reservation and circuit from now on; resolves when no circuit is left.
+   *
+   * @throws the reason of `signal` when that fires before
+   */
+  drain(options?: AbortOptions): Promise<void>
+}
+
+/** Makes any libp2p node a relay: `createLibp2p({ services: { identify: identify(), relay: circuitRelayHop() } })`. */
+export function circuitRelayHop(init: HopInit = {}): (components: HopComponents) => HopService {
+  return components => new Hop(components, init)
+}
+
+const DEFAULT_TTL_MS = 3_600_000
+
+class Hop implements HopService, Startable {
+  readonly [Symbol.toStringTag] = 'throughnat-hop'
+  readonly events: TypedEventTarget<RelayEvents>
+  readonly #context: HopContext
+  readonly #reservationRequests: ReservationRequests
+  readonly #circuitRequests: CircuitRequests
+  #isStarted = false
+
+  constructor(components: HopComponents, init: HopInit) {
+    const limits = limitsOf('private', init.limits)
+    const events: TypedEventTarget<RelayEvents> = init.events ?? new TypedEventEmitter<RelayEvents>()
+    this.events = events
+    const reservations = new Reservations({
+      limits,
+      ttlMs: init.reservationTtlMs ?? DEFAULT_TTL_MS,
+      onEnded: detail => events.safeDispatchEvent('reservation:ended', { detail }),
+    })
+    const admission = init.admission ?? openAdmission
+    this.#context = { components, limits, admission, reservations, events, isDraining: false }
+    this.#reservationRequests = new ReservationRequests(this.#context)
+    this.#circuitRequests = new CircuitRequests(this.#context)
+  }
+
+  get reservations(): Reservations {
+    return this.#context.reservations
+  }
+
+  get circuits(): number {
+    return this.#circuitRequests.taken
+  }
+
+  get isDraining(): boolean {
+    return this.#context.isDraining
+  }
+
+  async drain({ signal }: AbortOptions = {}): Promise<void> {
+    this.#context.isDraining = true
+    await raceSignal(this.#circuitRequests.ended(), signal)
+  }
+
+  isStarted(): boolean {
+    return this.#isStarted
+  }
+
+  async start(): Promise<void> {
+    const { components, limits } = this.#context
+    this.#context.isDraining = false
+    components.events.addEventListener('connection:close', this.#onConnectionClose)
+    await components.registrar.handle(RELAY_V2_HOP_CODEC, this.#onStream, {
+      maxInboundStreams: limits.maxCircuitsPerPeer + PENDING_REQUESTS,
+      // who asks over a circuit is told that it may not
+      runOnLimitedConnection: true,
+    })
+    this.#isStarted = true
+  }
+
+  async stop(): Promise<void> {
+    this.#isStarted = false
+    const { components, reservations } = this.#context
+    components.events.removeEventListener('connection:close', this.#onConnectionClose)
+    await components.registrar.unhandle(RELAY_V2_HOP_CODEC)
+    this.#circuitRequests.stop()
+    reservations.clear()
+  }
+
+  /** circuit-v2.md: "The reservation remains valid until its expiration, as long as there is an active connection". */
+  #onConnectionClose = ({ detail: { remotePeer } }: CustomEvent<Connection>): void => {
+    const { components, reservations } = this.#context
+    if (!reservations.has(remotePeer)) return
+    if (directConnectionTo(components.connectionManager, remotePeer) === undefined) {
+      reservations.end(remotePeer, 'disconnected')
+    }
+  }
+
+  #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
+    const gone = new AbortController()
+    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
+    const onClose = (): void => gone.abort(new Error('The peer went away'))
+    stream.addEventListener('close', onClose, { once: true })
+    try {
+      await this.#handle(stream, connection, AbortSignal.any([timeout, gone.signal]))
+    } catch (error) {
+      stream.abort(error as Error)
+    } finally {
+      stream.removeEventListener('close', onClose)
+    }
+  }
+
+  async #handle(stream: Stream, connection: Connection, signal: AbortSignal): Promise<void> {
+    const messages = pbStream(stream, { maxDataLength: MAX_MESSAGE_BYTES })
+    const peerId = connection.remotePeer
+    let request: RequestAnswered['request'] = 'unknown'
+    const report = (status: string): void => {
+      this.events.safeDispatchEvent('request:answered', { detail: { peerId, request, status } })
+    }
+    const answer: HopRequest['answer'] = async fields => {
+      report(nameOf(fields.status))
+      await messages.write({ ...fields, type: HopType.STATUS }, HopMessage, { signal })
+    }
+    let message: HopMessage
+    try {
+      message = await messages.read(HopMessage, { signal })
+    } catch (error) {
+      if (signal.aborted) {
+        report('TIMED_OUT')
+        throw error
+      }
+      await answer({ status: Status.MALFORMED_MESSAGE })
+      throw error
+    }
+    const hopRequest = { message, connection, signal, answer, takeStream: () => messages.unwrap() }
+    if (message.type === HopType.RESERVE) {
+      request = 'reserve'
+      await this.#reservationRequests.handle(hopRequest)
+    } else if (message.type === HopType.CONNECT) {
+      request = 'connect'
+      if (await this.#circuitRequests.handle(hopRequest)) return
+    } else {
+      await answer({ status: Status.UNEXPECTED_MESSAGE })
+    }
+    await stream.close({ signal })
+  }
+}
+
+const names = new Map(Object.entries(Status).map(([name, status]) => [status as number, name as StatusName]))
+
+function nameOf(status: number): string {
+  return names.get(status) ?? String(status)
+}

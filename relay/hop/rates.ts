@@ -1,0 +1,76 @@
+/** Who may send how fast: the buckets of the circuits, of the peers, and of the relay. */
+
+import { TokenBucket } from './token-bucket.ts'
+import type { CircuitOpened } from '../events.ts'
+import type { Limits } from '../limits.ts'
+
+interface PeerBucket {
+  readonly bucket: TokenBucket
+  circuits: number
+  /** Runs when no circuit is left and the bucket is not full: forgotten before, it would be full for the next circuit. */
+  timer?: NodeJS.Timeout
+}
+
+/** What one circuit draws on. */
+export interface CircuitRates {
+  readonly buckets: readonly TokenBucket[]
+  /** To be called when the circuit has ended. */
+  release(): void
+}
+
+/** The buckets of a relay. */
+export class Rates {
+  readonly #limits: Limits
+  readonly #total: TokenBucket | undefined
+  readonly #peers = new Map<string, PeerBucket>()
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+    this.#total = bucketOf(limits.totalBytesPerSecond)
+  }
+
+  /** How many peers have a bucket. */
+  get size(): number {
+    return this.#peers.size
+  }
+
+  /** The buckets for a new circuit: its own, those of both peers, and the relay's. */
+  ofCircuit({ initiator, responder }: CircuitOpened): CircuitRates {
+    const peers = new Set([initiator.toString(), responder.toString()])
+    const buckets = [bucketOf(this.#limits.circuitBytesPerSecond), this.#total]
+    if (Number.isFinite(this.#limits.peerBytesPerSecond)) {
+      for (const peer of peers) buckets.push(this.#acquire(peer))
+    }
+    return {
+      buckets: buckets.filter(it => it !== undefined),
+      release: () => peers.forEach(peer => this.#release(peer)),
+    }
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    for (const { timer } of this.#peers.values()) clearTimeout(timer)
+    this.#peers.clear()
+  }
+
+  #acquire(peer: string): TokenBucket {
+    const entry = this.#peers.get(peer) ?? {
+      bucket: new TokenBucket(this.#limits.peerBytesPerSecond),
+      circuits: 0,
+    }
+    clearTimeout(entry.timer)
+    entry.circuits++
+    this.#peers.set(peer, entry)
+    return entry.bucket
+  }
+
+  #release(peer: string): void {
+    const entry = this.#peers.get(peer)
+    if (entry === undefined || --entry.circuits > 0) return
+    entry.timer = setTimeout(() => this.#peers.delete(peer), entry.bucket.fullIn()).unref()
+  }
+}
+
+function bucketOf(bytesPerSecond: number): TokenBucket | undefined {
+  return Number.isFinite(bytesPerSecond) ? new TokenBucket(bytesPerSecond) : undefined
+}

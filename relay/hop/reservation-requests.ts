@@ -1,0 +1,91 @@
+/** RESERVE: a peer asks to be reachable through this relay. */
+
+import { isPrivate } from '@libp2p/utils'
+import { Circuit as CircuitAddr } from '@multiformats/multiaddr-matcher'
+import { RequestRates } from './request-rates.ts'
+import { isDirect } from './direct.ts'
+import { limitMessageOf } from './limit-message.ts'
+import { Status } from './messages.ts'
+import { sealVoucher } from './voucher.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { ReservationRefusal } from '../events.ts'
+import type { HopContext, HopRequest } from './request.ts'
+
+const statuses: Readonly<Record<ReservationRefusal, number>> = {
+  full: Status.RESERVATION_REFUSED,
+  'full-for-address': Status.RESERVATION_REFUSED,
+  'too-often': Status.RESERVATION_REFUSED,
+  draining: Status.RESERVATION_REFUSED,
+  denied: Status.PERMISSION_DENIED,
+  'over-circuit': Status.PERMISSION_DENIED,
+}
+
+/** Answers requests for a reservation. */
+export class ReservationRequests {
+  readonly #context: HopContext
+  readonly #rates: RequestRates
+
+  constructor(context: HopContext) {
+    this.#context = context
+    this.#rates = new RequestRates(context.limits.reservationsPerSecondPerIp)
+  }
+
+  async handle(request: HopRequest): Promise<void> {
+    const { connection, signal } = request
+    const { reservations, events, admission } = this.#context
+    const { remotePeer: peerId, remoteAddr } = connection
+    if (!isDirect(connection)) return await this.#refuse(request, 'over-circuit')
+    if (this.#context.isDraining) return await this.#refuse(request, 'draining')
+    if (!this.#rates.allow(remoteAddr)) return await this.#refuse(request, 'too-often')
+    const verdict = await admission.mayReserve({ peerId, remoteAddr, connection }, { signal })
+    if (verdict !== undefined) return await this.#refuse(request, 'denied', verdict.deniedBy)
+    // the close of a connection ends a reservation, and one that is gone already does not close again
+    if (connection.status !== 'open') return
+    const outcome = reservations.reserve(peerId, remoteAddr)
+    if ('refusal' in outcome) return await this.#refuse(request, outcome.refusal)
+    const { granted, isRefresh } = outcome
+    const expiresAt = new Date(granted.expiresAt)
+    events.safeDispatchEvent('reservation:granted', { detail: { peerId, remoteAddr, expiresAt, isRefresh } })
+    try {
+      await this.#grant(request, granted.expiresAt)
+    } catch (error) {
+      // a peer that was not told has none; one that refreshes knows of the one that it had
+      if (!isRefresh) reservations.end(peerId, 'disconnected')
+      throw error
+    }
+  }
+
+  async #grant({ connection, answer }: HopRequest, expiresAtMs: number): Promise<void> {
+    const { peerId: relay, privateKey } = this.#context.components
+    const expire = Math.floor(expiresAtMs / 1000)
+    const voucher = await sealVoucher({
+      relay,
+      peer: connection.remotePeer,
+      expiresAt: expire,
+      privateKey,
+    })
+    const addrs = this.#addresses().map(addr => addr.bytes)
+    const limit = limitMessageOf(this.#context.limits)
+    await answer({
+      status: Status.OK,
+      reservation: { expire, addrs, voucher },
+      ...(limit === undefined ? {} : { limit }),
+    })
+  }
+
+  /** Where others reach this relay: its public or announced addresses, or in a network without any its private ones. */
+  #addresses(): Multiaddr[] {
+    const addrs = this.#context.components.addressManager
+      .getAddresses()
+      .filter(addr => !CircuitAddr.matches(addr))
+    const reachable = addrs.filter(addr => !isPrivate(addr))
+    return reachable.length > 0 ? reachable : addrs
+  }
+
+  async #refuse(request: HopRequest, reason: ReservationRefusal, rule?: string): Promise<void> {
+    const { remotePeer: peerId, remoteAddr } = request.connection
+    const detail = { peerId, remoteAddr, reason, ...(rule === undefined ? {} : { rule }) }
+    this.#context.events.safeDispatchEvent('reservation:refused', { detail })
+    await request.answer({ status: statuses[reason] })
+  }
+}

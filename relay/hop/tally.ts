@@ -1,0 +1,23 @@
+/** Counts by key; a key whose count is back at zero is forgotten. */
+export class Tally {
+  readonly #counts = new Map<string, number>()
+
+  /** How many keys have a count. */
+  get size(): number {
+    return this.#counts.size
+  }
+
+  count(key: string): number {
+    return this.#counts.get(key) ?? 0
+  }
+
+  add(key: string): void {
+    this.#counts.set(key, this.count(key) + 1)
+  }
+
+  remove(key: string): void {
+    const count = this.count(key) - 1
+    if (count > 0) this.#counts.set(key, count)
+    else this.#counts.delete(key)
+  }
+}
