@@ -17,6 +17,7 @@ import { createConnection } from './connection.ts'
 import { describeFailure } from './describe-failure.ts'
 import { Paths } from './paths.ts'
 import { ReservationKeeper } from './reservation-keeper.ts'
+import { TokenBearer } from './token-bearer.ts'
 import { circuitAddr, parseTarget, readMultiaddr, relayIdOf } from './target.ts'
 import type {
   AbortOptions,
@@ -39,6 +40,8 @@ export interface PeerInit {
   relays?: readonly (string | Multiaddr)[]
   /** Set to false for a peer that only dials: it uses the relays to find others and holds no reservation. */
   reserve?: boolean
+  /** A token that the relays ask for; it is shown to those in `relays` alone. At most 256 bytes. */
+  relayToken?: string
   /** The directory that keeps the identity. Without it the peer has a new identity at each start. */
   dataDir?: string
   /** The identity, instead of the one in `dataDir`. */
@@ -97,7 +100,7 @@ export async function createPeer(init: PeerInit = {}, options: AbortOptions = {}
     init.privateKey ??
     (init.dataDir === undefined ? await ephemeralIdentity() : await loadIdentity(init.dataDir))
   options.signal?.throwIfAborted()
-  const peer = new PeerNode(relays)
+  const peer = new PeerNode(relays, init.relayToken)
   try {
     await peer.start(init, privateKey)
     options.signal?.throwIfAborted()
@@ -127,12 +130,14 @@ const PUNCH_EVENTS = [
 class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   readonly #relays: readonly Multiaddr[]
   readonly #relayIds: Set<string>
+  readonly #token: TokenBearer
   #libp2p: Libp2p<PeerServices> | undefined
   #paths: Paths | undefined
 
-  constructor(relays: readonly Multiaddr[]) {
+  constructor(relays: readonly Multiaddr[], relayToken: string | undefined) {
     super()
     this.#relays = relays
+    this.#token = new TokenBearer(relayToken, relays)
     this.#relayIds = new Set(relays.map(it => relayIdOf(it).toString()))
   }
 
@@ -156,7 +161,7 @@ class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
       services: {
         ...common.services,
         dcutr: dcutr(),
-        reservations: components => new ReservationKeeper(components, reserveAt, this),
+        reservations: components => new ReservationKeeper(components, reserveAt, this, this.#token),
       },
     })
     this.#paths = new Paths(this.#libp2p, this, peerId => relayIds.has(peerId.toString()))
@@ -228,6 +233,7 @@ class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
         `Cannot reach ${peerId}: no relay is known. Give a relay, or a circuit address.`,
       )
     try {
+      await this.#token.showOnTheWay(candidates, async relay => this.libp2p.dial(relay, options), options)
       await this.libp2p.dial(candidates, options)
     } catch (cause) {
       options.signal?.throwIfAborted()

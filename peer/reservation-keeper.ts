@@ -24,6 +24,7 @@ import type { AddressManager, ConnectionManager, TransportManager } from '@libp2
 import type { TypedEventTarget } from 'main-event'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerEvents } from './events.ts'
+import type { TokenBearer } from './token-bearer.ts'
 
 /** The first pause before a relay is asked again, in milliseconds; it doubles with each failure, half of it jitter. */
 const FIRST_PAUSE_MS = 500
@@ -65,6 +66,7 @@ export class ReservationKeeper implements Startable {
   readonly #components: KeeperComponents
   readonly #relays: readonly Multiaddr[]
   readonly #events: TypedEventTarget<PeerEvents>
+  readonly #token: TokenBearer
   readonly #log: Logger
   readonly #held = new Map<string, Multiaddr>()
   #stopped = new AbortController()
@@ -73,8 +75,10 @@ export class ReservationKeeper implements Startable {
     components: KeeperComponents,
     relays: readonly Multiaddr[],
     events: TypedEventTarget<PeerEvents>,
+    token: TokenBearer,
   ) {
     this.#components = components
+    this.#token = token
     this.#relays = relays
     this.#events = events
     this.#log = components.logger.forComponent('throughnat:reservations')
@@ -142,6 +146,7 @@ export class ReservationKeeper implements Startable {
     const connection = await this.#components.connectionManager.openConnection(relay, { signal })
     const protocols = await this.#identified(connection, signal)
     if (!protocols.includes(RELAY_V2_HOP_CODEC)) throw new Error('it does not relay')
+    await this.#token.show(connection, { signal })
   }
 
   async #identified(connection: Connection, signal: AbortSignal): Promise<string[]> {

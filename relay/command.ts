@@ -2,11 +2,14 @@
 
 import { once } from 'node:events'
 import { defineCommand } from '../src/cli/command.ts'
-import { limitOptions } from './limit-options.ts'
+import { impliedLimits, limitOptions } from './limit-options.ts'
+import { admissionOptions, admissionRulesOf } from './admission/options.ts'
+import { ConfiguredAdmission } from './admission/configured-admission.ts'
 import { createRelay, relayDefaults } from './relay.ts'
 import type { Command } from '../src/cli/command.ts'
 import type { Output } from '../src/cli/output.ts'
-import type { Relay } from './relay.ts'
+import type { Resolved } from '../src/config/options.ts'
+import type { Relay, RelayInit } from './relay.ts'
 import type { RelayEvents } from './events.ts'
 
 type Sentence<Name extends keyof RelayEvents> = (detail: RelayEvents[Name]['detail']) => string
@@ -28,56 +31,98 @@ const sentences: { [Name in keyof PrintedEvents]: Sentence<Name> } = {
     `${bytesToInitiator} back, ${(durationMs / 1000).toFixed(1)} s`,
 }
 
+const relayOptions = {
+  listen: {
+    kind: 'multiaddr',
+    many: true,
+    default: relayDefaults.listen,
+    placeholder: 'MA',
+    doc: 'Where to listen; may be given several times',
+  },
+  announce: {
+    kind: 'multiaddr',
+    many: true,
+    optional: true,
+    placeholder: 'MA',
+    doc: 'The addresses to tell peers, where they are not those of the network interfaces',
+  },
+  dataDir: {
+    kind: 'path',
+    default: '~/.local/share/throughnat-relay',
+    placeholder: 'DIR',
+    doc: 'The directory that keeps the identity; created if it does not exist',
+  },
+  reservationTtlMs: {
+    kind: 'duration',
+    default: '1h',
+    min: '1m',
+    doc: 'How long a reservation lasts unless it is refreshed',
+  },
+  drainMs: {
+    kind: 'duration',
+    default: '30s',
+    doc: 'How long circuits may go on after SIGTERM',
+  },
+  ...limitOptions,
+  ...admissionOptions,
+} as const
+
 /** The program's only command. */
 export const relayCommand: Command = defineCommand({
   name: 'throughnat-relay',
   summary: 'Run a relay: a public node through which peers behind NATs are reached',
-  options: {
-    listen: {
-      kind: 'multiaddr',
-      many: true,
-      default: relayDefaults.listen,
-      placeholder: 'MA',
-      doc: 'Where to listen; may be given several times',
-    },
-    announce: {
-      kind: 'multiaddr',
-      many: true,
-      optional: true,
-      placeholder: 'MA',
-      doc: 'The addresses to tell peers, where they are not those of the network interfaces',
-    },
-    dataDir: {
-      kind: 'path',
-      default: '~/.local/share/throughnat-relay',
-      placeholder: 'DIR',
-      doc: 'The directory that keeps the identity; created if it does not exist',
-    },
-    reservationTtlMs: {
-      kind: 'duration',
-      default: '1h',
-      min: '1m',
-      doc: 'How long a reservation lasts unless it is refreshed',
-    },
-    ...limitOptions,
-  },
+  options: relayOptions,
   examples: [
     'throughnat-relay',
     'throughnat-relay --listen /ip4/0.0.0.0/tcp/443 --announce /ip4/192.0.2.1/tcp/443 --data-dir /var/lib/throughnat-relay',
   ],
-  run: async ({ listen, announce, ...rest }, { output, signal }) => {
-    const addrs = { listen: listen.map(String), announce: announce.map(String) }
-    await using relay = await createRelay({ ...addrs, ...rest }, { signal })
+  implied: impliedLimits,
+  endsWith: ['SIGTERM'],
+  run: async (config, { output, signal, stoppedBy, onReload }) => {
+    const admission = new ConfiguredAdmission(await admissionRulesOf(config))
+    await using relay = await createRelay(initOf(config, admission), { signal })
     output.event(
       'relay:ready',
       { peerId: relay.peerId, addrs: relay.addrs },
       `Relay ${relay.peerId} is ready at`,
     )
     for (const addr of relay.addrs) if (!output.json) output.text(`  ${addr}\n`)
+    if (isOpen(config)) output.note(OPEN_NOTE)
     for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
+    onReload(async renewed => {
+      admission.replace(await admissionRulesOf(renewed))
+      output.event('admission:reloaded', {}, 'The rules of admission were read again.')
+    })
     if (!signal.aborted) await once(signal, 'abort')
+    // at a terminal, Ctrl-C means now
+    if (stoppedBy() === 'SIGTERM') await drain(relay, config.drainMs, output)
   },
 })
+
+type Config = Resolved<typeof relayOptions>
+
+function initOf(config: Config, admission: ConfiguredAdmission): RelayInit {
+  const { listen, announce, ...rest } = config
+  return { ...rest, listen: listen.map(String), announce: announce.map(String), admission }
+}
+
+const OPEN_NOTE =
+  'Anyone may use this relay, for any amount of data. To bound that: --profile public. To choose who: --token-file or --allow-reserve.'
+
+function isOpen(config: Config): boolean {
+  const { profile, allowReserve, allowConnect, allowTarget, tokenFile, admissionUrl } = config
+  const lists = [allowReserve, allowConnect, allowTarget]
+  const isChosen = lists.some(it => it.length > 0) || tokenFile !== undefined || admissionUrl !== undefined
+  return profile === 'private' && !isChosen
+}
+
+/** Lets circuits finish. What is left when the time is over is reset when the relay stops. */
+async function drain(relay: Relay, drainMs: number, output: Output): Promise<void> {
+  const circuits = relay.circuits
+  const human = `Draining: no new reservations and circuits; ${circuits} circuits have ${drainMs / 1000} s to finish`
+  output.event('relay:draining', { circuits, drainMs }, human)
+  await relay.drain({ signal: AbortSignal.timeout(drainMs) }).catch(() => {})
+}
 
 function report<Name extends keyof PrintedEvents>(relay: Relay, output: Output, name: Name): void {
   relay.addEventListener(name, event => {

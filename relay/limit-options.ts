@@ -1,8 +1,11 @@
 /** The limits as options of the command line. Each has a default in every profile, so none has one of its own. */
 
 import { durationKind, integerKind, rateKind, sizeKind } from '../src/config/quantities.ts'
+import { printValue } from '../src/config/kind.ts'
 import type { Kind } from '../src/config/kind.ts'
-import { profileNames } from './limits.ts'
+import { profileNames, profiles } from './limits.ts'
+import type { ImpliedValue } from '../src/cli/command.ts'
+import type { Limits, ProfileName } from './limits.ts'
 
 const UNLIMITED = 'unlimited'
 
@@ -18,7 +21,7 @@ function limited(kind: Kind<number>): Kind<number> {
       return value
     },
     accepts: (value): value is number => value === Infinity || (kind.accepts(value) && value >= 1),
-    print: value => (value === Infinity ? UNLIMITED : (kind.print ?? String)(value)),
+    print: value => (value === Infinity ? UNLIMITED : printValue(kind, value)),
   }
 }
 
@@ -100,3 +103,13 @@ export const limitOptions = {
     doc: 'Requests for a circuit a second from one IP address',
   },
 } as const
+
+/** What the profile says of the limits that were not given by themselves. */
+export function impliedLimits({ profile }: { readonly profile: ProfileName }): Record<string, ImpliedValue> {
+  const { profile: _, ...options } = limitOptions
+  const entries = Object.entries(options).map(([key, { kind }]) => {
+    const text = printValue(kind, profiles[profile][key as keyof Limits])
+    return [key, { text, from: `profile ${profile}` }]
+  })
+  return Object.fromEntries(entries) as Record<string, ImpliedValue>
+}

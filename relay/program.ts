@@ -13,6 +13,7 @@ export async function run(): Promise<number> {
     commands: relayCommand,
     foreignOptions: [
       'relay',
+      'relay-token-file',
       'port',
       'expose',
       'allow',

@@ -71,6 +71,8 @@ export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
   readonly reservations: HopService['reservations']
   /** Circuits that are open or being opened. */
   readonly circuits: number
+  /** Bytes of all circuits since the start, those that are open included. */
+  readonly bytesTransferred: HopService['bytesTransferred']
   /**
    * Refuses new reservations and circuits from now on, and resolves when no circuit is left. The relay is still to be stopped.
    *
@@ -147,6 +149,10 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
 
   get reservations(): HopService['reservations'] {
     return this.libp2p.services.relay.reservations
+  }
+
+  get bytesTransferred(): HopService['bytesTransferred'] {
+    return this.libp2p.services.relay.bytesTransferred
   }
 
   get isDraining(): boolean {

@@ -1,11 +1,23 @@
 /** What commands that dial have in common. */
 
 import { UnreachableError } from '../../src/errors.ts'
+import { readTokens } from '../../src/relay-token.ts'
 import type { AbortOptions } from '@libp2p/interface'
 
 /** The option of {@link createPeer} for a data directory that may be absent. */
 export function withDataDir(dataDir: string | undefined): { dataDir?: string } {
   return dataDir === undefined ? {} : { dataDir }
+}
+
+/**
+ * The option of {@link createPeer} for a file with a token that may be absent.
+ *
+ * @throws {InvalidConfigError} if the file cannot be used
+ */
+export async function withRelayToken(path: string | undefined): Promise<{ relayToken?: string }> {
+  if (path === undefined) return {}
+  const [relayToken] = await readTokens(path, 'relay-token-file')
+  return relayToken === undefined ? {} : { relayToken }
 }
 
 /**

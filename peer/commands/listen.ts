@@ -5,7 +5,8 @@ import { defineCommand } from '../../src/cli/command.ts'
 import { createPeer } from '../peer.ts'
 import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../tunnel/protocol.ts'
 import { createServices } from '../tunnel/services.ts'
-import { dataDir, relays } from './options.ts'
+import { withRelayToken } from './dial.ts'
+import { dataDir, relays, relayTokenFile } from './options.ts'
 import { reportPeer } from './report.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { Output } from '../../src/cli/output.ts'
@@ -21,6 +22,7 @@ export const listen: Command = defineCommand({
   summary: 'Be reachable through relays until stopped, and expose local services',
   options: {
     relays: { ...relays, optional: false },
+    relayTokenFile,
     dataDir,
     port: {
       kind: 'port',
@@ -43,10 +45,11 @@ export const listen: Command = defineCommand({
   examples: [
     'throughnat listen --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --expose web=127.0.0.1:8080 --allow web=anyone',
   ],
-  run: async ({ relays, dataDir, port, expose, allow }, { output, signal }) => {
+  run: async ({ relays, relayTokenFile, dataDir, port, expose, allow }, { output, signal }) => {
     const services = createServices(servicesInit(expose, allow))
     reportServices(services, output)
-    await using peer = await createPeer({ relays, dataDir, port }, { signal })
+    const token = await withRelayToken(relayTokenFile)
+    await using peer = await createPeer({ relays, dataDir, port, ...token }, { signal })
     await peer.libp2p.handle(TUNNEL_PROTOCOL, services.handle, tunnelHandlerOptions)
     announceReady(peer, output)
     reportPeer(peer, output)

@@ -10,6 +10,14 @@ export const relays = {
   doc: "A relay's address, with its peer id; may be given several times",
 } as const
 
+/** What relays that do not let everybody in ask for. */
+export const relayTokenFile = {
+  kind: 'path',
+  optional: true,
+  placeholder: 'FILE',
+  doc: 'The file that holds the token which the relays ask for; only those of --relay are shown it',
+} as const
+
 /** Where the identity of a peer that others look for is kept. */
 export const dataDir = {
   kind: 'path',

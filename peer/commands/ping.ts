@@ -4,10 +4,10 @@ import { defineCommand } from '../../src/cli/command.ts'
 import { HolePunchFailedError, UnreachableError } from '../../src/errors.ts'
 import { describeFailure } from '../describe-failure.ts'
 import { createPeer } from '../peer.ts'
-import { dialerDataDir, relays, target } from './options.ts'
+import { dialerDataDir, relays, relayTokenFile, target } from './options.ts'
 import { PingSession } from './ping-session.ts'
 import { reportPunching } from './report.ts'
-import { withDataDir, withTimeout } from './dial.ts'
+import { withDataDir, withRelayToken, withTimeout } from './dial.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { Output } from '../../src/cli/output.ts'
 import type { PeerConnection } from '../connection.ts'
@@ -22,6 +22,7 @@ export const ping: Command = defineCommand({
   arguments: { target },
   options: {
     relays,
+    relayTokenFile,
     dataDir: dialerDataDir,
     untilDirect: {
       kind: 'boolean',
@@ -46,9 +47,13 @@ export const ping: Command = defineCommand({
     'throughnat ping 12D3KooWPeer... --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --count 3',
   ],
   run: async (config, { arguments: { target }, output, signal }) => {
-    const { relays, dataDir, untilDirect, intervalMs, timeoutMs } = config
+    const { relays, relayTokenFile, dataDir, untilDirect, intervalMs, timeoutMs } = config
     const count = config.count ?? (untilDirect ? Number.POSITIVE_INFINITY : DEFAULT_COUNT)
-    await using peer = await createPeer({ relays, reserve: false, ...withDataDir(dataDir) }, { signal })
+    const token = await withRelayToken(relayTokenFile)
+    await using peer = await createPeer(
+      { relays, reserve: false, ...withDataDir(dataDir), ...token },
+      { signal },
+    )
     const over = new AbortController()
     reportPunching(peer, output, over.signal)
     const connection = await withTimeout(timeoutMs, signal, target, options => peer.connect(target, options))

@@ -3,6 +3,7 @@
  */
 
 import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
+import type { Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** A peer that asks for something. */
@@ -19,6 +20,8 @@ export type Verdict = { readonly deniedBy: string } | undefined
 
 /** Answers the questions. One that throws has denied. */
 export interface Admission {
+  /** Is called when the node starts, for protocols by which peers show what admits them. */
+  serve?(registrar: Pick<Registrar, 'handle'>): Promise<void>
   /** May this peer hold a reservation? */
   mayReserve(visitor: Visitor, options: AbortOptions): Verdict | Promise<Verdict>
   /** May this peer ask for a circuit, and to that peer? */

@@ -27,6 +27,14 @@ const statuses: Readonly<Record<CircuitRefusal, number>> = {
   'over-circuit': Status.PERMISSION_DENIED,
 }
 
+/** Bytes that circuits have carried each way. */
+export interface BytesTransferred {
+  /** From initiators to responders. */
+  readonly toResponder: number
+  /** From responders to initiators. */
+  readonly toInitiator: number
+}
+
 /** Answers requests for a circuit, and keeps the circuits. */
 export class CircuitRequests {
   readonly #context: HopContext
@@ -34,6 +42,8 @@ export class CircuitRequests {
   readonly #rates: Rates
   readonly #requestRates: RequestRates
   readonly #circuits = new Set<Circuit>()
+  /** Of circuits that have ended. */
+  readonly #bytes = { toResponder: 0, toInitiator: 0 }
 
   constructor(context: HopContext) {
     this.#context = context
@@ -47,6 +57,16 @@ export class CircuitRequests {
     return this.#slots.taken
   }
 
+  /** Bytes of all circuits so far, those that are open included. */
+  get bytes(): BytesTransferred {
+    const bytes = { ...this.#bytes }
+    for (const { bytesToResponder, bytesToInitiator } of this.#circuits) {
+      bytes.toResponder += bytesToResponder
+      bytes.toInitiator += bytesToInitiator
+    }
+    return bytes
+  }
+
   /** Resolves when there are none. */
   async ended(): Promise<void> {
     await this.#slots.emptied()
@@ -54,7 +74,7 @@ export class CircuitRequests {
 
   /** Resets all circuits. */
   stop(): void {
-    for (const circuit of [...this.#circuits]) circuit.stop()
+    for (const circuit of this.#circuits) circuit.stop()
     this.#rates.clear()
   }
 
@@ -155,6 +175,8 @@ export class CircuitRequests {
       buckets: rates.buckets,
       onEnded: end => {
         this.#circuits.delete(circuit)
+        this.#bytes.toResponder += end.bytesToResponder
+        this.#bytes.toInitiator += end.bytesToInitiator
         rates.release()
         slot()
         const detail = { ...ends, ...end, durationMs: performance.now() - openedAt }

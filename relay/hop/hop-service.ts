@@ -23,6 +23,7 @@ import type { AbortOptions, Connection, Startable, Stream } from '@libp2p/interf
 import type { TypedEventTarget } from 'main-event'
 import type { Admission } from '../admission/admission.ts'
 import type { RelayEvents, RequestAnswered } from '../events.ts'
+import type { BytesTransferred } from './circuit-requests.ts'
 import type { LimitOverrides } from '../limits.ts'
 import type { StatusName } from './messages.ts'
 import type { HopComponents, HopContext, HopRequest } from './request.ts'
@@ -60,6 +61,8 @@ export interface HopService {
   readonly reservations: Iterable<Reservation> & { readonly size: number }
   /** Circuits that are open or being opened. */
   readonly circuits: number
+  /** Bytes of all circuits since the start, those that are open included. */
+  readonly bytesTransferred: BytesTransferred
   /** No new reservations and circuits: {@link drain} was called. */
   readonly isDraining: boolean
   /**
@@ -108,6 +111,10 @@ class Hop implements HopService, Startable {
     return this.#circuitRequests.taken
   }
 
+  get bytesTransferred(): BytesTransferred {
+    return this.#circuitRequests.bytes
+  }
+
   get isDraining(): boolean {
     return this.#context.isDraining
   }
@@ -122,8 +129,9 @@ class Hop implements HopService, Startable {
   }
 
   async start(): Promise<void> {
-    const { components, limits } = this.#context
+    const { components, limits, admission } = this.#context
     this.#context.isDraining = false
+    await admission.serve?.(components.registrar)
     components.events.addEventListener('connection:close', this.#onConnectionClose)
     await components.registrar.handle(RELAY_V2_HOP_CODEC, this.#onStream, {
       maxInboundStreams: limits.maxCircuitsPerPeer + PENDING_REQUESTS,

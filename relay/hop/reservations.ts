@@ -86,7 +86,7 @@ export class Reservations {
 
   /** Ends all. */
   clear(): void {
-    for (const { peerId } of [...this.#entries.values()]) this.end(peerId, 'stopped')
+    for (const { peerId } of this.#entries.values()) this.end(peerId, 'stopped')
   }
 
   #refusalOf(held: Entry | undefined, network: RemoteNetwork): ReservationRefusal | undefined {
@@ -121,7 +121,7 @@ export class Reservations {
 
   #expire(): void {
     const now = Date.now()
-    for (const { peerId, expiresAt } of [...this.#entries.values()]) {
+    for (const { peerId, expiresAt } of this.#entries.values()) {
       if (expiresAt > now) break
       this.end(peerId, 'expired')
     }

@@ -7,16 +7,32 @@
 
 import type { Readable } from 'node:stream'
 import type { OptionTable, Resolved } from '../config/options.ts'
+import type { StopSignal } from './exit-codes.ts'
 import type { Output } from './output.ts'
 
 /** What a running command has besides its options. */
-export interface CommandContext<A extends OptionTable = OptionTable> {
+export interface CommandContext<T extends OptionTable = OptionTable, A extends OptionTable = OptionTable> {
   /** The positional arguments, parsed. */
   readonly arguments: Resolved<A>
   readonly output: Output
   /** Fires at the first SIGINT or SIGTERM, and when nobody reads stdout any more: finish what must be, and return. */
   readonly signal: AbortSignal
   readonly stdin: Readable
+  /** Tells which of the signals came, once one did. */
+  readonly stoppedBy: () => StopSignal | undefined
+  /**
+   * Calls back with the configuration as it is now, read again, whenever SIGHUP comes; until then that ends the process. What is
+   * wrong with it is reported, and nothing is called.
+   */
+  readonly onReload: (listener: (config: Resolved<T>) => Promise<void>) => void
+}
+
+/** The value of an option that follows from another. */
+export interface ImpliedValue {
+  /** As a person would type it. */
+  readonly text: string
+  /** Which other: `--profile public`. */
+  readonly from: string
 }
 
 /** A command as it is written down. */
@@ -32,12 +48,16 @@ export interface CommandSpec<T extends OptionTable, A extends OptionTable> {
   readonly options: T
   /** Complete command lines with addresses from RFC 5737; help shows them. At least one. */
   readonly examples: readonly string[]
+  /** What holds for options that were not given because of others that were, by key; `--explain` shows it. */
+  readonly implied?: (config: Resolved<T>) => Readonly<Record<string, ImpliedValue>>
+  /** Signals that are the ordinary end of this command: with one of them the exit code is 0. */
+  readonly endsWith?: readonly StopSignal[]
   /**
    * Does the work. Returns when it is done or `context.signal` fired.
    *
    * @throws {Error} any error; `src/cli/exit-codes.ts` maps it to the exit code
    */
-  run(config: Resolved<T>, context: CommandContext<A>): Promise<void> | void
+  run(config: Resolved<T>, context: CommandContext<T, A>): Promise<void> | void
 }
 
 /** A command whose tables have been forgotten by the type system, so that a list can hold several. */

@@ -4,7 +4,7 @@
 
 import type { OptionTable } from '../config/options.ts'
 
-/** `--json`, `--config` and `--explain`; `--help` and `--version` print and end, so they are no options. */
+/** `--json`, `--config`, `--explain` and `--check-config`; `--help` and `--version` print and end, so they are no options. */
 export const globalOptions = {
   json: { kind: 'boolean', doc: 'Write one JSON object a line to stdout' },
   config: {
@@ -18,6 +18,11 @@ export const globalOptions = {
     kind: 'boolean',
     flagOnly: true,
     doc: 'Show each option and where its value comes from, and end',
+  },
+  checkConfig: {
+    kind: 'boolean',
+    flagOnly: true,
+    doc: 'Check the options, the environment and the config file, and end',
   },
 } as const
 

@@ -9,10 +9,13 @@ import { explainResolution } from '../config/describe.ts'
 import type { CommandContext } from './command.ts'
 import type { ParsedCommandLine, ProgramDescription } from './command-line.ts'
 import { commandsOf, parseCommandLine } from './command-line.ts'
+import type { StopSignal } from './exit-codes.ts'
 import { exitCodeOf, exitCodeOfSignal, exitCodes } from './exit-codes.ts'
 import { isReaderGone } from './outlet.ts'
 import type { Output } from './output.ts'
 import { createOutput } from './output.ts'
+import type { HangupSource, Reloads } from './reload.ts'
+import { watchReloads } from './reload.ts'
 import type { SettledCommand } from './settle.ts'
 import { settleCommand } from './settle.ts'
 import type { SignalSource, StopSignals } from './stop-signals.ts'
@@ -30,7 +33,7 @@ export interface ProgramInit extends ProgramDescription {
   readonly stdin?: Readable
   readonly stdout?: Writable
   readonly stderr?: Writable
-  readonly signals?: SignalSource
+  readonly signals?: SignalSource & HangupSource
   /** Ends the process at once; called for a second signal only. */
   readonly exit?: (code: number) => void
 }
@@ -66,10 +69,11 @@ export async function runProgram(init: ProgramInit): Promise<number> {
 
 async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise<number> {
   const { env = process.env, directory = process.cwd(), foreignOptions = [] } = init
+  const surroundings = { environment: env, directory, foreignOptions, commands: commandsOf(init) }
+  const settle = async (): Promise<SettledCommand> => await settleCommand(parsed, surroundings)
   let settled: SettledCommand
   try {
-    const surroundings = { environment: env, directory, foreignOptions, commands: commandsOf(init) }
-    settled = await settleCommand(parsed, surroundings)
+    settled = await settle()
   } catch (error) {
     early.problem(error)
     const code = exitCodeOf(error)
@@ -78,43 +82,76 @@ async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise
     return code
   }
   const { stdout = process.stdout, stderr = process.stderr } = init
-  const output = createOutput({ json: settled.globals.json, stdout, stderr })
-  if (!settled.globals.explain) return await runSettled(init, settled, output)
-  explain(settled, output)
+  const { json, explain, checkConfig } = settled.globals
+  const output = createOutput({ json, stdout, stderr })
+  if (explain) showOrigins(settled, output)
+  else if (checkConfig) output.event('config:checked', {}, 'The configuration is in order.')
+  else return await runSettled(init, settled, settle, output)
   await output.flush()
   return exitCodes.ok
 }
 
-async function runSettled(init: ProgramInit, settled: SettledCommand, output: Output): Promise<number> {
+async function runSettled(
+  init: ProgramInit,
+  { command, config, arguments: operands }: SettledCommand,
+  settle: () => Promise<SettledCommand>,
+  output: Output,
+): Promise<number> {
+  const signals = init.signals ?? process
   const stops = watchStopSignals({
-    source: init.signals ?? process,
+    source: signals,
     exit: init.exit ?? (code => process.exit(code)),
     onStop: name => output.note(`Stopping after ${name}; a second one stops at once.`),
   })
+  let reloads: Reloads | undefined
   const context: CommandContext = {
-    arguments: settled.arguments,
+    arguments: operands,
     output,
     signal: AbortSignal.any([stops.signal, output.readerGone]),
     stdin: init.stdin ?? process.stdin,
+    stoppedBy: () => stops.received,
+    onReload: listener => {
+      reloads = watchReloads(signals, async () => await reload(settle, listener, output))
+    },
   }
   try {
     let failure: { error: unknown } | undefined
     try {
-      await settled.command.run(settled.config, context)
+      await command.run(config, context)
     } catch (error) {
       failure = { error }
     }
     stops.hurry()
-    const code = concludeRun(failure, output, stops)
+    const code = concludeRun(failure, output, stops, command.endsWith ?? [])
     await output.flush()
     return code
   } finally {
+    reloads?.close()
     stops.close()
   }
 }
 
+async function reload(
+  settle: () => Promise<SettledCommand>,
+  listener: (config: SettledCommand['config']) => Promise<void>,
+  output: Output,
+): Promise<void> {
+  try {
+    const { config } = await settle()
+    await listener(config)
+  } catch (error) {
+    output.problem(error)
+    output.note('Nothing was changed; the configuration that was read before still holds.')
+  }
+}
+
 /** Reports what is to be reported about the end of a run, and tells its exit code. */
-function concludeRun(failure: { error: unknown } | undefined, output: Output, stops: StopSignals): number {
+function concludeRun(
+  failure: { error: unknown } | undefined,
+  output: Output,
+  stops: StopSignals,
+  ordinaryEnds: readonly StopSignal[],
+): number {
   const { readerGone } = output
   const isStopped = stops.received !== undefined || readerGone.aborted
   // Being aborted is how a command ends when it was told to stop.
@@ -124,7 +161,9 @@ function concludeRun(failure: { error: unknown } | undefined, output: Output, st
   const code = isReported ? exitCodeOf(failure.error) : exitCodes.ok
   // A bug on the way out is worth more than the news of the signal.
   if (code === exitCodes.bug) return code
-  if (stops.received !== undefined) return exitCodeOfSignal(stops.received)
+  if (stops.received !== undefined) {
+    return ordinaryEnds.includes(stops.received) ? code : exitCodeOfSignal(stops.received)
+  }
   if (!readerGone.aborted) return code
   if (isReaderGone(readerGone.reason)) return code
   const { reason } = readerGone
@@ -132,8 +171,8 @@ function concludeRun(failure: { error: unknown } | undefined, output: Output, st
   return exitCodes.bug
 }
 
-function explain({ table, resolution }: SettledCommand, output: Output): void {
-  const lines = explainResolution(table, resolution)
+function showOrigins({ command, config, table, resolution }: SettledCommand, output: Output): void {
+  const lines = explainResolution(table, resolution, command.implied?.(config))
   const longest = (texts: readonly string[]): number => Math.max(...texts.map(text => text.length))
   const nameWidth = longest(lines.map(({ option }) => option))
   const valueWidth = longest(lines.map(({ value = '-' }) => value))

@@ -32,7 +32,7 @@ export interface SettledCommand {
   readonly command: Command
   readonly config: Resolved<OptionTable>
   readonly arguments: Resolved<OptionTable>
-  readonly globals: { readonly json: boolean; readonly explain: boolean }
+  readonly globals: { readonly json: boolean; readonly explain: boolean; readonly checkConfig: boolean }
   /** The options of the command and the global ones. */
   readonly table: OptionTable
   readonly resolution: Resolution<OptionTable>
@@ -70,7 +70,11 @@ export async function settleCommand(run: Run, surroundings: Surroundings): Promi
     command,
     config: Object.freeze(config) as Resolved<OptionTable>,
     arguments: operands.values,
-    globals: { json: resolution.config.json === true, explain: resolution.config.explain === true },
+    globals: {
+      json: resolution.config.json === true,
+      explain: resolution.config.explain === true,
+      checkConfig: resolution.config.checkConfig === true,
+    },
     table,
     resolution,
   }

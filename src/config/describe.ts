@@ -71,13 +71,20 @@ export function describeOptions(table: OptionTable): string {
   return [...header, ...rows].join('\n')
 }
 
-/** Lists each value with its origin; one line a value for options with many. */
+/**
+ * Lists each value with its origin; one line a value for options with many.
+ *
+ * @param implied - what holds for options without a value because of others, by key
+ */
 export function explainResolution(
   table: OptionTable,
   { origins }: Resolution<OptionTable>,
+  implied: Readonly<Record<string, { readonly text: string; readonly from: string }>> = {},
 ): ExplainedValue[] {
   return nameOptions(table).flatMap(({ key, name }) => {
     const origin = origins.get(key) as Origin
+    const follows = origin.texts.length === 0 ? implied[key] : undefined
+    if (follows !== undefined) return [{ option: name, value: follows.text, from: follows.from }]
     const texts = origin.texts.length === 0 ? [undefined] : origin.texts
     return texts.map(value => ({ option: name, value, from: origin.where }))
   })

@@ -232,6 +232,7 @@ describe('--explain', () => {
         ['json', 'false', 'built in'],
         ['config', '-', 'built in'],
         ['explain', 'true', '--explain'],
+        ['check-config', 'false', 'built in'],
       ],
     )
     assert.equal(ran.code, 0)

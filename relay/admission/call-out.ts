@@ -1,0 +1,86 @@
+/**
+ * Asks a program of the operator's, over HTTP, who may use the relay.
+ *
+ * POST of JSON `{"question": "reserve" | "connect", "peerId", "remoteAddr", "target"}` (`target` with `connect` alone). The answer is
+ * status 200 and `{"allow": true | false, "reason": "..."}`. Whatever else comes, or nothing within the time, denies.
+ */
+
+import type { AbortOptions, PeerId } from '@libp2p/interface'
+import type { Verdict, Visitor } from './admission.ts'
+
+/** How long the answer may take, in milliseconds: well within the 30 s that a peer waits. */
+const ANSWER_TIMEOUT_MS = 5_000
+
+/** Questions under way at once; what comes beyond is denied, so that a slow program costs no more than these. */
+const MAX_QUESTIONS = 256
+
+/** Longest answer that is read, in bytes. */
+const MAX_ANSWER_BYTES = 4096
+
+/** The program that is asked. */
+export class CallOut {
+  readonly url: string
+  #asking = 0
+
+  constructor(url: string) {
+    this.url = url
+  }
+
+  async ask(
+    question: 'reserve' | 'connect',
+    { peerId, remoteAddr }: Visitor,
+    target: PeerId | undefined,
+    { signal }: AbortOptions,
+  ): Promise<Verdict> {
+    if (this.#asking >= MAX_QUESTIONS) return { deniedBy: 'the admission program is too slow' }
+    this.#asking++
+    const asked = { question, peerId, remoteAddr, ...(target === undefined ? {} : { target }) }
+    const signals = [AbortSignal.timeout(ANSWER_TIMEOUT_MS), ...(signal === undefined ? [] : [signal])]
+    try {
+      return verdictOf(await this.#post(asked, AbortSignal.any(signals)))
+    } catch (error) {
+      return { deniedBy: `the admission program failed: ${causeOf(error)}` }
+    } finally {
+      this.#asking--
+    }
+  }
+
+  async #post(asked: Record<string, unknown>, signal: AbortSignal): Promise<unknown> {
+    const response = await fetch(this.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(asked, (_key, value: unknown) => (isTextual(value) ? value.toString() : value)),
+      redirect: 'error',
+      signal,
+    })
+    const chunks: Uint8Array[] = []
+    let bytes = 0
+    for await (const chunk of response.body ?? []) {
+      bytes += chunk.byteLength
+      if (bytes > MAX_ANSWER_BYTES) throw new Error(`its answer is longer than ${MAX_ANSWER_BYTES} bytes`)
+      chunks.push(chunk)
+    }
+    if (response.status !== 200) throw new Error(`it answered with status ${response.status}`)
+    return JSON.parse(Buffer.concat(chunks).toString())
+  }
+}
+
+/** Peer ids and multiaddrs are written as text. */
+function isTextual(value: unknown): value is { toString(): string } {
+  return typeof value === 'object' && value !== null && ('toCID' in value || 'getComponents' in value)
+}
+
+function verdictOf(answer: unknown): Verdict {
+  const { allow, reason } = (answer ?? {}) as { allow?: unknown; reason?: unknown }
+  if (allow === true) return undefined
+  if (allow !== false) throw new Error('its answer has no "allow" that is true or false')
+  return {
+    deniedBy: `the admission program: ${typeof reason === 'string' ? reason.slice(0, 200) : 'no reason'}`,
+  }
+}
+
+function causeOf(error: unknown): string {
+  const { message, cause, name } = error as Error & { cause?: { code?: string; message?: string } }
+  if (name === 'TimeoutError') return `no answer within ${ANSWER_TIMEOUT_MS / 1000} s`
+  return cause?.code ?? cause?.message ?? message
+}

@@ -1,0 +1,57 @@
+/** Whom a rule is about: one peer, or whoever comes from a range of addresses. */
+
+import ipaddr from 'ipaddr.js'
+import { peerIdKind } from '../../src/config/addresses.ts'
+import { isPeerId } from '@libp2p/interface'
+import { ipOf } from '../network.ts'
+import type { PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Kind } from '../../src/config/kind.ts'
+
+type Range = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number]
+
+/** A peer id, or a range of IP addresses. */
+export type Rule = { readonly peerId: PeerId } | { readonly range: Range }
+
+/** `PEER` or `CIDR`; an address alone is the range of that one. */
+export const ruleKind: Kind<Rule> = {
+  noun: 'a peer id or a range of IP addresses',
+  placeholder: 'PEER|CIDR',
+  example: '192.0.2.0/24',
+  parse(text, place) {
+    if (ipaddr.isValidCIDR(text)) return { range: ipaddr.parseCIDR(text) }
+    if (ipaddr.isValid(text)) {
+      const address = ipaddr.process(text)
+      return { range: [address, address.kind() === 'ipv4' ? 32 : 128] }
+    }
+    if (/[./:]/.test(text))
+      throw new Error('expected an IP address, or one with the bits of its range as /24')
+    return { peerId: peerIdKind.parse(text, place) }
+  },
+  accepts: (value): value is Rule =>
+    typeof value === 'object' &&
+    value !== null &&
+    ('range' in value || ('peerId' in value && isPeerId(value.peerId))),
+  print: printRule,
+}
+
+/** Writes a rule as {@link ruleKind} reads it. */
+export function printRule(rule: Rule): string {
+  return 'peerId' in rule ? rule.peerId.toString() : `${rule.range[0].toString()}/${rule.range[1]}`
+}
+
+/** The first of these rules that is about a peer, or about where it comes from. */
+export function findRule(
+  rules: readonly Rule[],
+  { peerId, remoteAddr }: { peerId: PeerId; remoteAddr?: Multiaddr },
+): Rule | undefined {
+  const ip = remoteAddr === undefined ? undefined : ipOf(remoteAddr)
+  return rules.find(rule =>
+    'peerId' in rule ? rule.peerId.equals(peerId) : ip !== undefined && isWithin(ip, rule.range),
+  )
+}
+
+function isWithin(ip: ipaddr.IPv4 | ipaddr.IPv6, [address, bits]: Range): boolean {
+  if (ip instanceof ipaddr.IPv4) return address instanceof ipaddr.IPv4 && ip.match(address, bits)
+  return address instanceof ipaddr.IPv6 && ip.match(address, bits)
+}
