@@ -3,6 +3,7 @@
  */
 
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { webSockets } from '@libp2p/websockets'
 import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { TypedEventEmitter } from 'main-event'
@@ -157,6 +158,8 @@ class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
           discoveryFilter: NO_DISCOVERY,
           reservationConcurrency: RESERVATIONS_AT_ONCE,
         }),
+        // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
+        webSockets(),
       ],
       services: {
         ...common.services,

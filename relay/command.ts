@@ -46,6 +46,13 @@ const relayOptions = {
     placeholder: 'MA',
     doc: 'The addresses to tell peers, where they are not those of the network interfaces',
   },
+  tlsCert: {
+    kind: 'path',
+    optional: true,
+    placeholder: 'FILE',
+    doc: 'The certificate for /tls/ws addresses, in PEM, followed by those that it was issued by',
+  },
+  tlsKey: { kind: 'path', optional: true, placeholder: 'FILE', doc: "The certificate's key, in PEM" },
   dataDir: {
     kind: 'path',
     default: '~/.local/share/throughnat-relay',
@@ -74,7 +81,9 @@ export const relayCommand: Command = defineCommand({
   options: relayOptions,
   examples: [
     'throughnat-relay',
-    'throughnat-relay --listen /ip4/0.0.0.0/tcp/443 --announce /ip4/192.0.2.1/tcp/443 --data-dir /var/lib/throughnat-relay',
+    'throughnat-relay --listen /ip4/0.0.0.0/tcp/4001 --announce /ip4/192.0.2.1/tcp/4001 --data-dir /var/lib/throughnat-relay',
+    'throughnat-relay --listen /ip4/0.0.0.0/tcp/443/tls/ws --announce /dns4/relay.example/tcp/443/tls/ws --tls-cert fullchain.pem --tls-key privkey.pem',
+    'throughnat-relay --profile public --status 127.0.0.1:4002',
   ],
   implied: impliedLimits,
   endsWith: ['SIGTERM'],
@@ -90,8 +99,10 @@ export const relayCommand: Command = defineCommand({
     if (isOpen(config)) output.note(OPEN_NOTE)
     for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
     onReload(async renewed => {
-      admission.replace(await admissionRulesOf(renewed))
-      output.event('admission:reloaded', {}, 'The rules of admission were read again.')
+      const rules = await admissionRulesOf(renewed)
+      await relay.reloadCertificate()
+      admission.replace(rules)
+      output.event('config:reloaded', {}, 'Admission and the certificate were read again.')
     })
     if (!signal.aborted) await once(signal, 'abort')
     // at a terminal, Ctrl-C means now

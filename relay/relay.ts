@@ -4,21 +4,21 @@
  * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
  */
 
-import { tcp } from '@libp2p/tcp'
-import { createLibp2p } from 'libp2p'
+import { multiaddr } from '@multiformats/multiaddr'
+import { WebSocketsSecure } from '@multiformats/multiaddr-matcher'
 import { TypedEventEmitter } from 'main-event'
+import { InvalidConfigError } from '../src/errors.ts'
 import { ephemeralIdentity, loadIdentity } from '../src/identity.ts'
-import { commonOptions, startNode } from '../src/node.ts'
-import { Gatekeeper } from './gatekeeper.ts'
-import { circuitRelayHop } from './hop/hop-service.ts'
+import { startNode } from '../src/node.ts'
+import { Certificate } from './certificate.ts'
 import { limitsOf } from './limits.ts'
-import { PublicAddresses } from './public-addresses.ts'
+import { createNode } from './node.ts'
 import type { AbortOptions, ComponentLogger, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { TypedEventTarget } from 'main-event'
 import type { Admission } from './admission/admission.ts'
 import type { RelayEvents } from './events.ts'
 import type { HopService } from './hop/hop-service.ts'
+import type { RelayLibp2p } from './node.ts'
 import type { LimitOverrides, Limits, ProfileName } from './limits.ts'
 
 /** Options of {@link createRelay}. Each of the limits can be given by itself; the profile tells the others. */
@@ -45,6 +45,10 @@ export interface RelayInit extends LimitOverrides {
    * @default 'private'
    */
   profile?: ProfileName
+  /** The file with the certificate that `/tls/ws` addresses need, in PEM, followed by those that it was issued by. */
+  tlsCert?: string | undefined
+  /** The file with the certificate's key, in PEM. */
+  tlsKey?: string | undefined
   /** Who may reserve and connect. @default everybody */
   admission?: Admission
   /**
@@ -79,6 +83,12 @@ export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
    * @throws the reason of `signal` when that fires before
    */
   drain(options?: AbortOptions): Promise<void>
+  /**
+   * Reads the certificate again, for connections from now on.
+   *
+   * @throws {CertificateError} if it cannot be used; the one that was read before still holds then
+   */
+  reloadCertificate(): Promise<void>
   /** Stops and frees everything; idempotent. */
   stop(): Promise<void>
 }
@@ -94,6 +104,7 @@ export const relayDefaults = {
  *
  * @throws {IdentityError} if the identity in `dataDir` cannot be used
  * @throws {ListenError} if an address cannot be listened on
+ * @throws {CertificateError} if the certificate cannot be used
  */
 export async function createRelay(init: RelayInit = {}, options: AbortOptions = {}): Promise<Relay> {
   const privateKey = init.privateKey ?? (await identityOf(init))
@@ -113,11 +124,10 @@ async function identityOf({ dataDir }: RelayInit): Promise<PrivateKey> {
   return dataDir === undefined ? ephemeralIdentity() : loadIdentity(dataDir)
 }
 
-type RelayLibp2p = Libp2p<{ relay: HopService; publicAddresses: PublicAddresses }>
-
 class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
   readonly #init: RelayInit
   readonly #privateKey: PrivateKey
+  readonly #certificate: Certificate | undefined
   readonly limits: Limits
   #libp2p: RelayLibp2p | undefined
 
@@ -126,10 +136,19 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
     this.#init = init
     this.limits = limitsOf(init.profile, init)
     this.#privateKey = privateKey
+    this.#certificate = certificateOf(init)
   }
 
   async start(): Promise<void> {
-    this.#libp2p = await createNode({ ...this.#init, limits: this.limits }, this.#privateKey, this)
+    await this.#certificate?.load()
+    this.#libp2p = await createNode({
+      ...relayDefaults,
+      ...this.#init,
+      privateKey: this.#privateKey,
+      limits: this.limits,
+      https: this.#certificate?.serverOptions,
+      events: this,
+    })
     await startNode(this.#libp2p, this.#init.listen ?? relayDefaults.listen)
     this.#libp2p.services.publicAddresses.vouch()
   }
@@ -167,6 +186,10 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
     await this.libp2p.services.relay.drain(options)
   }
 
+  async reloadCertificate(): Promise<void> {
+    await this.#certificate?.load()
+  }
+
   async stop(): Promise<void> {
     await this.#libp2p?.stop()
   }
@@ -176,35 +199,18 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
   }
 }
 
-async function createNode(
-  init: RelayInit & { limits: Limits },
-  privateKey: PrivateKey,
-  events: TypedEventTarget<RelayEvents>,
-): Promise<RelayLibp2p> {
-  const { listen, announce = [], reservationTtlMs, limits } = { ...relayDefaults, ...init }
-  const common = commonOptions({ privateKey, logger: init.logger })
-  return createLibp2p({
-    ...common,
-    start: false,
-    addresses: { listen: [...listen], announce: [...announce] },
-    // an idle reservation is no dead connection: the connection monitor's pings tell which are
-    transports: [tcp({ inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 })],
-    connectionGater: new Gatekeeper(limits.maxConnectionsPerNetwork),
-    connectionManager: {
-      // libp2p's own caps (300 connections, 10 of them being set up, 5 a second from one address) choke a relay
-      maxConnections: limits.maxConnections,
-      maxIncomingPendingConnections: limits.maxConnections,
-      inboundConnectionThreshold: limits.connectionsPerSecondPerIp,
-    },
-    services: {
-      ...common.services,
-      publicAddresses: components => new PublicAddresses(components),
-      relay: circuitRelayHop({
-        limits,
-        reservationTtlMs,
-        events,
-        ...(init.admission === undefined ? {} : { admission: init.admission }),
-      }),
-    },
-  }) as Promise<RelayLibp2p>
+function certificateOf({ tlsCert, tlsKey, listen = [] }: RelayInit): Certificate | undefined {
+  if (tlsCert !== undefined && tlsKey !== undefined) {
+    return new Certificate({ certFile: tlsCert, keyFile: tlsKey })
+  }
+  if (tlsCert !== undefined || tlsKey !== undefined) {
+    throw new InvalidConfigError([
+      { where: 'tls-cert, tls-key', what: 'one of them is of no use without the other' },
+    ])
+  }
+  const secure = listen.find(it => WebSocketsSecure.matches(multiaddr(it)))
+  if (secure === undefined) return undefined
+  throw new InvalidConfigError([
+    { where: 'listen', what: `${secure} needs a certificate: give tls-cert and tls-key` },
+  ])
 }

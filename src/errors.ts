@@ -43,6 +43,18 @@ export class IdentityError extends Error {
   }
 }
 
+/** Thrown when the certificate for WebSocket listeners cannot be used. */
+export class CertificateError extends Error {
+  static override readonly name = 'CertificateError'
+  override readonly name = 'CertificateError'
+  readonly path: string
+
+  constructor(path: string, problem: string, options?: ErrorOptions) {
+    super(`Cannot use the certificate ${path}: ${problem}. Check --tls-cert and --tls-key.`, options)
+    this.path = path
+  }
+}
+
 /** Thrown when this Node.js is too old to share a port between a listener and outbound sockets. */
 export class UnsupportedRuntimeError extends Error {
   static override readonly name = 'UnsupportedRuntimeError'

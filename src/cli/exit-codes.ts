@@ -22,6 +22,7 @@ const byErrorName: Readonly<Record<string, number>> = {
   InvalidTargetError: exitCodes.usage,
   InvalidConfigError: exitCodes.configuration,
   IdentityError: exitCodes.configuration,
+  CertificateError: exitCodes.configuration,
   UnsupportedRuntimeError: exitCodes.configuration,
   ListenError: exitCodes.configuration,
   UnreachableError: exitCodes.unreachable,

@@ -11,7 +11,7 @@ import { isPeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { isMultiaddr, multiaddr } from '@multiformats/multiaddr'
-import { TCP } from '@multiformats/multiaddr-matcher'
+import { TCP, WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
 import type { Kind } from './kind.ts'
 import { parsePort } from './quantities.ts'
 
@@ -45,7 +45,7 @@ export const multiaddrKind: Kind<Multiaddr> = {
   accepts: isMultiaddr,
 }
 
-/** The multiaddr of a relay: plain TCP that can be dialled, and the relay's peer id at the end. */
+/** The multiaddr of a relay: TCP or WebSocket that can be dialled, and the relay's peer id at the end. */
 export const relayAddrKind: Kind<Multiaddr> = {
   noun: 'the address of a relay',
   placeholder: 'MA',
@@ -154,7 +154,9 @@ function relayAddrFault(addr: Multiaddr): string | undefined {
     return 'expected the relay itself, without /p2p-circuit and what follows'
   }
   if (components.at(-1)?.name !== 'p2p') return 'it must end in /p2p/ and the peer id of the relay'
-  if (!TCP.exactMatch(addr)) return 'only plain TCP can be dialled: /ip4, /ip6 or a /dns name, then /tcp/PORT'
+  if (![TCP, WebSockets, WebSocketsSecure].some(it => it.exactMatch(addr))) {
+    return 'only TCP can be dialled: /ip4, /ip6 or a /dns name, then /tcp/PORT, and /ws or /tls/ws for WebSocket'
+  }
   if (components.some(({ name, value }) => name === 'tcp' && value === '0')) return 'port 0 cannot be dialled'
   if (components.some(({ value }) => value === '0.0.0.0' || value === '::')) {
     return 'it must be an address of the relay, and this one stands for all addresses of a machine'

@@ -10,6 +10,7 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
+import { webSockets } from '@libp2p/websockets'
 import { transportSymbol } from '@libp2p/interface'
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -18,6 +19,7 @@ import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type { Libp2p, MultiaddrConnection, PeerId, Transport, Upgrader } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { Libp2pOptions } from 'libp2p'
+import type { EventEmitter } from 'node:events'
 import type { TestContext } from 'node:test'
 
 interface Components {
@@ -129,6 +131,28 @@ describe('relay/relay.ts', () => {
     const { node, components } = await create(t, { addresses: LISTEN })
     components.transportManager.getAddrs = () => [multiaddr('/ip4/11.0.0.1/tcp/4001')]
     assert.deepEqual(node.getMultiaddrs(), [])
+  })
+})
+
+describe('relay/web-socket-bounds.ts', () => {
+  it('exists because @libp2p/websockets takes long messages and does not listen to errors', async t => {
+    const addresses = { listen: ['/ip4/127.0.0.1/tcp/0/ws'] }
+    const { node, components } = await create(t, { addresses, transports: [webSockets()] })
+    const [listener] = components.transportManager.getListeners() as unknown as Array<{
+      wsServer: { options: { maxPayload: number } }
+      onWsServerConnection: (webSocket: EventEmitter, request: unknown) => void
+    }>
+    assert.ok(listener)
+    assert.equal(listener.wsServer.options.maxPayload, 100 * 1024 * 1024)
+    const accept = listener.onWsServerConnection.bind(listener)
+    const accepted = Promise.withResolvers<number>()
+    listener.onWsServerConnection = (webSocket, request) => {
+      accept(webSocket, request)
+      accepted.resolve(webSocket.listenerCount('error'))
+    }
+    const { node: dialer } = await create(t, { transports: [webSockets()] })
+    await dialer.dial(node.getMultiaddrs())
+    assert.equal(await accepted.promise, 0)
   })
 })
 

@@ -80,9 +80,8 @@ const rows: Row[] = [
     bad: {
       '/ip4/192.0.2.1/tcp/4001': /must end in \/p2p\//,
       [`${relay}/p2p-circuit/p2p/${id}`]: /without \/p2p-circuit/,
-      [`/ip4/192.0.2.1/udp/4001/quic-v1/p2p/${id}`]: /only plain TCP/,
-      [`/ip4/192.0.2.1/tcp/4001/ws/p2p/${id}`]: /only plain TCP/,
-      [`/p2p/${id}`]: /only plain TCP/,
+      [`/ip4/192.0.2.1/udp/4001/quic-v1/p2p/${id}`]: /only TCP can be dialled/,
+      [`/p2p/${id}`]: /only TCP can be dialled/,
       [`/ip4/192.0.2.1/tcp/0/p2p/${id}`]: /port 0/,
       [`/ip4/0.0.0.0/tcp/4001/p2p/${id}`]: /all addresses of a machine/,
       [`/ip6/::/tcp/4001/p2p/${id}`]: /all addresses of a machine/,

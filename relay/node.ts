@@ -1,0 +1,67 @@
+/** The libp2p node that a relay is. */
+
+import { tcp } from '@libp2p/tcp'
+import { webSockets } from '@libp2p/websockets'
+import { createLibp2p } from 'libp2p'
+import { commonOptions } from '../src/node.ts'
+import { DepartedPeers } from './departed-peers.ts'
+import { Gatekeeper } from './gatekeeper.ts'
+import { circuitRelayHop } from './hop/hop-service.ts'
+import { PublicAddresses } from './public-addresses.ts'
+import { WebSocketBounds } from './web-socket-bounds.ts'
+import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import type { TypedEventTarget } from 'main-event'
+import type { ServerOptions } from 'node:https'
+import type { RelayEvents } from './events.ts'
+import type { HopService } from './hop/hop-service.ts'
+import type { Limits } from './limits.ts'
+import type { RelayInit } from './relay.ts'
+
+/** The node with the services that the relay reaches for. */
+export type RelayLibp2p = Libp2p<{ relay: HopService; publicAddresses: PublicAddresses }>
+
+/** What the node is made of. */
+export interface NodeInit extends Pick<RelayInit, 'announce' | 'admission' | 'logger'> {
+  listen: readonly string[]
+  reservationTtlMs: number
+  privateKey: PrivateKey
+  limits: Limits
+  /** For `/tls/ws`. */
+  https: ServerOptions | undefined
+  events: TypedEventTarget<RelayEvents>
+}
+
+/** Makes the node, which is still to be started. */
+export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
+  const { listen, announce = [], reservationTtlMs, limits, privateKey, https, events } = init
+  const common = commonOptions({ privateKey, logger: init.logger })
+  return createLibp2p({
+    ...common,
+    start: false,
+    addresses: { listen: [...listen], announce: [...announce] },
+    // an idle reservation is no dead connection: the connection monitor's pings tell which are
+    transports: [
+      tcp({ inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 }),
+      webSockets(https === undefined ? {} : { https }),
+    ],
+    connectionGater: new Gatekeeper(limits.maxConnectionsPerNetwork),
+    connectionManager: {
+      // libp2p's own caps (300 connections, 10 of them being set up, 5 a second from one address) choke a relay
+      maxConnections: limits.maxConnections,
+      maxIncomingPendingConnections: limits.maxConnections,
+      inboundConnectionThreshold: limits.connectionsPerSecondPerIp,
+    },
+    services: {
+      ...common.services,
+      publicAddresses: components => new PublicAddresses(components),
+      departedPeers: components => new DepartedPeers(components),
+      webSocketBounds: components => new WebSocketBounds(components, limits.maxConnections),
+      relay: circuitRelayHop({
+        limits,
+        reservationTtlMs,
+        events,
+        ...(init.admission === undefined ? {} : { admission: init.admission }),
+      }),
+    },
+  }) as Promise<RelayLibp2p>
+}
