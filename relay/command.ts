@@ -90,6 +90,13 @@ export const relayCommand: Command = defineCommand({
   run: async (config, { output, signal, stoppedBy, onReload }) => {
     const admission = new ConfiguredAdmission(await admissionRulesOf(config))
     await using relay = await createRelay(initOf(config, admission), { signal })
+    onReload(async renewed => {
+      const rules = await admissionRulesOf(renewed)
+      await relay.reloadCertificate()
+      admission.replace(rules)
+      output.event('config:reloaded', {}, 'Admission and the certificate were read again.')
+    })
+    for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
     output.event(
       'relay:ready',
       { peerId: relay.peerId, addrs: relay.addrs },
@@ -97,13 +104,6 @@ export const relayCommand: Command = defineCommand({
     )
     for (const addr of relay.addrs) if (!output.json) output.text(`  ${addr}\n`)
     if (isOpen(config)) output.note(OPEN_NOTE)
-    for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
-    onReload(async renewed => {
-      const rules = await admissionRulesOf(renewed)
-      await relay.reloadCertificate()
-      admission.replace(rules)
-      output.event('config:reloaded', {}, 'Admission and the certificate were read again.')
-    })
     if (!signal.aborted) await once(signal, 'abort')
     // at a terminal, Ctrl-C means now
     if (stoppedBy() === 'SIGTERM') await drain(relay, config.drainMs, output)

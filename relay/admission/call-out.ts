@@ -8,8 +8,11 @@
 import type { AbortOptions, PeerId } from '@libp2p/interface'
 import type { Verdict, Visitor } from './admission.ts'
 
-/** How long the answer may take, in milliseconds: well within the 30 s that a peer waits. */
-const ANSWER_TIMEOUT_MS = 5_000
+/**
+ * How long the answer may take, in milliseconds: js-libp2p's peers wait 5 s for a reservation (`reservationCompletionTimeout` of
+ * `circuitRelayTransport`), and are to be told what came of it.
+ */
+const ANSWER_TIMEOUT_MS = 3_000
 
 /** Questions under way at once; what comes beyond is denied, so that a slow program costs no more than these. */
 const MAX_QUESTIONS = 256

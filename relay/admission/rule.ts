@@ -1,5 +1,6 @@
 /** Whom a rule is about: one peer, or whoever comes from a range of addresses. */
 
+import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { peerIdKind } from '../../src/config/addresses.ts'
 import { isPeerId } from '@libp2p/interface'
@@ -19,8 +20,11 @@ export const ruleKind: Kind<Rule> = {
   placeholder: 'PEER|CIDR',
   example: '192.0.2.0/24',
   parse(text, place) {
-    if (ipaddr.isValidCIDR(text)) return { range: ipaddr.parseCIDR(text) }
-    if (ipaddr.isValid(text)) {
+    // ipaddr.js also takes 192.0.2 and 0x7f.1 for addresses, as inet_aton does
+    if (isIP(text.split('/', 1)[0] ?? '') !== 0 && ipaddr.isValidCIDR(text)) {
+      return { range: ipaddr.parseCIDR(text) }
+    }
+    if (isIP(text) !== 0) {
       const address = ipaddr.process(text)
       return { range: [address, address.kind() === 'ipv4' ? 32 : 128] }
     }

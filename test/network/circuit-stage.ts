@@ -19,6 +19,7 @@ import { createLibp2p } from 'libp2p'
 import { createRelay } from '../../relay/index.ts'
 import { dcutr, tcp } from '../../src/index.ts'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Relay, RelayInit } from '../../relay/index.ts'
@@ -31,6 +32,11 @@ const ECHO = '/test/echo/1'
 
 /** A node that punches. */
 export type Punching = Libp2p<{ dcutr: HolePunchService }>
+
+/** Where a relay is, in this process or another. */
+export interface RelayAddrs {
+  readonly addrs: readonly (string | Multiaddr)[]
+}
 
 /** Starts a relay on loopback. */
 export async function startRelay(t: TestContext, init: RelayInit = {}): Promise<Relay> {
@@ -57,7 +63,7 @@ export async function startPunching(
 }
 
 /** Starts a node that holds a reservation, listens nowhere else and does not speak DCUtR. */
-export async function startPlain(t: TestContext, relay: Relay): Promise<Libp2p> {
+export async function startPlain(t: TestContext, relay: RelayAddrs): Promise<Libp2p> {
   const node = await createLibp2p({
     addresses: { listen: [`${relay.addrs[0]}/p2p-circuit`] },
     transports: [stockTcp(), circuitRelayTransport()],
@@ -78,7 +84,7 @@ async function started<Node extends Libp2p>(t: TestContext, node: Node): Promise
 export async function connectCircuit(
   from: Libp2p,
   to: Libp2p,
-  relay: Relay,
+  relay: RelayAddrs,
 ): Promise<{ circuit: Connection; accepted: Connection }> {
   const accepted = nextCircuit(to)
   const circuit = await from.dial(multiaddr(`${relay.addrs[0]}/p2p-circuit/p2p/${to.peerId}`))
