@@ -6,6 +6,47 @@ import { forward } from './commands/forward.ts'
 import { id } from './commands/id.ts'
 import { listen } from './commands/listen.ts'
 import { ping } from './commands/ping.ts'
+import type { Command } from '../src/cli/command.ts'
+
+/** The commands. */
+export const peerCommands: readonly Command[] = [listen, ping, forward, id]
+
+/** Options of `throughnat-relay`: their variables may be in the environment too. A test holds them against that program. */
+export const RELAY_OPTIONS = [
+  'listen',
+  'announce',
+  'status',
+  'tls-cert',
+  'tls-key',
+  'reservation-ttl',
+  'drain',
+  'profile',
+  'max-connections',
+  'max-connections-per-network',
+  'max-reservations',
+  'max-reservations-per-ipv4',
+  'max-reservations-per-ipv6-site',
+  'max-circuits',
+  'max-circuits-per-peer',
+  'max-circuits-per-pair',
+  'circuit-data',
+  'circuit-duration',
+  'circuit-rate',
+  'peer-rate',
+  'total-rate',
+  'new-connections-per-ip',
+  'new-reservations-per-ip',
+  'new-circuits-per-ip',
+  'allow-reserve',
+  'deny-reserve',
+  'allow-connect',
+  'deny-connect',
+  'allow-target',
+  'deny-target',
+  'token-file',
+  'token-for',
+  'admission-url',
+] as const
 
 /** Runs the program; resolves with its exit code. */
 export async function run(): Promise<number> {
@@ -13,7 +54,7 @@ export async function run(): Promise<number> {
     name: 'throughnat',
     version,
     description: 'Reach programs behind NATs: through a relay at once, directly as soon as a hole is punched',
-    commands: [listen, ping, forward, id],
-    foreignOptions: ['announce', 'max-reservations', 'reservation-ttl'],
+    commands: peerCommands,
+    foreignOptions: [...RELAY_OPTIONS],
   })
 }

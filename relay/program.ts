@@ -4,6 +4,21 @@ import { runProgram } from '../src/cli/program.ts'
 import { version } from '../src/version.ts'
 import { relayCommand } from './command.ts'
 
+/** Options of `throughnat`: their variables may be in the environment too. A test holds them against that program. */
+export const PEER_OPTIONS = [
+  'relay',
+  'relay-token-file',
+  'port',
+  'expose',
+  'allow',
+  'local',
+  'stdio',
+  'until-direct',
+  'count',
+  'interval',
+  'timeout',
+] as const
+
 /** Runs the program; resolves with its exit code. */
 export async function run(): Promise<number> {
   return runProgram({
@@ -11,18 +26,6 @@ export async function run(): Promise<number> {
     version,
     description: relayCommand.summary,
     commands: relayCommand,
-    foreignOptions: [
-      'relay',
-      'relay-token-file',
-      'port',
-      'expose',
-      'allow',
-      'local',
-      'stdio',
-      'until-direct',
-      'count',
-      'interval',
-      'timeout',
-    ],
+    foreignOptions: [...PEER_OPTIONS],
   })
 }

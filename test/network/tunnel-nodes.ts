@@ -5,7 +5,7 @@
  */
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { identify } from '@libp2p/identify'
 import type { Connection, Libp2p } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
@@ -15,6 +15,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import { createRelay } from '../../relay/index.ts'
 import { forwardLocal } from '../../peer/tunnel/forward.ts'
 import type { LocalForward } from '../../peer/tunnel/forward.ts'
 import type { OpenStream } from '../../peer/tunnel/open-service.ts'
@@ -68,22 +69,11 @@ async function startNode(t: TestContext, relayAddress?: Multiaddr): Promise<Libp
 }
 
 async function startRelay(t: TestContext): Promise<Multiaddr> {
-  const relay = await createLibp2p({
-    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
-    connectionMonitor: { enabled: false },
-    services: {
-      identify: identify(),
-      // Limits that no test reaches: what counts is that libp2p takes the connection for a limited one.
-      relay: circuitRelayServer({
-        reservations: { defaultDataLimit: 1n << 40n, defaultDurationLimit: 600_000 },
-      }),
-    },
-  })
+  // Limits that no test reaches: what counts is that libp2p takes the connection for a limited one.
+  const limits = { circuitBytes: 2 ** 40, circuitDurationMs: 600_000 }
+  const relay = await createRelay({ listen: ['/ip4/127.0.0.1/tcp/0'], ...limits })
   t.after(() => relay.stop())
-  const [address] = relay.getMultiaddrs()
+  const [address] = relay.addrs
   if (address === undefined) throw new Error('The relay listens nowhere')
   return address
 }

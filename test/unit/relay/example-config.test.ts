@@ -1,0 +1,34 @@
+/** The example configuration names every option, and what it says can be used. */
+
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { it } from 'node:test'
+import { relayCommand } from '../../../relay/command.ts'
+import { withGlobalOptions } from '../../../src/cli/global-options.ts'
+import { parseConfigFile } from '../../../src/config/file.ts'
+import { nameOptions } from '../../../src/config/options.ts'
+import { resolveOptions } from '../../../src/config/resolve.ts'
+
+const PATH = new URL('../../../deploy/relay.example.yaml', import.meta.url)
+const table = withGlobalOptions(relayCommand.options)
+
+it('has each key once, as it is or in a comment', async () => {
+  const text = await readFile(PATH, 'utf8')
+  const keys = [...text.matchAll(/^(?:# )?([a-z0-9-]+): \S/gm)].map(match => String(match[1]))
+  const expected = nameOptions(table).filter(({ spec, name }) => spec.flagOnly !== true && name !== 'config')
+  assert.deepEqual([...new Set(keys)].toSorted(), expected.map(({ name }) => name).toSorted())
+})
+
+it('sets what is not a comment to its default', async () => {
+  const file = parseConfigFile(await readFile(PATH, 'utf8'), 'relay.example.yaml', '/')
+  const { config } = resolveOptions(table, { file })
+  const { config: defaults } = resolveOptions(table, {})
+  assert.deepEqual(JSON.parse(JSON.stringify(config)), JSON.parse(JSON.stringify(defaults)))
+})
+
+it('has only values that can be used, in its comments too', async () => {
+  const text = (await readFile(PATH, 'utf8'))
+    .replace(/^listen: .*$/m, '')
+    .replace(/^# ([a-z0-9-]+: \S)/gm, '$1')
+  resolveOptions(table, { file: parseConfigFile(text, 'relay.example.yaml', '/') })
+})
