@@ -4,6 +4,7 @@ import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
 import { commonOptions } from '../src/node.ts'
+import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { DepartedPeers } from './departed-peers.ts'
 import { Gatekeeper } from './gatekeeper.ts'
 import { circuitRelayHop } from './hop/hop-service.ts'
@@ -20,6 +21,12 @@ import type { RelayInit } from './relay.ts'
 /** The node with the services that the relay reaches for. */
 export type RelayLibp2p = Libp2p<{ relay: HopService; publicAddresses: PublicAddresses }>
 
+/** Circuits over one connection where the limits know no bound. */
+const MAX_CIRCUITS_PER_CONNECTION = 65_536
+
+/** Streams of one connection for all but circuits: requests, identify, ping. */
+const OTHER_STREAMS = 64
+
 /** What the node is made of. */
 export interface NodeInit extends Pick<RelayInit, 'announce' | 'admission' | 'logger'> {
   listen: readonly string[]
@@ -34,14 +41,27 @@ export interface NodeInit extends Pick<RelayInit, 'announce' | 'admission' | 'lo
 /** Makes the node, which is still to be started. */
 export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   const { listen, announce = [], reservationTtlMs, limits, privateKey, https, events } = init
-  const common = commonOptions({ privateKey, logger: init.logger })
+  const streamsPerConnection =
+    Math.min(limits.maxCircuitsPerPeer, MAX_CIRCUITS_PER_CONNECTION) + OTHER_STREAMS
+  const common = commonOptions({
+    privateKey,
+    logger: init.logger,
+    // peers identify the relay; it has no need to know what they can do
+    identify: { runOnConnectionOpen: false },
+    yamux: {
+      enableKeepAlive: false,
+      maxInboundStreams: streamsPerConnection,
+      maxOutboundStreams: streamsPerConnection,
+    },
+  })
   return createLibp2p({
     ...common,
     start: false,
     addresses: { listen: [...listen], announce: [...announce] },
-    // an idle reservation is no dead connection: the connection monitor's pings tell which are
+    // the kernel tells which connections are dead, for next to nothing: to ping each of 10,000 peers every 10 s takes a core
+    connectionMonitor: { enabled: false },
     transports: [
-      tcp({ inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 }),
+      tcp({ inboundSocketInactivityTimeout: 0, listenOpts: { keepAliveInitialDelay: KEEP_ALIVE_MS } }),
       webSockets(https === undefined ? {} : { https }),
     ],
     connectionGater: new Gatekeeper(limits.maxConnectionsPerNetwork),

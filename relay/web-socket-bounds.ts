@@ -7,6 +7,7 @@
  */
 
 import { Server } from 'node:net'
+import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
@@ -45,7 +46,7 @@ export class WebSocketBounds implements Startable {
       listener.wsServer.options.maxPayload = MAX_MESSAGE_BYTES
       if (Number.isFinite(this.#maxConnections)) listener.server.maxConnections = this.#maxConnections
       ignoreErrors(listener)
-      listener.server.on('connection', closeSilent)
+      listener.server.on('connection', prepareSocket)
     }
   }
 
@@ -61,7 +62,8 @@ function ignoreErrors(listener: WebSocketListener): void {
   }
 }
 
-function closeSilent(socket: Socket): void {
+function prepareSocket(socket: Socket): void {
+  socket.setKeepAlive(true, KEEP_ALIVE_MS)
   const timer = setTimeout(() => socket.destroy(), FIRST_BYTE_TIMEOUT_MS)
   const end = (): void => clearTimeout(timer)
   socket.once('readable', end).once('close', end)

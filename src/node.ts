@@ -7,7 +7,8 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
 import { version } from './version.ts'
-import type { Identify } from '@libp2p/identify'
+import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
+import type { Identify, IdentifyInit } from '@libp2p/identify'
 import { ListenError } from './errors.ts'
 import type { ComponentLogger, Libp2p, PrivateKey } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
@@ -30,11 +31,16 @@ const STREAM_WINDOW_BYTES = 4 * 1024 * 1024
 /** The services that every node runs. */
 export type CommonServices = { identify: Identify; ping: Ping }
 
-/** The part of the libp2p configuration that does not depend on the role. */
-export function commonOptions(init: {
+/** What the roles set apart in {@link commonOptions}. */
+export interface CommonInit {
   privateKey: PrivateKey
   logger?: ComponentLogger | undefined
-}): Libp2pOptions<CommonServices> & { services: object } {
+  identify?: IdentifyInit
+  yamux?: YamuxMuxerInit
+}
+
+/** The part of the libp2p configuration that does not depend on the role. */
+export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> & { services: object } {
   return {
     privateKey: init.privateKey,
     ...(init.logger === undefined ? {} : { logger: init.logger }),
@@ -44,9 +50,10 @@ export function commonOptions(init: {
       yamux({
         maxEarlyStreams: MAX_EARLY_STREAMS,
         streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES },
+        ...init.yamux,
       }),
     ],
-    services: { identify: identify(), ping: ping() },
+    services: { identify: identify(init.identify), ping: ping() },
   }
 }
 
