@@ -11,16 +11,27 @@ import { ECHO_PROTOCOL, echo, exchange } from './echo.ts'
 import { serve, write } from './requests.ts'
 import type { Actions } from './requests.ts'
 import type { Peer, PeerConnection } from '../../peer/index.ts'
+import type { Relay } from '../../relay/index.ts'
 
 const peers = new Map<string, Peer>()
 const connections = new Map<string, PeerConnection>()
+const relays: Relay[] = []
 const closers: Array<() => Promise<void>> = []
 
 const actions: Actions = {
   relay: async ({ listen }: { listen: string[] }) => {
     const relay = await createRelay({ listen })
+    relays.push(relay)
     closers.push(() => relay.stop())
     return { addrs: relay.addrs.map(String) }
+  },
+
+  /** Resolves when the relay's next reservation ends. */
+  'reservation-ended': async ({ timeoutMs }: { timeoutMs: number }) => {
+    const [relay] = relays
+    const signal = AbortSignal.timeout(timeoutMs)
+    const [event] = (await once(relay as never, 'reservation:ended', { signal })) as [CustomEvent<object>]
+    return { ...event.detail }
   },
 
   peer: async ({ name, relays, reserve, timeoutMs }: PeerRequest) => {

@@ -60,6 +60,21 @@ describe('an upgrade', { concurrency: 2 }, () => {
   })
 })
 
+describe('a relay', () => {
+  it('ends the reservation of a peer whose network went away without a word', async () => {
+    await using stage = await createStage(DELAY)
+    const listener = await stage.place('listener', 'eim-apdf-drop')
+    await stage.evident('a peer that is gone', async () => {
+      const args = { name: 'gone', relays: [stage.relayAddr()], reserve: true }
+      const { peerId } = await listener.do<{ peerId: string }>('peer', args)
+      // the kernel's keep-alive takes 40 s
+      const ended = stage.relay.do<object>('reservation-ended', {}, 90_000)
+      await listener.host.exec('ip', ['link', 'set', 'eth0', 'down'])
+      assert.partialDeepStrictEqual(await ended, { peerId, reason: 'disconnected' })
+    })
+  })
+})
+
 describe('the drop-ins', { concurrency: 2 }, () => {
   it('punch between two plain libp2p nodes, without createPeer', async () => {
     await using stage = await createStage(DELAY)
