@@ -1,9 +1,10 @@
 /** The libp2p node that a relay is. */
 
-import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
 import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
 import { commonOptions } from '../src/node.ts'
+import { coalescingTcp } from './coalescing-tcp.ts'
 import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { DepartedPeers } from './departed-peers.ts'
 import { Gatekeeper } from './gatekeeper.ts'
@@ -57,11 +58,16 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   return createLibp2p({
     ...common,
     start: false,
+    // a peer that prefers TLS costs the relay, and itself, less for each byte
+    connectionEncrypters: [...(common.connectionEncrypters ?? []), tls()],
     addresses: { listen: [...listen], announce: [...announce] },
     // the kernel tells which connections are dead, for next to nothing: to ping each of 10,000 peers every 10 s takes a core
     connectionMonitor: { enabled: false },
     transports: [
-      tcp({ inboundSocketInactivityTimeout: 0, listenOpts: { keepAliveInitialDelay: KEEP_ALIVE_MS } }),
+      coalescingTcp({
+        inboundSocketInactivityTimeout: 0,
+        listenOpts: { keepAliveInitialDelay: KEEP_ALIVE_MS },
+      }),
       webSockets(https === undefined ? {} : { https }),
     ],
     connectionGater: new Gatekeeper(limits.maxConnectionsPerNetwork),

@@ -2,10 +2,10 @@
  * The libp2p stack that relay and peer have in common: identity, encryption, multiplexing, identify, ping.
  */
 
-import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
+import { nativeNoise } from './native-noise.ts'
 import { version } from './version.ts'
 import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
 import type { Identify, IdentifyInit } from '@libp2p/identify'
@@ -45,7 +45,7 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
     privateKey: init.privateKey,
     ...(init.logger === undefined ? {} : { logger: init.logger }),
     nodeInfo: { name: 'throughnat', version },
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [nativeNoise()],
     streamMuxers: [
       yamux({
         maxEarlyStreams: MAX_EARLY_STREAMS,

@@ -7,9 +7,17 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { identify } from '@libp2p/identify'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
 import { createRelay } from '../../relay/index.ts'
 import { connectCircuit, startPlain, startRelay } from './circuit-stage.ts'
-import type { Stream } from '@libp2p/interface'
+import type { Libp2p, Stream } from '@libp2p/interface'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Relay, RelayEvents } from '../../relay/index.ts'
@@ -140,6 +148,38 @@ describe('a circuit', () => {
     assert.deepEqual(opened, [one.peerId.toString(), two.peerId.toString()])
   })
 })
+
+describe('a peer that speaks TLS and no Noise', () => {
+  it('reserves, and is reached by one that speaks Noise and no TLS', LIMIT, async t => {
+    const relay = await startRelay(t)
+    const responder = await startEncrypted(t, tls(), relay)
+    const circuit = multiaddr(`${relay.addrs[0]}/p2p-circuit/p2p/${responder.peerId}`)
+    const initiator = await startEncrypted(t, noise())
+    // they have no encryption in common between themselves, which is none of the relay's business
+    const opened = next(relay, 'circuit:opened')
+    await assert.rejects(initiator.dial(circuit))
+    assert.equal(String((await opened).responder), String(responder.peerId))
+    const another = await startEncrypted(t, tls())
+    const connection = await another.dial(circuit)
+    assert.equal(connection.encryption, '/tls/1.0.0')
+  })
+})
+
+async function startEncrypted(
+  t: TestContext,
+  encrypter: ReturnType<typeof tls | typeof noise>,
+  relay?: Relay,
+): Promise<Libp2p> {
+  const node = await createLibp2p({
+    addresses: { listen: relay === undefined ? [] : [`${relay.addrs[0]}/p2p-circuit`] },
+    transports: [tcp(), circuitRelayTransport()],
+    connectionEncrypters: [encrypter as ReturnType<typeof noise>],
+    streamMuxers: [yamux()],
+    services: { identify: identify() },
+  })
+  t.after(() => node.stop())
+  return node
+}
 
 describe('the addresses of a relay', () => {
   it('are those it listens on, each with its peer id', LIMIT, async t => {

@@ -1,0 +1,35 @@
+/**
+ * `@libp2p/tcp` for a relay: what one turn of the event loop writes to a peer leaves in as few system calls as possible, and as much of it
+ * as one turn brings in.
+ */
+
+import { tcp } from '@libp2p/tcp'
+import { coalesceWrites } from '../src/transport/coalesced-writes.ts'
+import type { TCPOptions } from '@libp2p/tcp'
+import type { Transport, Upgrader } from '@libp2p/interface'
+
+/**
+ * Bytes that a socket takes before it tells its writer to wait. With Node's 16 KiB each message of Noise, which has 64 KiB, would wait for the
+ * one before it to leave.
+ */
+const SOCKET_BUFFER_BYTES = 256 * 1024
+
+/** Makes the transport, in place of `tcp()`. */
+export function coalescingTcp(init: TCPOptions): ReturnType<typeof tcp> {
+  // `net.createServer` is given all of these, and the type of @libp2p/tcp knows some of them
+  const listenOpts = { ...init.listenOpts, highWaterMark: SOCKET_BUFFER_BYTES }
+  const create = tcp({ ...init, listenOpts })
+  return components => {
+    const transport: Transport = create(components)
+    const createListener = transport.createListener.bind(transport)
+    transport.createListener = options =>
+      createListener({ ...options, upgrader: coalescing(options.upgrader) })
+    return transport
+  }
+}
+
+function coalescing(upgrader: Upgrader): Upgrader {
+  const upgradeInbound: Upgrader['upgradeInbound'] = async (connection, options) =>
+    upgrader.upgradeInbound(coalesceWrites(connection), options)
+  return Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound })
+}
