@@ -130,7 +130,7 @@ function isOpen(config: Config): boolean {
 /** Lets circuits finish. What is left when the time is over is reset when the relay stops. */
 async function drain(relay: Relay, drainMs: number, output: Output): Promise<void> {
   const circuits = relay.circuits
-  const human = `Draining: no new reservations and circuits; ${circuits} circuits have ${drainMs / 1000} s to finish`
+  const human = `Draining: no new reservations and circuits; those that are open (${circuits}) have ${drainMs / 1000} s to finish`
   output.event('relay:draining', { circuits, drainMs }, human)
   await relay.drain({ signal: AbortSignal.timeout(drainMs) }).catch(() => {})
 }

@@ -88,19 +88,19 @@ export const limitOptions = {
     kind: count,
     name: 'new-connections-per-ip',
     optional: true,
-    doc: 'New connections a second from one IP address',
+    doc: 'New connections a second from one IPv4 address or IPv6 /56',
   },
   reservationsPerSecondPerIp: {
     kind: count,
     name: 'new-reservations-per-ip',
     optional: true,
-    doc: 'Requests for a reservation a second from one IP address',
+    doc: 'Requests for a reservation a second from one IPv4 address or IPv6 /56',
   },
   circuitsPerSecondPerIp: {
     kind: count,
     name: 'new-circuits-per-ip',
     optional: true,
-    doc: 'Requests for a circuit a second from one IP address',
+    doc: 'Requests for a circuit a second from one IPv4 address or IPv6 /56',
   },
 } as const
 

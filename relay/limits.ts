@@ -24,7 +24,7 @@ export interface Limits {
   maxCircuitsPerPair: number
   /** Bytes that one circuit carries in each direction before it is reset. */
   circuitBytes: number
-  /** How long a circuit lasts before it is reset, in milliseconds; peers are told in whole seconds. */
+  /** How long a circuit lasts before it is reset, in milliseconds, 24 days at the most; peers are told in whole seconds. */
   circuitDurationMs: number
   /** Bytes a second of one circuit, both directions together. Senders are slowed down, not cut. */
   circuitBytesPerSecond: number
@@ -32,11 +32,11 @@ export interface Limits {
   peerBytesPerSecond: number
   /** Bytes a second of all circuits. */
   totalBytesPerSecond: number
-  /** New connections a second from one IP address. */
+  /** New connections a second from one IPv4 address or IPv6 /56. */
   connectionsPerSecondPerIp: number
-  /** Requests for a reservation a second from one IP address, refreshes included. */
+  /** Requests for a reservation a second from one IPv4 address or IPv6 /56, refreshes included. */
   reservationsPerSecondPerIp: number
-  /** Requests for a circuit a second from one IP address. */
+  /** Requests for a circuit a second from one IPv4 address or IPv6 /56. */
   circuitsPerSecondPerIp: number
 }
 

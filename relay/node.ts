@@ -70,12 +70,13 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       }),
       webSockets(https === undefined ? {} : { https }),
     ],
-    connectionGater: new Gatekeeper(limits.maxConnectionsPerNetwork),
+    connectionGater: new Gatekeeper(limits),
     connectionManager: {
-      // libp2p's own caps (300 connections, 10 of them being set up, 5 a second from one address) choke a relay
+      // libp2p's own caps (300 connections, 10 of them being set up, 5 a second from one address) choke a relay;
+      // the gatekeeper counts by network
       maxConnections: limits.maxConnections,
       maxIncomingPendingConnections: limits.maxConnections,
-      inboundConnectionThreshold: limits.connectionsPerSecondPerIp,
+      inboundConnectionThreshold: Infinity,
     },
     services: {
       ...common.services,

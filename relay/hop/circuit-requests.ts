@@ -8,7 +8,7 @@ import { Circuit } from './circuit.ts'
 import { CircuitSlots } from './circuit-slots.ts'
 import { directConnectionTo, isDirect } from './direct.ts'
 import { limitMessageOf } from './limit-message.ts'
-import { MAX_MESSAGE_BYTES, Status, StopMessage, StopType } from './messages.ts'
+import { messageBounds, Status, StopMessage, StopType } from './messages.ts'
 import { Rates } from './rates.ts'
 import { RequestRates } from './request-rates.ts'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
@@ -148,7 +148,7 @@ export class CircuitRequests {
         // its circuits are counted before
         maxOutboundStreams: Infinity,
       })
-      const messages = pbStream(stream, { maxDataLength: MAX_MESSAGE_BYTES })
+      const messages = pbStream(stream, { ...messageBounds })
       const peer = { id: initiator.toMultihash().bytes, addrs: [] }
       const limit = limitMessageOf(this.#context.limits)
       const call: StopMessage = { type: StopType.CONNECT, peer, ...(limit === undefined ? {} : { limit }) }

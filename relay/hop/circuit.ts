@@ -6,6 +6,7 @@
  */
 
 import { ConnectionClosedError, StreamResetError } from '@libp2p/interface'
+import { longestDurationMs } from '../../src/config/quantities.ts'
 import { StreamIntake } from '../../src/stream-intake.ts'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { CircuitEnd } from '../events.ts'
@@ -46,7 +47,7 @@ export class Circuit {
   start(): void {
     const { maxDurationMs } = this.#init
     if (Number.isFinite(maxDurationMs)) {
-      this.#timer = setTimeout(() => this.#cut('duration-limit'), maxDurationMs)
+      this.#timer = setTimeout(() => this.#cut('duration-limit'), Math.min(maxDurationMs, longestDurationMs))
     }
     this.#toResponder.start()
     if (!this.#hasEnded) this.#toInitiator.start()

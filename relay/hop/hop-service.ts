@@ -16,7 +16,7 @@ import { openAdmission } from '../admission/admission.ts'
 import { limitsOf } from '../limits.ts'
 import { CircuitRequests } from './circuit-requests.ts'
 import { directConnectionTo } from './direct.ts'
-import { HopMessage, HopType, MAX_MESSAGE_BYTES, Status } from './messages.ts'
+import { HopMessage, HopType, messageBounds, Status } from './messages.ts'
 import { ReservationRequests } from './reservation-requests.ts'
 import { Reservations } from './reservations.ts'
 import type { AbortOptions, Connection, Startable, Stream } from '@libp2p/interface'
@@ -174,7 +174,7 @@ class Hop implements HopService, Startable {
   }
 
   async #handle(stream: Stream, connection: Connection, signal: AbortSignal): Promise<void> {
-    const messages = pbStream(stream, { maxDataLength: MAX_MESSAGE_BYTES })
+    const messages = pbStream(stream, { ...messageBounds })
     const peerId = connection.remotePeer
     let request: RequestAnswered['request'] = 'unknown'
     const report = (status: string): void => {

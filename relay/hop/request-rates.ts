@@ -1,10 +1,10 @@
-/** How many requests a second may come from one IP address. */
+/** How much a second may come from one network: an IPv4 address, or an IPv6 /56, whose holder has all addresses in it. */
 
 import { RateLimiter } from '@libp2p/utils'
-import { ipOf } from '../network.ts'
+import { networkOf } from '../network.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** Counts the requests of each second. */
+/** Counts those of each second. */
 export class RequestRates {
   readonly #limiter: RateLimiter | undefined
 
@@ -14,10 +14,10 @@ export class RequestRates {
       : undefined
   }
 
-  /** Tells whether one more request from this address is within bounds. */
+  /** Tells whether one more from this address is within bounds. */
   allow(remoteAddr: Multiaddr): boolean {
     try {
-      this.#limiter?.consume(String(ipOf(remoteAddr) ?? remoteAddr))
+      this.#limiter?.consume(networkOf(remoteAddr).key)
       return true
     } catch {
       return false

@@ -5,6 +5,7 @@
  * first of them, is enough.
  */
 
+import { longestDurationMs } from '../../src/config/quantities.ts'
 import { networkOf } from '../network.ts'
 import { Tally } from './tally.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -115,7 +116,7 @@ export class Reservations {
         this.#timer = undefined
         this.#expire()
       },
-      Math.max(0, first.expiresAt - Date.now()),
+      Math.min(longestDurationMs, Math.max(0, first.expiresAt - Date.now())),
     )
   }
 
