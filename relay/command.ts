@@ -5,6 +5,7 @@ import { defineCommand } from '../src/cli/command.ts'
 import { impliedLimits, limitOptions } from './limit-options.ts'
 import { admissionOptions, admissionRulesOf } from './admission/options.ts'
 import { ConfiguredAdmission } from './admission/configured-admission.ts'
+import { startStatus, statusOptions } from './status/options.ts'
 import { createRelay, relayDefaults } from './relay.ts'
 import type { Command } from '../src/cli/command.ts'
 import type { Output } from '../src/cli/output.ts'
@@ -65,6 +66,7 @@ const relayOptions = {
     min: '1m',
     doc: 'How long a reservation lasts unless it is refreshed',
   },
+  ...statusOptions,
   drainMs: {
     kind: 'duration',
     default: '30s',
@@ -90,6 +92,7 @@ export const relayCommand: Command = defineCommand({
   run: async (config, { output, signal, stoppedBy, onReload }) => {
     const admission = new ConfiguredAdmission(await admissionRulesOf(config))
     await using relay = await createRelay(initOf(config, admission), { signal })
+    const status = await startStatus(relay, config.status)
     onReload(async renewed => {
       const rules = await admissionRulesOf(renewed)
       await relay.reloadCertificate()
@@ -99,14 +102,19 @@ export const relayCommand: Command = defineCommand({
     for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
     output.event(
       'relay:ready',
-      { peerId: relay.peerId, addrs: relay.addrs },
+      { peerId: relay.peerId, addrs: relay.addrs, ...(status === undefined ? {} : { status: status.url }) },
       `Relay ${relay.peerId} is ready at`,
     )
     for (const addr of relay.addrs) if (!output.json) output.text(`  ${addr}\n`)
+    if (status !== undefined) output.note(`Its status is told at ${status.url}`)
     if (isOpen(config)) output.note(OPEN_NOTE)
-    if (!signal.aborted) await once(signal, 'abort')
-    // at a terminal, Ctrl-C means now
-    if (stoppedBy() === 'SIGTERM') await drain(relay, config.drainMs, output)
+    try {
+      if (!signal.aborted) await once(signal, 'abort')
+      // at a terminal, Ctrl-C means now
+      if (stoppedBy() === 'SIGTERM') await drain(relay, config.drainMs, output)
+    } finally {
+      status?.stop()
+    }
   },
 })
 

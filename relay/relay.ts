@@ -75,6 +75,8 @@ export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
   readonly reservations: HopService['reservations']
   /** Circuits that are open or being opened. */
   readonly circuits: number
+  /** Connections of peers, with and without a reservation. */
+  readonly connections: number
   /** Bytes of all circuits since the start, those that are open included. */
   readonly bytesTransferred: HopService['bytesTransferred']
   /**
@@ -168,6 +170,10 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
 
   get reservations(): HopService['reservations'] {
     return this.libp2p.services.relay.reservations
+  }
+
+  get connections(): number {
+    return this.libp2p.getConnections().length
   }
 
   get bytesTransferred(): HopService['bytesTransferred'] {

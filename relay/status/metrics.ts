@@ -1,0 +1,124 @@
+/**
+ * What a relay does, for Prometheus. Names and labels are those of go-libp2p (p2p/protocol/circuitv2/relay/metrics.go), so that its dashboards
+ * fit, and a few more of the same kind.
+ */
+
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { TypedEventTarget } from 'main-event'
+import type { RelayEvents } from '../events.ts'
+
+const PREFIX = 'libp2p_relaysvc_'
+
+/** Upper bounds of the buckets for how long circuits last, in seconds: from a punch that succeeds at once to a day. */
+const DURATION_BUCKETS = [0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 1800, 3600, 14_400, 86_400]
+
+/** What the gauges are read from, when they are. */
+export interface MetricsSource extends Pick<TypedEventTarget<RelayEvents>, 'addEventListener'> {
+  readonly isDraining: boolean
+  readonly reservations: { readonly size: number }
+  readonly circuits: number
+  readonly connections: number
+  readonly bytesTransferred: { readonly toResponder: number; readonly toInitiator: number }
+}
+
+/** The metrics of one relay, from now on. */
+export function createMetrics(relay: MetricsSource): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  addGauges(relay, registry)
+  addBytes(relay, registry)
+  countReservations(relay, registry)
+  countCircuits(relay, registry)
+  countAnswers(relay, registry)
+  return registry
+}
+
+function addGauges(relay: MetricsSource, registry: Registry): void {
+  const gauges = {
+    status: [
+      '1 while new reservations and circuits are taken, 0 while the relay drains',
+      () => (relay.isDraining ? 0 : 1),
+    ],
+    reservations: ['Peers that hold a reservation', () => relay.reservations.size],
+    circuits: ['Circuits that are open or being opened', () => relay.circuits],
+    connections: ['Connections of peers, with and without a reservation', () => relay.connections],
+  } as const
+  for (const [name, [help, read]] of Object.entries(gauges)) {
+    new Gauge({
+      name: PREFIX + name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  }
+}
+
+/** The circuits keep count; the counter takes over what has been added since it was last read. */
+function addBytes(relay: MetricsSource, registry: Registry): void {
+  let before = { toResponder: 0, toInitiator: 0 }
+  const total = new Counter({
+    name: `${PREFIX}data_transferred_bytes_total`,
+    help: 'Bytes that circuits have carried, by direction',
+    labelNames: ['direction'],
+    registers: [registry],
+    collect() {
+      const now = relay.bytesTransferred
+      this.inc({ direction: 'to_responder' }, Math.max(0, now.toResponder - before.toResponder))
+      this.inc({ direction: 'to_initiator' }, Math.max(0, now.toInitiator - before.toInitiator))
+      before = { ...now }
+    },
+  })
+  total.inc({ direction: 'to_responder' }, 0)
+}
+
+function countReservations(relay: MetricsSource, registry: Registry): void {
+  const total = counter(registry, 'reservations_total', 'Reservations opened, renewed and closed', 'type')
+  const rejected = counter(registry, 'reservation_rejections_total', 'Refused reservations', 'reason')
+  relay.addEventListener('reservation:granted', ({ detail }) =>
+    total.inc({ type: detail.isRefresh ? 'renewed' : 'opened' }),
+  )
+  relay.addEventListener('reservation:ended', () => total.inc({ type: 'closed' }))
+  relay.addEventListener('reservation:refused', ({ detail }) => rejected.inc({ reason: detail.reason }))
+}
+
+function countCircuits(relay: MetricsSource, registry: Registry): void {
+  const total = counter(registry, 'connections_total', 'Circuits opened and closed', 'type')
+  const rejected = counter(registry, 'connection_rejections_total', 'Refused circuits', 'reason')
+  const ended = counter(registry, 'connection_ends_total', 'Circuits that ended', 'reason')
+  const duration = new Histogram({
+    name: `${PREFIX}connection_duration_seconds`,
+    help: 'How long circuits lasted',
+    buckets: DURATION_BUCKETS,
+    registers: [registry],
+  })
+  relay.addEventListener('circuit:opened', () => total.inc({ type: 'opened' }))
+  relay.addEventListener('circuit:closed', ({ detail: { reason, durationMs } }) => {
+    total.inc({ type: 'closed' })
+    ended.inc({ reason })
+    duration.observe(durationMs / 1000)
+  })
+  relay.addEventListener('circuit:refused', ({ detail }) => rejected.inc({ reason: detail.reason }))
+}
+
+function countAnswers(relay: MetricsSource, registry: Registry): void {
+  const help = 'How requests were answered, by status of circuit-v2'
+  const byRequest = {
+    reserve: counter(registry, 'reservation_request_response_status_total', help, 'status'),
+    connect: counter(registry, 'connection_request_response_status_total', help, 'status'),
+    unknown: counter(registry, 'unknown_request_response_status_total', help, 'status'),
+  }
+  relay.addEventListener('request:answered', ({ detail: { request, status } }) =>
+    byRequest[request].inc({ status }),
+  )
+}
+
+function counter<Label extends string>(
+  registry: Registry,
+  name: string,
+  help: string,
+  label: Label,
+): Counter<Label> {
+  return new Counter({ name: PREFIX + name, help, labelNames: [label], registers: [registry] })
+}

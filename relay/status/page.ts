@@ -1,0 +1,159 @@
+/**
+ * The page for people: what `/status` says, as HTML. It is whole without scripts; the script fetches the page again and puts the new body in
+ * place of the old one. Nothing comes from elsewhere.
+ */
+
+import { createHash } from 'node:crypto'
+import { printDuration, printSize } from '../../src/config/quantities.ts'
+import type { Limits } from '../limits.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** How often the page looks again, in milliseconds. */
+const REFRESH_MS = 3000
+
+const STYLE = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 60rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; }
+dl div { border: 1px solid; border-radius: .5rem; padding: .5rem 1rem; }
+dd { margin: 0; font-size: 1.4rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+.table { overflow-x: auto; }
+table { border-collapse: collapse; min-width: 100%; }
+th, td { text-align: left; padding: .25rem 1rem .25rem 0; border-bottom: 1px solid; white-space: nowrap; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+`
+
+const SCRIPT = `
+setInterval(async () => {
+  try {
+    const response = await fetch('/', { cache: 'no-store' })
+    const { body } = new DOMParser().parseFromString(await response.text(), 'text/html')
+    if (response.ok) document.querySelector('main').replaceWith(body.querySelector('main'))
+    document.title = document.title.replace(/ \\(not answering\\)$/, '')
+  } catch {
+    if (!document.title.endsWith(')')) document.title += ' (not answering)'
+  }
+}, ${REFRESH_MS})
+`
+
+const hashOf = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
+
+/** What the page may do: run and show what is in it, and fetch itself. */
+export const PAGE_POLICY = [
+  "default-src 'none'",
+  `style-src ${hashOf(STYLE)}`,
+  `script-src ${hashOf(SCRIPT)}`,
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+/** Writes the page. */
+export function renderPage(snapshot: Snapshot): string {
+  const { peerId, isDraining, version } = snapshot
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>throughnat relay ${escapeHtml(peerId.slice(-6))}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<h1>throughnat relay: ${isDraining ? 'draining' : 'ready'}</h1>
+<p>${isDraining ? 'It takes no new reservations and circuits, and stops when its circuits have ended.' : 'Peers are reached through'}</p>
+${isDraining ? '' : list(snapshot.addrs)}
+${figures(snapshot)}
+${peersTable(snapshot)}
+${reservationsTable(snapshot)}
+${limitsTable(snapshot)}
+<p>Version ${escapeHtml(version)}, up since ${escapeHtml(snapshot.startedAt)}. For machines: <a href="/status">/status</a>, <a href="/metrics">/metrics</a>.</p>
+</main>
+<script>${SCRIPT}</script>
+</body>
+</html>
+`
+}
+
+function figures({ reservations, circuits, connections, bytesTransferred, limits }: Snapshot): string {
+  const { toInitiator, toResponder } = bytesTransferred
+  const rows: Array<[string, string]> = [
+    ['Reservations', `${reservations.count} of ${limits.maxReservations}`],
+    ['Circuits', `${circuits} of ${limits.maxCircuits}`],
+    ['Connections', `${connections} of ${limits.maxConnections}`],
+    ['Carried', roughSize(toInitiator + toResponder)],
+  ]
+  const items = rows.map(([term, value]) => `<div><dt>${term}</dt><dd>${escapeHtml(value)}</dd></div>`)
+  return `<dl>${items.join('')}</dl>`
+}
+
+function peersTable({ peers }: Snapshot): string {
+  const head = ['Peer', 'Circuits', 'From it', 'To it', 'Refused']
+  const rows = peers.map(it => [
+    it.peerId,
+    it.circuits,
+    roughSize(it.bytesIn),
+    roughSize(it.bytesOut),
+    it.refusals,
+  ])
+  return table('Peers whose circuits carried most', head, rows)
+}
+
+function reservationsTable({ reservations }: Snapshot): string {
+  const rows = reservations.newest.map(it => [it.peerId, it.remoteAddr, it.expiresAt])
+  return table('Newest reservations', ['Peer', 'From', 'Until'], rows)
+}
+
+function limitsTable({ limits }: Snapshot): string {
+  const entries = Object.entries(limits) as Array<[keyof Limits, number | 'unlimited']>
+  const rows = entries.map(([name, limit]) => [
+    wordsOf(name),
+    typeof limit === 'string' ? limit : printLimit(name, limit),
+  ])
+  return table('Limits', ['Limit', 'Value'], rows)
+}
+
+function printLimit(name: keyof Limits, limit: number): string {
+  if (name.endsWith('Ms')) return printDuration(limit)
+  if (name.endsWith('BytesPerSecond')) return `${printSize(limit)}/s`
+  return name.endsWith('Bytes') ? printSize(limit) : String(limit)
+}
+
+/** `maxCircuitsPerPeer` is `max circuits per peer`; the unit is with the value. */
+function wordsOf(name: string): string {
+  return name.replace(/Ms$|Bytes$/, '').replace(/[A-Z]/g, capital => ` ${capital.toLowerCase()}`)
+}
+
+function table(
+  title: string,
+  head: readonly string[],
+  rows: ReadonlyArray<readonly (string | number)[]>,
+): string {
+  if (rows.length === 0) return ''
+  const cells = (row: readonly (string | number)[]): string =>
+    row.map((cell, i) => `<td${i > 0 ? ' class="number"' : ''}>${escapeHtml(String(cell))}</td>`).join('')
+  return `<h2>${title}</h2>
+<div class="table" tabindex="0" role="region" aria-label="${title}"><table>
+<thead><tr>${head.map(cell => `<th scope="col">${cell}</th>`).join('')}</tr></thead>
+<tbody>${rows.map(row => `<tr>${cells(row)}</tr>`).join('')}</tbody>
+</table></div>`
+}
+
+function list(items: readonly string[]): string {
+  return `<ul>${items.map(item => `<li><code>${escapeHtml(item)}</code></li>`).join('')}</ul>`
+}
+
+/** For people: three digits are enough. */
+function roughSize(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
+  const amount = bytes / 1024 ** power
+  return `${power === 0 || amount >= 100 ? amount.toFixed(0) : amount.toFixed(1)} ${units[power]}`
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
+}

@@ -1,0 +1,74 @@
+/** What each peer has had of the relay, for whoever wants to know who uses it most. */
+
+import type { PeerId } from '@libp2p/interface'
+import type { TypedEventTarget } from 'main-event'
+import type { CircuitClosed, RelayEvents } from '../events.ts'
+
+/** Peers that are remembered: those that did something last. A relay meets more in a year than it has memory for. */
+const MAX_PEERS = 10_000
+
+/** Sums of one peer since it was first remembered. */
+export interface PeerTotals {
+  readonly peerId: string
+  /** Grants and refreshes. */
+  reservations: number
+  /** Circuits that began or ended at the peer and are over. */
+  circuits: number
+  /** Reservations and circuits that it asked for and did not get. */
+  refusals: number
+  /** From the peer. */
+  bytesIn: number
+  /** To the peer. */
+  bytesOut: number
+}
+
+/** The totals of the peers of one relay, from its events. */
+export class PeersTotals {
+  /** The least recent first. */
+  readonly #totals = new Map<string, PeerTotals>()
+
+  constructor(relay: Pick<TypedEventTarget<RelayEvents>, 'addEventListener'>) {
+    relay.addEventListener('reservation:granted', ({ detail }) => this.#of(detail.peerId).reservations++)
+    relay.addEventListener('reservation:refused', ({ detail }) => this.#of(detail.peerId).refusals++)
+    relay.addEventListener('circuit:refused', ({ detail }) => this.#of(detail.initiator).refusals++)
+    relay.addEventListener('circuit:closed', ({ detail }) => this.#addCircuit(detail))
+  }
+
+  /** How many peers are remembered. */
+  get size(): number {
+    return this.#totals.size
+  }
+
+  /** Those whose circuits carried most, the first before the others. */
+  top(count: number): PeerTotals[] {
+    const bytesOf = ({ bytesIn, bytesOut }: PeerTotals): number => bytesIn + bytesOut
+    return [...this.#totals.values()].toSorted((one, other) => bytesOf(other) - bytesOf(one)).slice(0, count)
+  }
+
+  #addCircuit({ initiator, responder, bytesToResponder, bytesToInitiator }: CircuitClosed): void {
+    const [from, to] = [this.#of(initiator), this.#of(responder)]
+    from.circuits++
+    from.bytesIn += bytesToResponder
+    from.bytesOut += bytesToInitiator
+    if (from !== to) to.circuits++
+    to.bytesIn += bytesToInitiator
+    to.bytesOut += bytesToResponder
+  }
+
+  #of(peer: PeerId): PeerTotals {
+    const peerId = peer.toString()
+    const totals = this.#totals.get(peerId) ?? {
+      peerId,
+      reservations: 0,
+      circuits: 0,
+      refusals: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+    }
+    this.#totals.delete(peerId)
+    this.#totals.set(peerId, totals)
+    const [oldest] = this.#totals.keys()
+    if (this.#totals.size > MAX_PEERS && oldest !== undefined) this.#totals.delete(oldest)
+    return totals
+  }
+}

@@ -1,0 +1,60 @@
+/** How a relay is at one moment, as `/status` and the page tell it. */
+
+import { version } from '../../src/version.ts'
+import type { Limits } from '../limits.ts'
+import type { Relay } from '../relay.ts'
+import type { PeersTotals, PeerTotals } from './peer-totals.ts'
+
+/** Reservations and peers that are listed; the counts are of all. */
+const MAX_LISTED = 100
+
+/** The answer to `/status`. */
+export interface Snapshot {
+  version: string
+  peerId: string
+  addrs: string[]
+  startedAt: string
+  uptimeSeconds: number
+  isDraining: boolean
+  connections: number
+  reservations: { count: number; newest: Array<{ peerId: string; remoteAddr: string; expiresAt: string }> }
+  circuits: number
+  bytesTransferred: { toResponder: number; toInitiator: number }
+  /** Numbers, and the word `unlimited`. */
+  limits: Record<keyof Limits, number | 'unlimited'>
+  /** Whose circuits carried most, of those that are over. */
+  peers: PeerTotals[]
+}
+
+/** Looks at a relay. */
+export function takeSnapshot(relay: Relay, totals: PeersTotals, startedAt: Date): Snapshot {
+  const limits = Object.entries(relay.limits).map(([name, limit]) => [
+    name,
+    Number.isFinite(limit) ? limit : 'unlimited',
+  ])
+  return {
+    version,
+    peerId: relay.peerId.toString(),
+    addrs: relay.addrs.map(String),
+    startedAt: startedAt.toISOString(),
+    uptimeSeconds: Math.floor((Date.now() - startedAt.getTime()) / 1000),
+    isDraining: relay.isDraining,
+    connections: relay.connections,
+    reservations: { count: relay.reservations.size, newest: newestReservations(relay) },
+    circuits: relay.circuits,
+    bytesTransferred: { ...relay.bytesTransferred },
+    limits: Object.fromEntries(limits) as Snapshot['limits'],
+    peers: totals.top(MAX_LISTED),
+  }
+}
+
+function newestReservations({ reservations }: Relay): Snapshot['reservations']['newest'] {
+  return [...reservations]
+    .slice(-MAX_LISTED)
+    .reverse()
+    .map(({ peerId, remoteAddr, expiresAt }) => ({
+      peerId: peerId.toString(),
+      remoteAddr: remoteAddr.toString(),
+      expiresAt: new Date(expiresAt).toISOString(),
+    }))
+}

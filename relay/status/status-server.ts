@@ -1,0 +1,167 @@
+/**
+ * Tells over HTTP how the relay is: `/healthz`, `/readyz`, `/metrics`, `/status`, and `/` for people. It tells who uses the relay, so it belongs on
+ * loopback, or on a network of the operator's; it changes nothing.
+ */
+
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { isIP } from 'node:net'
+import { ListenError } from '../../src/errors.ts'
+import { createMetrics } from './metrics.ts'
+import { PAGE_POLICY, renderPage } from './page.ts'
+import { PeersTotals } from './peer-totals.ts'
+import { takeSnapshot } from './snapshot.ts'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { HostPort } from '../../src/config/addresses.ts'
+import type { Relay } from '../relay.ts'
+import { printHostPort } from '../../src/config/addresses.ts'
+
+/** Connections at once: a browser, a few monitors. */
+const MAX_CONNECTIONS = 64
+
+/** Time for a request, and for the next one over the same connection, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 5_000
+
+/** Longest head of a request, in bytes. */
+const MAX_HEAD_BYTES = 8 * 1024
+
+const HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+}
+
+/** A status server that listens. */
+export interface StatusServer {
+  readonly url: string
+  /** Closes all connections at once. */
+  stop(): void
+}
+
+/** An answer; without a type it is plain text. */
+interface Answer {
+  status: number
+  body: string
+  type?: string
+  headers?: Record<string, string>
+}
+
+type Route = () => Answer | Promise<Answer>
+
+/**
+ * Starts to answer.
+ *
+ * @throws {ListenError} if the address cannot be listened on
+ */
+export async function startStatusServer(relay: Relay, at: HostPort): Promise<StatusServer> {
+  const routes = routesOf(relay)
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 5,
+    },
+    (request, response) => void respond(routes, at.host, request, response),
+  )
+  server.maxConnections = MAX_CONNECTIONS
+  await listen(server, at)
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://${printHostPort({ host: at.host, port })}`,
+    stop: () => {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+async function listen(server: Server, { host, port }: HostPort): Promise<void> {
+  try {
+    server.listen(port, host)
+    await once(server, 'listening')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new ListenError([printHostPort({ host, port })], `for the status server: ${code ?? message}`, {
+      cause: error,
+    })
+  }
+}
+
+function routesOf(relay: Relay): ReadonlyMap<string, Route> {
+  const [metrics, totals, startedAt] = [createMetrics(relay), new PeersTotals(relay), new Date()]
+  const isReady = (): boolean => relay.libp2p.status === 'started' && !relay.isDraining
+  return new Map<string, Route>([
+    ['/healthz', () => ({ status: 200, body: 'ok\n' })],
+    ['/readyz', () => (isReady() ? { status: 200, body: 'ready\n' } : { status: 503, body: 'draining\n' })],
+    ['/metrics', async () => ({ status: 200, body: await metrics.metrics(), type: metrics.contentType })],
+    [
+      '/status',
+      () => ({
+        status: 200,
+        body: `${JSON.stringify(takeSnapshot(relay, totals, startedAt), undefined, 2)}\n`,
+        type: 'application/json',
+      }),
+    ],
+    [
+      '/',
+      () => ({
+        status: 200,
+        body: renderPage(takeSnapshot(relay, totals, startedAt)),
+        type: 'text/html; charset=utf-8',
+        headers: { 'content-security-policy': PAGE_POLICY },
+      }),
+    ],
+  ])
+}
+
+async function respond(
+  routes: ReadonlyMap<string, Route>,
+  host: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  let answer: Answer
+  try {
+    answer = await answerTo(routes, host, request)
+  } catch {
+    answer = { status: 500, body: 'something went wrong here\n' }
+  }
+  const { status, body, type = 'text/plain; charset=utf-8', headers } = answer
+  response.writeHead(status, {
+    ...HEADERS,
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    // what was sent along is not read
+    ...(request.headers['content-length'] === undefined ? {} : { connection: 'close' }),
+    ...headers,
+  })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+async function answerTo(
+  routes: ReadonlyMap<string, Route>,
+  host: string,
+  { method, url, headers }: IncomingMessage,
+): Promise<Answer> {
+  if (!isOurName(headers.host, host)) return { status: 421, body: 'this name is not that of the relay\n' }
+  if (method !== 'GET' && method !== 'HEAD') {
+    return { status: 405, body: 'it can be read, and not changed\n', headers: { allow: 'GET, HEAD' } }
+  }
+  const [path = ''] = (url ?? '').split('?', 1)
+  const route = routes.get(path)
+  if (route !== undefined) return await route()
+  return { status: 404, body: `there are ${[...routes.keys()].join(', ')}\n` }
+}
+
+/**
+ * Whether a request is meant for this server. A page from elsewhere can make a name of its own lead here ("DNS rebinding"), and would then be
+ * let to read what it says; it cannot make its name one of these.
+ */
+function isOurName(header: string | undefined, host: string): boolean {
+  const name = (header ?? '').replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1')
+  return isIP(name) !== 0 || name === 'localhost' || name === host
+}
