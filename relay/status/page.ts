@@ -4,7 +4,9 @@
  */
 
 import { createHash } from 'node:crypto'
-import { printDuration, printSize } from '../../src/config/quantities.ts'
+import { printValue } from '../../src/config/kind.ts'
+import { nameOptions } from '../../src/config/options.ts'
+import { limitOptions } from '../limit-options.ts'
 import type { Limits } from '../limits.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -21,7 +23,7 @@ dd { margin: 0; font-size: 1.4rem; font-variant-numeric: tabular-nums; overflow-
 .table { overflow-x: auto; }
 table { border-collapse: collapse; min-width: 100%; }
 th, td { text-align: left; padding: .25rem 1rem .25rem 0; border-bottom: 1px solid; white-space: nowrap; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
 `
 
 const SCRIPT = `
@@ -107,24 +109,15 @@ function reservationsTable({ reservations }: Snapshot): string {
   return table('Newest reservations', ['Peer', 'From', 'Until'], rows)
 }
 
+/** By the names and in the units of the options. */
 function limitsTable({ limits }: Snapshot): string {
-  const entries = Object.entries(limits) as Array<[keyof Limits, number | 'unlimited']>
-  const rows = entries.map(([name, limit]) => [
-    wordsOf(name),
-    typeof limit === 'string' ? limit : printLimit(name, limit),
-  ])
+  const rows = nameOptions(limitOptions)
+    .filter(({ key }) => key in limits)
+    .map(({ key, name, kind }) => {
+      const limit = limits[key as keyof Limits]
+      return [name, limit === 'unlimited' ? limit : printValue(kind, limit)]
+    })
   return table('Limits', ['Limit', 'Value'], rows)
-}
-
-function printLimit(name: keyof Limits, limit: number): string {
-  if (name.endsWith('Ms')) return printDuration(limit)
-  if (name.endsWith('BytesPerSecond')) return `${printSize(limit)}/s`
-  return name.endsWith('Bytes') ? printSize(limit) : String(limit)
-}
-
-/** `maxCircuitsPerPeer` is `max circuits per peer`; the unit is with the value. */
-function wordsOf(name: string): string {
-  return name.replace(/Ms$|Bytes$/, '').replace(/[A-Z]/g, capital => ` ${capital.toLowerCase()}`)
 }
 
 function table(
@@ -137,7 +130,7 @@ function table(
     row.map((cell, i) => `<td${i > 0 ? ' class="number"' : ''}>${escapeHtml(String(cell))}</td>`).join('')
   return `<h2>${title}</h2>
 <div class="table" tabindex="0" role="region" aria-label="${title}"><table>
-<thead><tr>${head.map(cell => `<th scope="col">${cell}</th>`).join('')}</tr></thead>
+<thead><tr>${head.map((cell, i) => `<th scope="col"${i > 0 ? ' class="number"' : ''}>${cell}</th>`).join('')}</tr></thead>
 <tbody>${rows.map(row => `<tr>${cells(row)}</tr>`).join('')}</tbody>
 </table></div>`
 }

@@ -1,5 +1,6 @@
 /** How a relay is at one moment, as `/status` and the page tell it. */
 
+import { CODE_P2P } from '@multiformats/multiaddr'
 import { version } from '../../src/version.ts'
 import type { Limits } from '../limits.ts'
 import type { Relay } from '../relay.ts'
@@ -54,7 +55,7 @@ function newestReservations({ reservations }: Relay): Snapshot['reservations']['
     .reverse()
     .map(({ peerId, remoteAddr, expiresAt }) => ({
       peerId: peerId.toString(),
-      remoteAddr: remoteAddr.toString(),
+      remoteAddr: remoteAddr.decapsulateCode(CODE_P2P).toString(),
       expiresAt: new Date(expiresAt).toISOString(),
     }))
 }
