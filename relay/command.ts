@@ -7,6 +7,7 @@ import { admissionOptions, admissionRulesOf } from './admission/options.ts'
 import { ConfiguredAdmission } from './admission/configured-admission.ts'
 import { startStatus, statusOptions } from './status/options.ts'
 import { createRelay, relayDefaults } from './relay.ts'
+import { quietLogger } from '../src/quiet-logger.ts'
 import type { Command } from '../src/cli/command.ts'
 import type { Output } from '../src/cli/output.ts'
 import type { Resolved } from '../src/config/options.ts'
@@ -122,7 +123,9 @@ type Config = Resolved<typeof relayOptions>
 
 function initOf(config: Config, admission: ConfiguredAdmission): RelayInit {
   const { listen, announce, ...rest } = config
-  return { ...rest, listen: listen.map(String), announce: announce.map(String), admission }
+  const logger = quietLogger()
+  const addrs = { listen: listen.map(String), announce: announce.map(String) }
+  return { ...rest, ...addrs, admission, ...(logger === undefined ? {} : { logger }) }
 }
 
 const OPEN_NOTE =

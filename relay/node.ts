@@ -3,9 +3,11 @@
 import { tls } from '@libp2p/tls'
 import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
+import { longestDurationMs } from '../src/config/quantities.ts'
 import { commonOptions } from '../src/node.ts'
 import { coalescingTcp } from './coalescing-tcp.ts'
 import { KEEP_ALIVE_MS } from './keep-alive.ts'
+import { ConnectionList } from './connection-list.ts'
 import { DepartedPeers } from './departed-peers.ts'
 import { Gatekeeper } from './gatekeeper.ts'
 import { circuitRelayHop } from './hop/hop-service.ts'
@@ -50,7 +52,8 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
     // peers identify the relay; it has no need to know what they can do
     identify: { runOnConnectionOpen: false },
     yamux: {
-      enableKeepAlive: false,
+      // once, at the beginning: by the round trip that it measures, windows grow. Then the kernel asks, see KEEP_ALIVE_MS
+      keepAliveInterval: longestDurationMs,
       maxInboundStreams: streamsPerConnection,
       maxOutboundStreams: streamsPerConnection,
     },
@@ -81,6 +84,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
     services: {
       ...common.services,
       publicAddresses: components => new PublicAddresses(components),
+      connectionList: components => new ConnectionList(components),
       departedPeers: components => new DepartedPeers(components),
       webSocketBounds: components => new WebSocketBounds(components, limits.maxConnections),
       relay: circuitRelayHop({

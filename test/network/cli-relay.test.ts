@@ -119,7 +119,7 @@ describe('a relay that was killed', () => {
     it(`by ${signal} has its identity and its configuration again`, LIMIT, async t => {
       const dataDir = await directory(t)
       const config = join(dataDir, 'relay.yaml')
-      const text = 'listen: [/ip4/127.0.0.1/tcp/0]\nprofile: public\n'
+      const text = 'listen: [/ip4/127.0.0.1/tcp/0]\nprofile: public\ndrain: 500ms\n'
       await writeFile(config, text)
       const { relay, addr } = await start(t, '--data-dir', dataDir, '--config', config)
       const key = await readFile(join(dataDir, 'identity.key'))

@@ -16,7 +16,7 @@ import { multiaddrConnectionPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
-import type { Libp2p, MultiaddrConnection, PeerId, Transport, Upgrader } from '@libp2p/interface'
+import type { Connection, Libp2p, MultiaddrConnection, PeerId, Transport, Upgrader } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { Libp2pOptions } from 'libp2p'
 import type { EventEmitter } from 'node:events'
@@ -131,6 +131,24 @@ describe('relay/relay.ts', () => {
     const { node, components } = await create(t, { addresses: LISTEN })
     components.transportManager.getAddrs = () => [multiaddr('/ip4/11.0.0.1/tcp/4001')]
     assert.deepEqual(node.getMultiaddrs(), [])
+  })
+})
+
+describe('relay/connection-list.ts', () => {
+  it('exists because libp2p copies the list of connections once for each peer', async t => {
+    const { components } = await create(t, {})
+    const map = components.connectionManager.getConnectionsMap()
+    let copies = 0
+    // `concat` asks each array whether it is to be taken apart
+    const connections = new Proxy([] as Connection[], {
+      get: (target, key, receiver) => {
+        if (key === Symbol.isConcatSpreadable) copies++
+        return Reflect.get(target, key, receiver) as unknown
+      },
+    })
+    map.values = () => [connections, connections, connections].values() as ReturnType<typeof map.values>
+    components.connectionManager.getConnections()
+    assert.equal(copies, 3)
   })
 })
 
