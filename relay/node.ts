@@ -8,9 +8,9 @@ import { commonOptions } from '../src/node.ts'
 import { coalescingTcp } from './coalescing-tcp.ts'
 import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { ConnectionList } from './connection-list.ts'
-import { DepartedPeers } from './departed-peers.ts'
 import { Gatekeeper } from './gatekeeper.ts'
 import { circuitRelayHop } from './hop/hop-service.ts'
+import { PeerNotes } from './peer-notes.ts'
 import { PublicAddresses } from './public-addresses.ts'
 import { WebSocketBounds } from './web-socket-bounds.ts'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
@@ -85,7 +85,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       ...common.services,
       publicAddresses: components => new PublicAddresses(components),
       connectionList: components => new ConnectionList(components),
-      departedPeers: components => new DepartedPeers(components),
+      peerNotes: components => new PeerNotes(components),
       webSocketBounds: components => new WebSocketBounds(components, limits.maxConnections),
       relay: circuitRelayHop({
         limits,
