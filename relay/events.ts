@@ -107,7 +107,10 @@ export interface RequestAnswered {
   peerId: PeerId
   /** What was asked for; `unknown` where that could not be read. */
   request: 'reserve' | 'connect' | 'unknown'
-  /** The status of circuit-v2 that went back, by name, or `TIMED_OUT`: the request did not come within its time. */
+  /**
+   * The status of circuit-v2 that went back, by name, or `TIMED_OUT`: the request did not come within its time, or
+   * `GONE`: its sender went away before it came.
+   */
   status: string
 }
 

@@ -7,6 +7,7 @@ import { UnsupportedProtocolError } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import { readFile } from 'node:fs/promises'
 import { InvalidConfigError } from './errors.ts'
+import { messageBounds } from './message-bounds.ts'
 import type { AbortOptions, Connection, Stream } from '@libp2p/interface'
 
 export const RELAY_TOKEN_PROTOCOL = '/throughnat/relay-token/1.0.0'
@@ -35,7 +36,7 @@ export async function presentToken(
     throw error
   }
   try {
-    const messages = lpStream(stream, { maxDataLength: 1 })
+    const messages = lpStream(stream, messageBounds(1))
     await messages.write(Buffer.from(token), options)
     const answer = await messages.read(options)
     await stream.close(options)
@@ -59,7 +60,7 @@ export async function receiveToken(
   options: AbortOptions,
 ): Promise<boolean> {
   try {
-    const messages = lpStream(stream, { maxDataLength: MAX_TOKEN_BYTES })
+    const messages = lpStream(stream, messageBounds(MAX_TOKEN_BYTES))
     const token = await messages.read(options)
     const isAccepted = isKnown(token.subarray())
     await messages.write(Uint8Array.of(isAccepted ? ACCEPTED : REFUSED), options)

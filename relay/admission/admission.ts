@@ -28,6 +28,15 @@ export interface Admission {
   mayConnect(visitor: Visitor, target: PeerId, options: AbortOptions): Verdict | Promise<Verdict>
 }
 
+/** Asks one question; what goes wrong in answering it has denied. */
+export async function decide(question: () => Verdict | Promise<Verdict>): Promise<Verdict> {
+  try {
+    return await question()
+  } catch (error) {
+    return { deniedBy: `the answer failed: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
 /** Lets everybody do everything that the limits allow. */
 export const openAdmission: Admission = {
   mayReserve: () => undefined,

@@ -4,11 +4,13 @@ import { RELAY_V2_STOP_CODEC } from '@libp2p/circuit-relay-v2'
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import { pbStream } from '@libp2p/utils'
 import * as Digest from 'multiformats/hashes/digest'
+import { messageBounds } from '../../src/message-bounds.ts'
+import { decide } from '../admission/admission.ts'
 import { Circuit } from './circuit.ts'
 import { CircuitSlots } from './circuit-slots.ts'
 import { directConnectionTo, isDirect } from './direct.ts'
 import { limitMessageOf } from './limit-message.ts'
-import { messageBounds, Status, StopMessage, StopType } from './messages.ts'
+import { MAX_MESSAGE_BYTES, Status, StopMessage, StopType } from './messages.ts'
 import { Rates } from './rates.ts'
 import { RequestRates } from './request-rates.ts'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
@@ -111,7 +113,7 @@ export class CircuitRequests {
     if (this.#context.isDraining) return { reason: 'draining' }
     if (!this.#requestRates.allow(remoteAddr)) return { reason: 'too-often' }
     const visitor = { peerId: initiator, remoteAddr, connection }
-    const verdict = await admission.mayConnect(visitor, responder, { signal })
+    const verdict = await decide(() => admission.mayConnect(visitor, responder, { signal }))
     if (verdict !== undefined) return { reason: 'denied', rule: verdict.deniedBy }
     return reservations.has(responder) ? undefined : { reason: 'no-reservation' }
   }
@@ -148,7 +150,7 @@ export class CircuitRequests {
         // its circuits are counted before
         maxOutboundStreams: Infinity,
       })
-      const messages = pbStream(stream, { ...messageBounds })
+      const messages = pbStream(stream, messageBounds(MAX_MESSAGE_BYTES))
       const peer = { id: initiator.toMultihash().bytes, addrs: [] }
       const limit = limitMessageOf(this.#context.limits)
       const call: StopMessage = { type: StopType.CONNECT, peer, ...(limit === undefined ? {} : { limit }) }

@@ -6,11 +6,15 @@
  */
 
 import { ConnectionClosedError, StreamResetError } from '@libp2p/interface'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { StreamIntake } from '../../src/stream-intake.ts'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { CircuitEnd } from '../events.ts'
 import type { TokenBucket } from './token-bucket.ts'
+
+/** The most that passes at once where there are rates, in bytes: a message of Noise. */
+const SLICE_BYTES = 64 * 1024
 
 /** What a circuit is made of. */
 export interface CircuitInit {
@@ -113,6 +117,10 @@ class Direction {
   bytes = 0
   /** The source has said its last, and the destination has been told. */
   hasEnded = false
+  /** What came in and may not leave yet, where there are rates. */
+  readonly #waiting = new Uint8ArrayList()
+  #hasEndWaiting = false
+  #isReleased = false
   /** The remote said that it has sent everything. A stream whose connection went away looks closed, too. */
   #hasSourceEnd = false
 
@@ -136,6 +144,7 @@ class Direction {
 
   /** Takes all listeners and timers away. */
   release(): void {
+    this.#isReleased = true
     clearTimeout(this.#timer)
     const { source, destination } = this.#init
     source.removeEventListener('message', this.#onMessage)
@@ -146,28 +155,40 @@ class Direction {
   }
 
   #onMessage = ({ data }: StreamMessageEvent): void => {
-    const { destination, maxBytes, onCut } = this.#init
-    this.bytes += data.byteLength
-    if (this.bytes > maxBytes) {
-      this.bytes = maxBytes
-      return onCut('data-limit')
-    }
-    try {
-      if (!destination.send(data)) this.#intake.hold()
-    } catch (error) {
-      return onCut('reset', error as Error)
-    }
-    this.#wait(data.byteLength)
+    const { buckets, maxBytes, onCut } = this.#init
+    if (this.bytes + this.#waiting.byteLength + data.byteLength > maxBytes) return onCut('data-limit')
+    if (buckets.length === 0) return this.#pass(data)
+    // a stream that was held has up to a window to tell at once
+    this.#waiting.append(data)
+    this.#passSlices()
   }
 
-  /** Reads no more until every bucket has been paid for these bytes. */
-  #wait(bytes: number): void {
-    const { buckets } = this.#init
-    if (buckets.length === 0) return
-    const waitMs = Math.max(...buckets.map(bucket => bucket.take(bytes)))
+  #pass(data: Uint8Array | Uint8ArrayList): void {
+    this.bytes += data.byteLength
+    try {
+      if (!this.#init.destination.send(data)) this.#intake.hold()
+    } catch (error) {
+      this.#init.onCut('reset', error as Error)
+    }
+  }
+
+  /** Passes on what waits as far as the buckets allow; whoever takes more than is in them waits until that is paid. */
+  #passSlices(): void {
+    const { destination } = this.#init
+    while (this.#waiting.byteLength > 0 && this.#timer === undefined && !destination.writableNeedsDrain) {
+      const slice = this.#waiting.sublist(0, Math.min(SLICE_BYTES, this.#waiting.byteLength))
+      this.#waiting.consume(slice.byteLength)
+      this.#pass(slice)
+      if (this.#isReleased) return
+      this.#payFor(slice.byteLength)
+    }
+    if (this.#waiting.byteLength > 0 || this.#timer !== undefined) this.#intake.hold()
+    else if (this.#hasEndWaiting) this.#onEnd()
+  }
+
+  #payFor(bytes: number): void {
+    const waitMs = Math.max(...this.#init.buckets.map(bucket => bucket.take(bytes)))
     if (waitMs <= 0) return
-    this.#intake.hold()
-    clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#continue()
@@ -175,7 +196,9 @@ class Direction {
   }
 
   #continue(): void {
-    if (this.#timer === undefined && !this.#init.destination.writableNeedsDrain) this.#intake.release()
+    this.#passSlices()
+    const isFree = this.#waiting.byteLength === 0 && this.#timer === undefined
+    if (isFree && !this.#init.destination.writableNeedsDrain) this.#intake.release()
   }
 
   #onDrain = (): void => {
@@ -193,6 +216,8 @@ class Direction {
     // 'end' also precedes the 'close' of a stream that was reset, whose unread bytes are lost.
     const isCut = source.status === 'aborted' || source.status === 'reset'
     if (!this.#hasSourceEnd || isCut || this.hasEnded) return
+    this.#hasEndWaiting = this.#waiting.byteLength > 0
+    if (this.#hasEndWaiting) return
     destination.close().then(this.#onDestinationClosed, (error: unknown) => {
       // p-event rejects with the 'close' event itself where the stream closed before it was flushed.
       const cause = error instanceof Error ? error : new ConnectionClosedError('The circuit lost one side')

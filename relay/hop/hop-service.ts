@@ -8,15 +8,17 @@
  * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
  */
 
+import { setImmediate } from 'node:timers/promises'
 import { RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay-v2'
 import { pbStream } from '@libp2p/utils'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
+import { messageBounds } from '../../src/message-bounds.ts'
 import { openAdmission } from '../admission/admission.ts'
 import { limitsOf } from '../limits.ts'
 import { CircuitRequests } from './circuit-requests.ts'
 import { directConnectionTo } from './direct.ts'
-import { HopMessage, HopType, messageBounds, Status } from './messages.ts'
+import { HopMessage, HopType, MAX_MESSAGE_BYTES, Status } from './messages.ts'
 import { ReservationRequests } from './reservation-requests.ts'
 import { Reservations } from './reservations.ts'
 import type { AbortOptions, Connection, Startable, Stream } from '@libp2p/interface'
@@ -141,6 +143,13 @@ class Hop implements HopService, Startable {
     this.#isStarted = true
   }
 
+  /** The connections are still open: their end would pass for the end of what the circuits carry. */
+  async beforeStop(): Promise<void> {
+    this.#circuitRequests.stop()
+    // what was written in this turn leaves at its end (src/transport/coalesced-writes.ts)
+    await setImmediate()
+  }
+
   async stop(): Promise<void> {
     this.#isStarted = false
     const { components, reservations } = this.#context
@@ -165,7 +174,10 @@ class Hop implements HopService, Startable {
     const onClose = (): void => gone.abort(new Error('The peer went away'))
     stream.addEventListener('close', onClose, { once: true })
     try {
-      await this.#handle(stream, connection, AbortSignal.any([timeout, gone.signal]))
+      const isCircuit = await this.#handle(stream, connection, AbortSignal.any([timeout, gone.signal]))
+      // whoever has its answer and keeps the stream open all the same does not keep it for longer than the request may take
+      if (!isCircuit)
+        timeout.addEventListener('abort', () => stream.abort(timeout.reason as Error), { once: true })
     } catch (error) {
       stream.abort(error as Error)
     } finally {
@@ -173,8 +185,9 @@ class Hop implements HopService, Startable {
     }
   }
 
-  async #handle(stream: Stream, connection: Connection, signal: AbortSignal): Promise<void> {
-    const messages = pbStream(stream, { ...messageBounds })
+  /** Resolves with whether a circuit has taken the stream over. */
+  async #handle(stream: Stream, connection: Connection, signal: AbortSignal): Promise<boolean> {
+    const messages = pbStream(stream, messageBounds(MAX_MESSAGE_BYTES))
     const peerId = connection.remotePeer
     let request: RequestAnswered['request'] = 'unknown'
     const report = (status: string): void => {
@@ -189,11 +202,13 @@ class Hop implements HopService, Startable {
       message = await messages.read(HopMessage, { signal })
     } catch (error) {
       if (signal.aborted) {
-        report('TIMED_OUT')
+        report(stream.status === 'open' ? 'TIMED_OUT' : 'GONE')
         throw error
       }
+      // not reset: go-yamux would throw the answer away
       await answer({ status: Status.MALFORMED_MESSAGE })
-      throw error
+      await stream.close({ signal })
+      return false
     }
     const hopRequest = { message, connection, signal, answer, takeStream: () => messages.unwrap() }
     if (message.type === HopType.RESERVE) {
@@ -201,11 +216,12 @@ class Hop implements HopService, Startable {
       await this.#reservationRequests.handle(hopRequest)
     } else if (message.type === HopType.CONNECT) {
       request = 'connect'
-      if (await this.#circuitRequests.handle(hopRequest)) return
+      if (await this.#circuitRequests.handle(hopRequest)) return true
     } else {
       await answer({ status: Status.UNEXPECTED_MESSAGE })
     }
     await stream.close({ signal })
+    return false
   }
 }
 

@@ -7,13 +7,7 @@
 import { bytes, messageType, nested, repeated, uint32, uint64 } from './protobuf.ts'
 
 /** Largest message in bytes, as in go-libp2p (`maxMessageSize` of p2p/protocol/circuitv2/relay/relay.go). */
-const MAX_MESSAGE_BYTES = 4096
-
-/** What a stream may hold that nobody has read yet, while a request is answered: a message, and the first bytes of a hasty peer. */
-const MAX_UNREAD_BYTES = 64 * 1024
-
-/** How streams are read as long as they carry messages. */
-export const messageBounds = { maxDataLength: MAX_MESSAGE_BYTES, maxBufferSize: MAX_UNREAD_BYTES } as const
+export const MAX_MESSAGE_BYTES = 4096
 
 /** How a request ended. */
 export const Status = {

@@ -2,6 +2,7 @@
 
 import { isPrivate } from '@libp2p/utils'
 import { Circuit as CircuitAddr } from '@multiformats/multiaddr-matcher'
+import { decide } from '../admission/admission.ts'
 import { RequestRates } from './request-rates.ts'
 import { isDirect } from './direct.ts'
 import { limitMessageOf } from './limit-message.ts'
@@ -37,7 +38,7 @@ export class ReservationRequests {
     if (!isDirect(connection)) return await this.#refuse(request, 'over-circuit')
     if (this.#context.isDraining) return await this.#refuse(request, 'draining')
     if (!this.#rates.allow(remoteAddr)) return await this.#refuse(request, 'too-often')
-    const verdict = await admission.mayReserve({ peerId, remoteAddr, connection }, { signal })
+    const verdict = await decide(() => admission.mayReserve({ peerId, remoteAddr, connection }, { signal }))
     if (verdict !== undefined) return await this.#refuse(request, 'denied', verdict.deniedBy)
     // the close of a connection ends a reservation, and one that is gone already does not close again
     if (connection.status !== 'open') return

@@ -12,7 +12,7 @@ import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import { transportSymbol } from '@libp2p/interface'
-import { multiaddrConnectionPair } from '@libp2p/utils'
+import { lpStream, multiaddrConnectionPair, streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
@@ -131,6 +131,16 @@ describe('relay/relay.ts', () => {
     const { node, components } = await create(t, { addresses: LISTEN })
     components.transportManager.getAddrs = () => [multiaddr('/ip4/11.0.0.1/tcp/4001')]
     assert.deepEqual(node.getMultiaddrs(), [])
+  })
+})
+
+describe('src/message-bounds.ts', () => {
+  it('exists because lpStream reads a length that does not end', async () => {
+    const [near, far] = await streamPair()
+    const messages = lpStream(far, { maxDataLength: 4096 })
+    near.send(Buffer.alloc(64, 0x80))
+    const reading = messages.read({ signal: AbortSignal.timeout(500) })
+    await assert.rejects(reading, { name: 'TimeoutError' }, 'two bytes tell 4096; it waits for more than 64')
   })
 })
 
