@@ -1,5 +1,6 @@
 /** Turns connections away before they cost anything: those of a network that has as many as it may, or makes them too fast. */
 
+import { guard } from '../src/negotiation-guard.ts'
 import { RequestRates } from './hop/request-rates.ts'
 import { Tally } from './hop/tally.ts'
 import { networkOf } from './network.ts'
@@ -21,6 +22,7 @@ export class Gatekeeper implements ConnectionGater {
     const { key } = networkOf(connection.remoteAddr)
     if (this.#networks.count(key) >= this.#maxPerNetwork) return true
     if (!this.#rates.allow(connection.remoteAddr)) return true
+    guard(connection)
     this.#networks.add(key)
     connection.addEventListener('close', () => this.#networks.remove(key), { once: true })
     return false

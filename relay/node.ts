@@ -4,6 +4,7 @@ import { tls } from '@libp2p/tls'
 import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
 import { longestDurationMs } from '../src/config/quantities.ts'
+import { guardedEncrypter } from '../src/negotiation-guard.ts'
 import { commonOptions } from '../src/node.ts'
 import { coalescingTcp } from './coalescing-tcp.ts'
 import { KEEP_ALIVE_MS } from './keep-alive.ts'
@@ -62,7 +63,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
     ...common,
     start: false,
     // a peer that prefers TLS costs the relay, and itself, less for each byte
-    connectionEncrypters: [...(common.connectionEncrypters ?? []), tls()],
+    connectionEncrypters: [...(common.connectionEncrypters ?? []), guardedEncrypter(tls())],
     addresses: { listen: [...listen], announce: [...announce] },
     // the kernel tells which connections are dead, for next to nothing: to ping each of 10,000 peers every 10 s takes a core
     connectionMonitor: { enabled: false },

@@ -5,6 +5,7 @@
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
+import { guardedEncrypter, guardedMuxer } from './negotiation-guard.ts'
 import { nativeNoise } from './native-noise.ts'
 import { version } from './version.ts'
 import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
@@ -45,13 +46,15 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
     privateKey: init.privateKey,
     ...(init.logger === undefined ? {} : { logger: init.logger }),
     nodeInfo: { name: 'throughnat', version },
-    connectionEncrypters: [nativeNoise()],
+    connectionEncrypters: [guardedEncrypter(nativeNoise())],
     streamMuxers: [
-      yamux({
-        maxEarlyStreams: MAX_EARLY_STREAMS,
-        streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES },
-        ...init.yamux,
-      }),
+      guardedMuxer(
+        yamux({
+          maxEarlyStreams: MAX_EARLY_STREAMS,
+          streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES },
+          ...init.yamux,
+        }),
+      ),
     ],
     services: { identify: identify(init.identify), ping: ping() },
   }

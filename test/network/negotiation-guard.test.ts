@@ -1,0 +1,97 @@
+/** A length without an end, wherever a protocol is negotiated: on a socket, on an encrypted connection, on a stream. */
+
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
+import { describe, it } from 'node:test'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { assertCarries, connectCircuit, startPlain, startRelay } from './circuit-stage.ts'
+import type { Connection, ConnectionEncrypter, StreamMuxer } from '@libp2p/interface'
+import type { TestContext } from 'node:test'
+import type { Relay } from '../../relay/index.ts'
+
+const LIMIT = { timeout: 30_000 }
+
+/** Long enough to keep a processor busy for seconds, were it read. */
+const ENDLESS = Buffer.alloc(200_000, 0x80)
+
+/** A circuit between innocents goes on carrying data; the relay answers within a moment. */
+async function assertServes(t: TestContext, relay: Relay): Promise<void> {
+  const [initiator, responder] = [await startPlain(t, relay), await startPlain(t, relay)]
+  const { circuit } = await connectCircuit(initiator, responder, relay)
+  await assertCarries(circuit)
+}
+
+describe('a length without an end ends', { concurrency: 4 }, () => {
+  for (const [what, start] of [
+    ['at once', ''],
+    ['after the header', '\x13/multistream/1.0.0\n'],
+  ] as const)
+    it(`the socket where it comes before encryption, ${what}`, LIMIT, async t => {
+      const relay = await startRelay(t)
+      const port = Number(/\/tcp\/(\d+)/.exec(String(relay.addrs[0]))?.[1])
+      const socket = net.connect(port, '127.0.0.1')
+      t.after(() => socket.destroy())
+      socket.on('error', () => {})
+      socket.resume().write(start)
+      socket.write(ENDLESS)
+      // by a reset, of which `once` would make an error
+      await new Promise(resolve => socket.once('close', resolve))
+      await assertServes(t, relay)
+    })
+
+  for (const [name, encrypter] of [
+    ['Noise', noise],
+    ['TLS', tls],
+  ] as const)
+    it(`the connection where it comes before multiplexing, over ${name}`, LIMIT, async t => {
+      const relay = await startRelay(t)
+      const create = encrypter() as (components: never) => ConnectionEncrypter
+      const closed = Promise.withResolvers<void>()
+      const hostile = (components: never): ConnectionEncrypter => {
+        const inner = create(components)
+        const secure = inner.secureOutbound.bind(inner)
+        inner.secureOutbound = async (connection, options) => {
+          const secured = await secure(connection, { ...options, skipStreamMuxerNegotiation: true })
+          secured.connection.send(ENDLESS)
+          connection.addEventListener('close', () => closed.resolve())
+          return secured
+        }
+        return inner
+      }
+      const node = await createLibp2p({
+        transports: [tcp()],
+        connectionEncrypters: [hostile as ReturnType<typeof noise>],
+        streamMuxers: [yamux()],
+      })
+      t.after(() => node.stop())
+      const dialled = node.dial(multiaddr(String(relay.addrs[0]))).catch(() => {})
+      await closed.promise
+      await dialled
+      await assertServes(t, relay)
+    })
+
+  it('the stream where it comes on one', LIMIT, async t => {
+    const relay = await startRelay(t)
+    const node = await createLibp2p({
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+    })
+    t.after(() => node.stop())
+    const connection = (await node.dial(multiaddr(String(relay.addrs[0])))) as Connection & {
+      muxer: StreamMuxer
+    }
+    const stream = await connection.muxer.createStream()
+    const reset = once(stream, 'close', { signal: AbortSignal.timeout(5_000) })
+    stream.send(ENDLESS)
+    await reset
+    assert.equal(connection.status, 'open')
+    await assertServes(t, relay)
+  })
+})
