@@ -22,7 +22,9 @@ export function serve(actions: Actions): void {
 
 async function answer(actions: Actions, { id, action, args }: Request): Promise<void> {
   try {
-    const result = await actions[action]?.(args)
+    const act = actions[action]
+    if (act === undefined) throw new TypeError(`${action} is no action of this program`)
+    const result = await act(args)
     process.send?.({ id, result })
   } catch (error) {
     process.send?.({ id, error: (error as Error).stack ?? String(error) })

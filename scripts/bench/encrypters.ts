@@ -1,0 +1,15 @@
+/** How the connections between a peer and the relay are encrypted. */
+
+import { tls } from '@libp2p/tls'
+import { nativeNoise } from '../../src/native-noise.ts'
+import type { Libp2pOptions } from 'libp2p'
+
+/** The encrypters by name. */
+export type EncrypterName = 'noise' | 'tls'
+
+/** In the order in which they are asked for. */
+export function encryptersOf(
+  names: readonly EncrypterName[],
+): NonNullable<Libp2pOptions['connectionEncrypters']> {
+  return names.map(name => (name === 'tls' ? tls() : nativeNoise()))
+}
