@@ -10,6 +10,7 @@
 
 import { setImmediate } from 'node:timers/promises'
 import { RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay-v2'
+import { TimeoutError } from '@libp2p/interface'
 import { pbStream } from '@libp2p/utils'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
@@ -169,19 +170,27 @@ class Hop implements HopService, Startable {
   }
 
   #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
-    const gone = new AbortController()
-    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
-    const onClose = (): void => gone.abort(new Error('The peer went away'))
+    const ended = new AbortController()
+    let isAnswered = false
+    const timer = setTimeout(() => {
+      const error = new TimeoutError(`The request took longer than ${REQUEST_TIMEOUT_MS / 1000} s`)
+      ended.abort(error)
+      // whoever has its answer and keeps the stream open all the same does not keep it for longer than the request may take
+      if (isAnswered) stream.abort(error)
+    }, REQUEST_TIMEOUT_MS)
+    const onClose = (): void => {
+      clearTimeout(timer)
+      ended.abort(new Error('The peer went away'))
+    }
     stream.addEventListener('close', onClose, { once: true })
     try {
-      const isCircuit = await this.#handle(stream, connection, AbortSignal.any([timeout, gone.signal]))
-      // whoever has its answer and keeps the stream open all the same does not keep it for longer than the request may take
-      if (!isCircuit)
-        timeout.addEventListener('abort', () => stream.abort(timeout.reason as Error), { once: true })
+      const isCircuit = await this.#handle(stream, connection, ended.signal)
+      isAnswered = !isCircuit
+      if (isAnswered) return
+      clearTimeout(timer)
+      stream.removeEventListener('close', onClose)
     } catch (error) {
       stream.abort(error as Error)
-    } finally {
-      stream.removeEventListener('close', onClose)
     }
   }
 
@@ -202,7 +211,7 @@ class Hop implements HopService, Startable {
       message = await messages.read(HopMessage, { signal })
     } catch (error) {
       if (signal.aborted) {
-        report(stream.status === 'open' ? 'TIMED_OUT' : 'GONE')
+        report(signal.reason instanceof TimeoutError ? 'TIMED_OUT' : 'GONE')
         throw error
       }
       // not reset: go-yamux would throw the answer away

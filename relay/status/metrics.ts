@@ -1,6 +1,8 @@
 /**
- * What a relay does, for Prometheus. Names and labels are those of go-libp2p (p2p/protocol/circuitv2/relay/metrics.go), so that its dashboards
- * fit, and a few more of the same kind.
+ * What a relay does, for Prometheus. Names are those of go-libp2p (p2p/protocol/circuitv2/relay/metrics.go), and a few more of the same kind.
+ *
+ * The values of `type` are the same too. Those of `status` and `reason` say more here: each status by its name, where go-libp2p has ok,
+ * rejected and error, and each reason of {@link RelayEvents}; bytes are told by direction.
  */
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
@@ -76,6 +78,7 @@ function addBytes(relay: MetricsSource, registry: Registry): void {
 function countReservations(relay: MetricsSource, registry: Registry): void {
   const total = counter(registry, 'reservations_total', 'Reservations opened, renewed and closed', 'type')
   const rejected = counter(registry, 'reservation_rejections_total', 'Refused reservations', 'reason')
+  for (const type of ['opened', 'renewed', 'closed']) total.inc({ type }, 0)
   relay.addEventListener('reservation:granted', ({ detail }) =>
     total.inc({ type: detail.isRefresh ? 'renewed' : 'opened' }),
   )
@@ -93,6 +96,7 @@ function countCircuits(relay: MetricsSource, registry: Registry): void {
     buckets: DURATION_BUCKETS,
     registers: [registry],
   })
+  for (const type of ['opened', 'closed']) total.inc({ type }, 0)
   relay.addEventListener('circuit:opened', () => total.inc({ type: 'opened' }))
   relay.addEventListener('circuit:closed', ({ detail: { reason, durationMs } }) => {
     total.inc({ type: 'closed' })

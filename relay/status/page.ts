@@ -1,6 +1,6 @@
 /**
- * The page for people: what `/status` says, as HTML. It is whole without scripts; the script fetches the page again and puts the new body in
- * place of the old one. Nothing comes from elsewhere.
+ * The page for people: what `/status` says, as HTML. It is whole without scripts; the script fetches the page again and takes over what has
+ * changed. Nothing comes from elsewhere.
  */
 
 import { createHash } from 'node:crypto'
@@ -16,6 +16,7 @@ const REFRESH_MS = 3000
 const STYLE = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 60rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
+#stale { margin: 0; font-weight: bold; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; }
 dl div { border: 1px solid; border-radius: .5rem; padding: .5rem 1rem; }
@@ -26,15 +27,31 @@ th, td { text-align: left; padding: .25rem 1rem .25rem 0; border-bottom: 1px sol
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
 `
 
+/** Only what differs is replaced, so that focus, selection and the scrolling of tables survive. */
 const SCRIPT = `
+const update = (old, fresh) => {
+  if (old.isEqualNode(fresh)) return
+  const [were, are] = [[...old.childNodes], [...fresh.childNodes]]
+  if (old.nodeName !== fresh.nodeName || were.length === 0 || were.length !== are.length) old.replaceWith(fresh)
+  else were.forEach((node, i) => update(node, are[i]))
+}
+const { title } = document
+const tell = problem => {
+  const stale = document.querySelector('#stale')
+  if (stale.textContent !== problem) stale.textContent = problem
+  document.title = problem === '' ? title : title + ' (not answering)'
+}
+let seenAt = new Date()
 setInterval(async () => {
   try {
-    const response = await fetch('/', { cache: 'no-store' })
-    const { body } = new DOMParser().parseFromString(await response.text(), 'text/html')
-    if (response.ok) document.querySelector('main').replaceWith(body.querySelector('main'))
-    document.title = document.title.replace(/ \\(not answering\\)$/, '')
+    const response = await fetch('/', { cache: 'no-store', signal: AbortSignal.timeout(${REFRESH_MS}) })
+    if (!response.ok) throw new Error(response.statusText)
+    const page = new DOMParser().parseFromString(await response.text(), 'text/html')
+    update(document.querySelector('main'), page.querySelector('main'))
+    seenAt = new Date()
+    tell('')
   } catch {
-    if (!document.title.endsWith(')')) document.title += ' (not answering)'
+    tell('The relay does not answer. This is how it was at ' + seenAt.toLocaleTimeString() + '.')
   }
 }, ${REFRESH_MS})
 `
@@ -64,6 +81,7 @@ export function renderPage(snapshot: Snapshot): string {
 <style>${STYLE}</style>
 </head>
 <body>
+<p id="stale" role="status"></p>
 <main>
 <h1>throughnat relay: ${isDraining ? 'draining' : 'ready'}</h1>
 <p>${isDraining ? 'It takes no new reservations and circuits, and stops when its circuits have ended.' : 'Peers are reached through'}</p>

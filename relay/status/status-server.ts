@@ -6,6 +6,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { isIP } from 'node:net'
+import { printHostPort } from '../../src/config/addresses.ts'
 import { ListenError } from '../../src/errors.ts'
 import { createMetrics } from './metrics.ts'
 import { PAGE_POLICY, renderPage } from './page.ts'
@@ -15,12 +16,11 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { HostPort } from '../../src/config/addresses.ts'
 import type { Relay } from '../relay.ts'
-import { printHostPort } from '../../src/config/addresses.ts'
 
 /** Connections at once: a browser, a few monitors. */
 const MAX_CONNECTIONS = 64
 
-/** Time for a request, and for the next one over the same connection, in milliseconds. */
+/** Time for a request, in milliseconds; twice as much for its answer to be taken. */
 const REQUEST_TIMEOUT_MS = 5_000
 
 /** Longest head of a request, in bytes. */
@@ -68,6 +68,10 @@ export async function startStatusServer(relay: Relay, at: HostPort): Promise<Sta
     (request, response) => void respond(routes, at.host, request, response),
   )
   server.maxConnections = MAX_CONNECTIONS
+  // of requests sent in one go all would be answered at once, in the relay's time, and the answers held until they are taken
+  server.maxRequestsPerSocket = 1
+  // the other timeouts end with the request: whoever did not read its answer would keep the connection
+  server.timeout = 2 * REQUEST_TIMEOUT_MS
   await listen(server, at)
   const { port } = server.address() as AddressInfo
   return {
@@ -135,8 +139,8 @@ async function respond(
     ...HEADERS,
     'content-type': type,
     'content-length': Buffer.byteLength(body),
-    // what was sent along is not read
-    ...(request.headers['content-length'] === undefined ? {} : { connection: 'close' }),
+    // what was sent along is not read, and Node says `close` by itself without closing
+    connection: 'close',
     ...headers,
   })
   response.end(request.method === 'HEAD' ? undefined : body)
@@ -162,6 +166,9 @@ async function answerTo(
  * let to read what it says; it cannot make its name one of these.
  */
 function isOurName(header: string | undefined, host: string): boolean {
-  const name = (header ?? '').replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1')
-  return isIP(name) !== 0 || name === 'localhost' || name === host
+  const name = (header ?? '')
+    .toLowerCase()
+    .replace(/:\d*$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+  return isIP(name) !== 0 || name === 'localhost' || name === host.toLowerCase()
 }

@@ -1,6 +1,7 @@
 /** What a relay tells over HTTP: that it works, what it does, and nothing to those who have no business there. */
 
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
@@ -60,7 +61,11 @@ describe('the metrics', () => {
     assert.deepEqual(await metric(status, 'status'), { '': 1 })
     assert.deepEqual(await metric(status, 'reservations'), { '': 2 })
     assert.deepEqual(await metric(status, 'circuits'), { '': 0 })
-    assert.deepEqual(await metric(status, 'reservations_total'), { 'type="opened"': 2 })
+    assert.deepEqual(await metric(status, 'reservations_total'), {
+      'type="opened"': 2,
+      'type="renewed"': 0,
+      'type="closed"': 0,
+    })
     assert.deepEqual(await metric(status, 'reservation_rejections_total'), { 'reason="full"': 1 })
     assert.deepEqual(await metric(status, 'reservation_request_response_status_total'), {
       'status="OK"': 2,
@@ -135,6 +140,12 @@ describe('/healthz and /readyz', () => {
     assert.deepEqual(await codes(), [200, 503])
     assert.deepEqual(await metric(status, 'status'), { '': 0 })
   })
+
+  it('tell that it takes no more when it is stopped', LIMIT, async t => {
+    const { relay, status } = await startBoth(t)
+    await relay.stop()
+    assert.equal((await fetch(`${status.url}/readyz`)).status, 503)
+  })
 })
 
 describe('the page', () => {
@@ -150,6 +161,21 @@ describe('the page', () => {
     const policy = response.headers.get('content-security-policy') ?? ''
     assert.match(policy, /default-src 'none'/)
     assert.doesNotMatch(policy, /unsafe/)
+  })
+
+  it('may run and show what is in it', LIMIT, async t => {
+    const { status } = await startBoth(t)
+    const response = await fetch(`${status.url}/`)
+    const policy = response.headers.get('content-security-policy') ?? ''
+    const parts = [...(await response.text()).matchAll(/<(style|script)>(.*?)<\/\1>/gs)]
+    assert.deepEqual(
+      parts.map(([, name]) => name),
+      ['style', 'script'],
+    )
+    for (const [, name = '', text = ''] of parts) {
+      const hash = createHash('sha256').update(text).digest('base64')
+      assert.ok(policy.includes(`${name}-src 'sha256-${hash}'`), policy)
+    }
   })
 
   it('shows what comes from elsewhere as text', LIMIT, async t => {
@@ -174,7 +200,7 @@ describe('a request', () => {
       assert.equal((await ask(status, options)).statusCode, code)
     })
 
-  for (const host of ['localhost:1', '127.0.0.1:1', '[::1]:1', '192.0.2.1'])
+  for (const host of ['localhost:1', 'LocalHost:1', '127.0.0.1:1', '[::1]:1', '192.0.2.1'])
     it(`by the name ${host} is answered`, LIMIT, async t => {
       const { status } = await startBoth(t)
       assert.equal((await ask(status, { headers: { host } })).statusCode, 200)
@@ -189,6 +215,49 @@ describe('a request', () => {
     socket.on('data', (chunk: Buffer) => received.push(chunk))
     await once(socket, 'close', { signal: AbortSignal.timeout(20_000) })
     assert.match(Buffer.concat(received).toString(), /^HTTP\/1\.1 408 /)
+  })
+
+  it('is the only one of its connection', LIMIT, async t => {
+    const { status } = await startBoth(t)
+    const socket = net.connect(Number(new URL(status.url).port), '127.0.0.1')
+    t.after(() => socket.destroy())
+    socket.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(100))
+    const received: Buffer[] = []
+    socket.on('data', (chunk: Buffer) => received.push(chunk))
+    await once(socket, 'close', { signal: AbortSignal.timeout(4_000) })
+    const text = Buffer.concat(received).toString()
+    assert.equal(text.match(/^# TYPE libp2p_relaysvc_status /gm)?.length, 1)
+  })
+
+  it('that would change something is told what can be asked', LIMIT, async t => {
+    const { status } = await startBoth(t)
+    assert.equal((await ask(status, { method: 'DELETE' })).headers.allow, 'GET, HEAD')
+  })
+})
+
+describe('the status server', () => {
+  it('closes all connections when it is stopped', LIMIT, async t => {
+    const { status } = await startBoth(t)
+    const socket = net.connect(Number(new URL(status.url).port), '127.0.0.1')
+    socket.write('GET /healthz HTTP/1.1\r\n')
+    await once(socket, 'connect', { signal: AbortSignal.timeout(10_000) })
+    // whoever came later has been served, so the server has taken the socket
+    assert.equal((await fetch(`${status.url}/healthz`)).status, 200)
+    const closed = once(socket, 'close', { signal: AbortSignal.timeout(2_000) })
+    status.stop()
+    await closed
+    await assert.rejects(fetch(`${status.url}/healthz`))
+  })
+
+  it('names the address where another program listens', LIMIT, async t => {
+    const { relay, status } = await startBoth(t)
+    const { host: at, port } = new URL(status.url)
+    await assert.rejects(startStatusServer(relay, { host: '127.0.0.1', port: Number(port) }), error => {
+      const { name, addrs, message } = error as Error & { addrs: string[] }
+      assert.deepEqual([name, addrs], ['ListenError', [at]])
+      assert.match(message, /EADDRINUSE/)
+      return true
+    })
   })
 })
 
