@@ -52,9 +52,16 @@ const relayOptions = {
     kind: 'path',
     optional: true,
     placeholder: 'FILE',
+    example: './fullchain.pem',
     doc: 'The certificate for /tls/ws addresses, in PEM, followed by those that it was issued by',
   },
-  tlsKey: { kind: 'path', optional: true, placeholder: 'FILE', doc: "The certificate's key, in PEM" },
+  tlsKey: {
+    kind: 'path',
+    optional: true,
+    placeholder: 'FILE',
+    example: './privkey.pem',
+    doc: "The certificate's key, in PEM",
+  },
   dataDir: {
     kind: 'path',
     default: '~/.local/share/throughnat-relay',

@@ -15,6 +15,7 @@ export const relayTokenFile = {
   kind: 'path',
   optional: true,
   placeholder: 'FILE',
+  example: './token',
   doc: 'The file that holds the token which the relays ask for; only those of --relay are shown it',
 } as const
 

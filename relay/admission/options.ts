@@ -38,6 +38,7 @@ export const admissionOptions = {
     kind: 'path',
     optional: true,
     placeholder: 'FILE',
+    example: './tokens',
     doc: 'Tokens, one a line; who shows one (throughnat --relay-token-file) is let in, and others are not',
   },
   tokenFor: {
