@@ -238,6 +238,20 @@ describe('a relay begins', () => {
   })
 })
 
+describe('the connections of a relay', () => {
+  it('are those that are open, of each peer', LIMIT, async t => {
+    const relay = await startRelay(t)
+    const [one, two] = [await startPlain(t, relay), await startPlain(t, relay)]
+    const peers = (): string[] => relay.libp2p.getConnections().map(({ remotePeer }) => String(remotePeer))
+    assert.deepEqual(peers().toSorted(), [one, two].map(({ peerId }) => String(peerId)).toSorted())
+    assert.equal(relay.connections, 2)
+    const ended = next(relay, 'reservation:ended')
+    await one.stop()
+    await ended
+    assert.deepEqual(peers(), [String(two.peerId)])
+  })
+})
+
 describe('a relay that is stopped', () => {
   it('frees its port and disconnects its peers, and can be stopped again', LIMIT, async t => {
     const relay = await startRelay(t)
