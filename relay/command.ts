@@ -150,7 +150,10 @@ async function drain(relay: Relay, drainMs: number, output: Output): Promise<voi
   const circuits = relay.circuits
   const human = `Draining: no new reservations and circuits; those that are open (${circuits}) have ${drainMs / 1000} s to finish`
   output.event('relay:draining', { circuits, drainMs }, human)
-  await relay.drain({ signal: AbortSignal.timeout(drainMs) }).catch(() => {})
+  const time = AbortSignal.timeout(drainMs)
+  await relay.drain({ signal: time }).catch(error => {
+    if (!time.aborted) throw error
+  })
 }
 
 function report<Name extends keyof PrintedEvents>(relay: Relay, output: Output, name: Name): void {

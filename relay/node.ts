@@ -62,7 +62,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   return createLibp2p({
     ...common,
     start: false,
-    // a peer that prefers TLS costs the relay, and itself, less for each byte
+    // for peers that have no Noise, or prefer TLS; a byte costs the relay as much with either (docs/benchmarks.md)
     connectionEncrypters: [...(common.connectionEncrypters ?? []), guardedEncrypter(tls())],
     addresses: { listen: [...listen], announce: [...announce] },
     // the kernel tells which connections are dead, for next to nothing: to ping each of 10,000 peers every 10 s takes a core

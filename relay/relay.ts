@@ -11,6 +11,7 @@ import { InvalidConfigError } from '../src/errors.ts'
 import { ephemeralIdentity, loadIdentity } from '../src/identity.ts'
 import { startNode } from '../src/node.ts'
 import { Certificate } from './certificate.ts'
+import { DEFAULT_TTL_MS } from './hop/hop-service.ts'
 import { limitsOf } from './limits.ts'
 import { createNode } from './node.ts'
 import type { AbortOptions, ComponentLogger, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
@@ -98,7 +99,7 @@ export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
 /** The values that hold where {@link RelayInit} is silent. */
 export const relayDefaults = {
   listen: ['/ip4/0.0.0.0/tcp/4001', '/ip6/::/tcp/4001'],
-  reservationTtlMs: 3_600_000,
+  reservationTtlMs: DEFAULT_TTL_MS,
 } as const
 
 /**
@@ -107,6 +108,7 @@ export const relayDefaults = {
  * @throws {IdentityError} if the identity in `dataDir` cannot be used
  * @throws {ListenError} if an address cannot be listened on
  * @throws {CertificateError} if the certificate cannot be used
+ * @throws {InvalidConfigError} if `/tls/ws` is to be listened on without a certificate, or there is half of one
  */
 export async function createRelay(init: RelayInit = {}, options: AbortOptions = {}): Promise<Relay> {
   const privateKey = init.privateKey ?? (await identityOf(init))

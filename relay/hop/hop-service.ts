@@ -41,6 +41,9 @@ const REQUEST_TIMEOUT_MS = 30_000
  */
 const PENDING_REQUESTS = 32
 
+/** How long a reservation lasts, in milliseconds: go-libp2p's `ReservationTTL`. */
+export const DEFAULT_TTL_MS = 3_600_000
+
 /** Options of {@link circuitRelayHop}. */
 export interface HopInit {
   /** @default those of the profile `private` */
@@ -80,8 +83,6 @@ export interface HopService {
 export function circuitRelayHop(init: HopInit = {}): (components: HopComponents) => HopService {
   return components => new Hop(components, init)
 }
-
-const DEFAULT_TTL_MS = 3_600_000
 
 class Hop implements HopService, Startable {
   readonly [Symbol.toStringTag] = 'throughnat-hop'

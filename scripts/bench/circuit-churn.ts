@@ -9,9 +9,10 @@ import { tcp } from '@libp2p/tcp'
 import { pbStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { HopMessage, HopType, Status, StopMessage, StopType } from '../../relay/hop/messages.ts'
+import { HopType, Status, StopMessage, StopType } from '../../relay/hop/messages.ts'
 import { ephemeralIdentity } from '../../src/identity.ts'
 import { commonOptions } from '../../src/node.ts'
+import { requestOf } from './hop-request.ts'
 import { serve } from './serve.ts'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 
@@ -35,7 +36,7 @@ async function churnPair(relayAddr: string, circuits: number): Promise<void> {
   const [initiator, responder] = [await startNode(), await startNode()]
   await responder.handle(RELAY_V2_STOP_CODEC, echo)
   const reservation = await (await responder.dial(multiaddr(relayAddr))).newStream(RELAY_V2_HOP_CODEC)
-  await request(reservation, { type: HopType.RESERVE })
+  await requestOf(reservation, { type: HopType.RESERVE })
   await reservation.close()
   const connection = await initiator.dial(multiaddr(relayAddr))
   const id = responder.peerId.toMultihash().bytes
@@ -45,7 +46,7 @@ async function churnPair(relayAddr: string, circuits: number): Promise<void> {
 
 async function useCircuit(connection: Connection, id: Uint8Array): Promise<void> {
   const stream = await connection.newStream(RELAY_V2_HOP_CODEC)
-  const circuit = await request(stream, { type: HopType.CONNECT, peer: { id, addrs: [] } })
+  const circuit = await requestOf(stream, { type: HopType.CONNECT, peer: { id, addrs: [] } })
   const ended = once(circuit, 'remoteCloseWrite')
   let bytes = 0
   circuit.addEventListener('message', ({ data }) => {
@@ -63,14 +64,6 @@ async function startNode(): Promise<Libp2p> {
     transports: [tcp()],
     connectionMonitor: { enabled: false },
   })
-}
-
-async function request(stream: Stream, message: HopMessage): Promise<Stream> {
-  const messages = pbStream(stream)
-  await messages.write(message, HopMessage)
-  const { status } = await messages.read(HopMessage)
-  if (status !== Status.OK) throw new Error(`the relay answered ${status}`)
-  return messages.unwrap()
 }
 
 async function echo(stream: Stream): Promise<void> {

@@ -14,9 +14,10 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { pbStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { HopMessage, HopType, Status, StopMessage, StopType } from '../../relay/hop/messages.ts'
+import { HopType, Status, StopMessage, StopType } from '../../relay/hop/messages.ts'
 import { ephemeralIdentity } from '../../src/identity.ts'
 import { commonOptions } from '../../src/node.ts'
+import { requestOf } from './hop-request.ts'
 import { encryptersOf } from './encrypters.ts'
 import { startProfile, stopProfile } from './profile.ts'
 import { programOptions, serve } from './serve.ts'
@@ -149,15 +150,6 @@ async function startReceiver(relayAddr: string): Promise<Libp2p> {
   await requestOf(stream, { type: HopType.RESERVE })
   await stream.close()
   return node
-}
-
-/** Resolves with the stream that the circuit goes on over. */
-async function requestOf(stream: Stream, request: HopMessage): Promise<Stream> {
-  const messages = pbStream(stream)
-  await messages.write(request, HopMessage)
-  const { status } = await messages.read(HopMessage)
-  if (status !== Status.OK) throw new Error(`the relay answered ${status}`)
-  return messages.unwrap()
 }
 
 async function openCircuit(relayAddr: string, node: Libp2p, peer: string): Promise<Sink> {

@@ -191,8 +191,9 @@ describe('a token', { concurrency: 4 }, () => {
     await assert.rejects(dialer.connect(listener.peerId, within(10_000)), /PERMISSION_DENIED/)
   })
 
-  it('is welcome at a relay that asks for none', LIMIT, async t => {
-    const relay = await startRelay(t)
+  it('is welcome at a relay that asks for none, whether it could or not', LIMIT, async t => {
+    await startListener(t, await startRelay(t), { relayToken: TOKEN })
+    const { relay } = await startGuarded(t, {})
     await startListener(t, relay, { relayToken: TOKEN })
   })
 
