@@ -137,6 +137,6 @@ function readField(
   }
   if (wireType !== field.wireType) throw new TypeError(`the field ${name} has the wrong wire type`)
   const value = field.read(reader)
-  if (field.isRepeated) message[name] = [...((message[name] as unknown[] | undefined) ?? []), value]
+  if (field.isRepeated) ((message[name] ??= []) as unknown[]).push(value)
   else message[name] = value
 }
