@@ -6,7 +6,7 @@ import type { TypedEventTarget } from 'main-event'
 import type { Admission } from '../admission/admission.ts'
 import type { RelayEvents } from '../events.ts'
 import type { Limits } from '../limits.ts'
-import type { HopMessage } from './messages.ts'
+import type { HopMessage } from '../../src/circuit-relay/messages.ts'
 import type { Reservations } from './reservations.ts'
 
 /** What libp2p hands to the service. */

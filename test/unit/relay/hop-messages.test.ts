@@ -9,8 +9,8 @@ import { describe, it } from 'node:test'
 import { publicKeyFromProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { RecordEnvelope } from '@libp2p/peer-record'
-import { HopMessage, ReservationVoucher, Status, StopMessage } from '../../../relay/hop/messages.ts'
-import { sealVoucher } from '../../../relay/hop/voucher.ts'
+import { HopMessage, ReservationVoucher, Status, StopMessage } from '../../../src/circuit-relay/messages.ts'
+import { sealVoucher } from '../../../src/circuit-relay/voucher.ts'
 import { ephemeralIdentity } from '../../../src/identity.ts'
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'))

@@ -4,7 +4,7 @@
  * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md (protobuf at the end of it)
  */
 
-import { bytes, messageType, nested, repeated, uint32, uint64 } from './protobuf.ts'
+import { bytes, messageType, nested, repeated, uint32, uint64 } from '../protobuf.ts'
 
 /** Largest message in bytes, as in go-libp2p (`maxMessageSize` of p2p/protocol/circuitv2/relay/relay.go). */
 export const MAX_MESSAGE_BYTES = 4096
