@@ -1,39 +1,48 @@
 /**
  * A connection to a remote peer, whatever path it takes. It begins relayed or direct, becomes direct when a punch
- * succeeds, and new streams go over the best path there is; streams that are open stay where they are.
+ * succeeds, and new streams go over the best path there is; streams that are open stay where they are. When all paths are lost it
+ * is made again, until it is closed.
  */
 
 import { UnreachableError } from '../src/errors.ts'
+import { circuitLimitsOf, explainCuts } from './circuit-limits.ts'
 import { ping } from './ping.ts'
 import type { AbortOptions, NewStreamOptions, PeerId, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { HolePunchService } from '../src/holepunch/service.ts'
+import type { CircuitLimits } from './circuit-limits.ts'
 import type { Path } from './events.ts'
 import type { CurrentPath, Paths } from './paths.ts'
 
 /** A connection to a remote peer. */
 export interface PeerConnection {
   readonly remotePeer: PeerId
-  /** How new streams travel now. Throws `UnreachableError` when the peer is no longer connected. */
+  /** How new streams travel now. Throws `UnreachableError` while there is no path. */
   readonly path: Path
   /** The remote address of that path. */
   readonly remoteAddr: Multiaddr
+  /** What the relay still allows, on a relayed path; undefined where there is no bound, and on a direct one. */
+  readonly limits: CircuitLimits | undefined
   /**
    * Opens a stream for one of these protocols over the best path, connecting again if none is left.
    *
    * @throws {UnreachableError} if the peer cannot be reached any more
    * @throws `UnsupportedProtocolError` (libp2p) if the remote handles none of them
+   *
+   * A stream that a relay cuts for its limits fails with {@link CircuitLimitError}.
    */
   newStream(protocols: string | string[], options?: NewStreamOptions): Promise<Stream>
   /**
    * Resolves when the path is direct. Aborting `signal` ends the wait and not the upgrade.
    *
-   * @throws {HolePunchFailedError} with a `reason`, when the path stays relayed; it still carries data
+   * @throws {HolePunchFailedError} with a `reason`, when the path stays relayed; it still carries data, and is punched again
+   *   later: `path:changed` tells if that succeeds
+   * @throws {UnreachableError} if there is no path, and none can be made
    */
   direct(options?: AbortOptions): Promise<void>
   /** Measures the round trip over the best path, in milliseconds. Throws what the path failed with. */
   ping(options?: AbortOptions): Promise<Pong>
-  /** Closes all connections to the peer; open streams are ended. */
+  /** Closes all connections to the peer, and does not make them again until the next stream; open streams are ended. */
   close(options?: AbortOptions): Promise<void>
 }
 
@@ -48,18 +57,22 @@ export interface Pong {
 export interface ConnectionContext {
   paths: Paths
   punching: HolePunchService
-  /** Connects again. */
-  reconnect: (options: AbortOptions) => Promise<void>
+  /** Connects again where there is no path. */
+  connect: (options: AbortOptions) => Promise<void>
   disconnect: (options: AbortOptions) => Promise<void>
 }
 
 /** Makes the handle; the libp2p connections behind it come and go. */
 export function createConnection(remotePeer: PeerId, context: ConnectionContext): PeerConnection {
+  const { paths, punching, connect, disconnect } = context
   const current = (): CurrentPath => {
-    const path = context.paths.to(remotePeer)
-    if (path === undefined)
-      throw new UnreachableError(`${remotePeer} is not connected any more. Connect again.`)
+    const path = paths.to(remotePeer)
+    if (path === undefined) throw new UnreachableError(`${remotePeer} is not connected now. Try again.`)
     return path
+  }
+  const found = async (options: AbortOptions): Promise<CurrentPath> => {
+    await connect(options)
+    return current()
   }
   return {
     remotePeer,
@@ -69,19 +82,24 @@ export function createConnection(remotePeer: PeerId, context: ConnectionContext)
     get remoteAddr() {
       return current().connection.remoteAddr
     },
+    get limits() {
+      return circuitLimitsOf(current().connection)
+    },
     newStream: async (protocols, options = {}) => {
-      if (context.paths.to(remotePeer) === undefined) await context.reconnect(options)
+      const { connection } = await found(options)
       const wanted = Array.isArray(protocols) ? protocols : [protocols]
-      return current().connection.newStream(wanted, { ...options, runOnLimitedConnection: true })
+      const stream = await connection.newStream(wanted, { ...options, runOnLimitedConnection: true })
+      return explainCuts(stream, connection)
     },
     direct: async (options = {}) => {
-      await context.punching.direct(current().connection, options)
+      const { path, connection } = await found(options)
+      if (path === 'relayed') await punching.direct(connection, options)
     },
     ping: async (options = {}) => {
-      const { path, connection } = current()
+      const { path, connection } = await found(options)
       const rttMs = await ping(connection, options)
       return { rttMs, path, remoteAddr: connection.remoteAddr }
     },
-    close: async (options = {}) => context.disconnect(options),
+    close: async (options = {}) => disconnect(options),
   }
 }

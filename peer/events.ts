@@ -1,6 +1,8 @@
 /** What a peer reports: typed and few. The command line prints them, metrics are counted from them. */
 
 import type { HolePunchEvents } from '../src/holepunch/events.ts'
+import type { NetworkChange } from './network-watch.ts'
+import type { RelayListEvents } from './relay-list.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -18,7 +20,25 @@ export interface ReservationGranted {
 /** This peer cannot be reached through the relay any more. It asks again by itself. */
 export interface ReservationLost {
   relay: PeerId
-  reason: 'disconnected' | 'expired' | 'stopped'
+  /**
+   * - `disconnected`: the connection to the relay ended
+   * - `refused`: the relay did not give it more time
+   * - `removed`: the relay is no longer one of this peer's
+   * - `stopped`: this peer was stopped
+   */
+  reason: 'disconnected' | 'refused' | 'removed' | 'stopped'
+}
+
+/** How it stands with the reservation at one relay; `standby` while enough others hold one, `waiting` before the next try. */
+export type ReservationState = 'standby' | 'connecting' | 'reserving' | 'held' | 'waiting'
+
+/** One relay that this peer knows. */
+export interface RelayStatus {
+  relay: PeerId
+  addrs: readonly Multiaddr[]
+  state: ReservationState
+  /** When the reservation ends unless it is refreshed; undefined while there is none. */
+  expiresAt: Date | undefined
 }
 
 /** A relay could not be asked, or said no. It is asked again after a pause. */
@@ -37,10 +57,12 @@ export interface PathDetail {
 }
 
 /** The events of a peer. */
-export interface PeerEvents extends HolePunchEvents {
+export interface PeerEvents extends HolePunchEvents, RelayListEvents {
   'reservation:granted': CustomEvent<ReservationGranted>
   'reservation:lost': CustomEvent<ReservationLost>
   'reservation:failed': CustomEvent<ReservationFailed>
+  'relay:state': CustomEvent<{ relay: PeerId; state: ReservationState; previous: ReservationState }>
+  'network:changed': CustomEvent<{ change: NetworkChange }>
   'peer:connected': CustomEvent<PathDetail>
   'peer:disconnected': CustomEvent<{ peerId: PeerId }>
   'path:changed': CustomEvent<PathDetail>

@@ -2,8 +2,11 @@
 
 export { createPeer } from './peer.ts'
 export {
+  CircuitLimitError,
+  DataDirError,
   HolePunchFailedError,
   IdentityError,
+  InvalidConfigError,
   InvalidTargetError,
   ListenError,
   UnreachableError,
@@ -15,10 +18,14 @@ export type {
   Path,
   PathDetail,
   PeerEvents,
+  RelayStatus,
   ReservationFailed,
   ReservationGranted,
   ReservationLost,
+  ReservationState,
 } from './events.ts'
+export type { CircuitLimits } from './circuit-limits.ts'
+export type { NetworkChange } from './network-watch.ts'
 export type { HolePunchFailure } from '../src/errors.ts'
 export type {
   HolePunchAttempt,

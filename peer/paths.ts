@@ -3,8 +3,9 @@
  * as long as there are only circuits.
  */
 
-import { Circuit } from '@multiformats/multiaddr-matcher'
 import { proveConnection } from '../src/holepunch/proof.ts'
+import { isCircuit as isCircuitAddr, relayAddrOf } from './dialer.ts'
+import { relayIdOf } from './target.ts'
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { HolePunchService } from '../src/holepunch/service.ts'
@@ -16,24 +17,26 @@ export interface CurrentPath {
   connection: Connection
 }
 
+/** What paths need of their node. */
+export interface PathsInit {
+  events: TypedEventTarget<PeerEvents>
+  /** Relays are connected to and are no remote peers to anyone: they are kept out of the events. */
+  isInfrastructure: (peerId: PeerId) => boolean
+  /** The last path to a peer was lost, and neither side has closed it. */
+  onLost: (peerId: PeerId) => void
+}
+
 /** The paths of one node. */
 export class Paths {
   readonly #libp2p: Libp2p<{ dcutr: HolePunchService }>
-  readonly #events: TypedEventTarget<PeerEvents>
-  readonly #isInfrastructure: (peerId: PeerId) => boolean
+  readonly #init: PathsInit
   readonly #reported = new Map<string, PathDetail>()
   readonly #proved = new WeakSet<Connection>()
   readonly #listening = new AbortController()
 
-  /** Relays are connected to and are no remote peers to anyone: `isInfrastructure` keeps them out of the events. */
-  constructor(
-    libp2p: Libp2p<{ dcutr: HolePunchService }>,
-    events: TypedEventTarget<PeerEvents>,
-    isInfrastructure: (peerId: PeerId) => boolean,
-  ) {
+  constructor(libp2p: Libp2p<{ dcutr: HolePunchService }>, init: PathsInit) {
     this.#libp2p = libp2p
-    this.#events = events
-    this.#isInfrastructure = isInfrastructure
+    this.#init = init
     const options = { signal: this.#listening.signal }
     libp2p.addEventListener('connection:open', ({ detail }) => this.#onOpen(detail), options)
     libp2p.addEventListener('connection:close', ({ detail }) => this.#report(detail.remotePeer), options)
@@ -48,6 +51,18 @@ export class Paths {
     return circuit === undefined ? undefined : { path: 'relayed', connection: circuit }
   }
 
+  /** The circuits to a peer. */
+  circuitsTo(peerId: PeerId): Connection[] {
+    return this.#libp2p.getConnections(peerId).filter(it => isCircuit(it) && it.status === 'open')
+  }
+
+  /** All direct connections to remote peers. */
+  get direct(): Connection[] {
+    return this.#libp2p
+      .getConnections()
+      .filter(it => !isCircuit(it) && it.status === 'open' && !this.#init.isInfrastructure(it.remotePeer))
+  }
+
   /** Ends the events. */
   stop(): void {
     this.#listening.abort()
@@ -55,11 +70,28 @@ export class Paths {
 
   #onOpen(connection: Connection): void {
     const { remotePeer } = connection
+    connection.addEventListener('close', ({ error }) => this.#onClose(connection, error), { once: true })
     if (isCircuit(connection)) void this.#adopt(this.#libp2p.services.dcutr.direct(connection))
     else if (this.#libp2p.getConnections(remotePeer).some(isCircuit)) void this.#adopt(proved(connection))
     // there is nothing else that could be used
     else this.#proved.add(connection)
     this.#report(remotePeer)
+  }
+
+  /** A connection that failed was lost; so was a circuit whose relay is gone. What was closed on purpose has no error. */
+  #onClose(connection: Connection, error: Error | undefined): void {
+    const { remotePeer } = connection
+    if (this.#listening.signal.aborted || this.#init.isInfrastructure(remotePeer)) return
+    // the relay's connection may close a little later than what it carried
+    setImmediate(() => {
+      const isLost = error !== undefined || (isCircuit(connection) && !this.#isRelayThere(connection))
+      if (isLost && this.to(remotePeer) === undefined) this.#init.onLost(remotePeer)
+    })
+  }
+
+  #isRelayThere({ remoteAddr }: Connection): boolean {
+    const relay = relayIdOf(relayAddrOf(remoteAddr))
+    return this.#libp2p.getConnections(relay).some(it => it.status === 'open')
   }
 
   /** Uses a direct connection beside a circuit once it has proved itself; a failure is told by holepunch:failed. */
@@ -72,19 +104,19 @@ export class Paths {
   }
 
   #report(peerId: PeerId): void {
-    if (this.#isInfrastructure(peerId)) return
+    const { events, isInfrastructure } = this.#init
+    if (isInfrastructure(peerId)) return
     const key = peerId.toString()
     const before = this.#reported.get(key)
     const now = this.to(peerId)
     if (now === undefined) {
-      if (this.#reported.delete(key))
-        this.#events.safeDispatchEvent('peer:disconnected', { detail: { peerId } })
+      if (this.#reported.delete(key)) events.safeDispatchEvent('peer:disconnected', { detail: { peerId } })
       return
     }
     const detail = { peerId, path: now.path, remoteAddr: now.connection.remoteAddr }
     this.#reported.set(key, detail)
-    if (before === undefined) this.#events.safeDispatchEvent('peer:connected', { detail })
-    else if (before.path !== detail.path) this.#events.safeDispatchEvent('path:changed', { detail })
+    if (before === undefined) events.safeDispatchEvent('peer:connected', { detail })
+    else if (before.path !== detail.path) events.safeDispatchEvent('path:changed', { detail })
   }
 }
 
@@ -96,6 +128,6 @@ async function proved(connection: Connection): Promise<Connection> {
   return connection
 }
 
-function isCircuit(connection: Connection): boolean {
-  return Circuit.exactMatch(connection.remoteAddr)
+function isCircuit({ remoteAddr }: Connection): boolean {
+  return isCircuitAddr(remoteAddr)
 }

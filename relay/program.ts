@@ -7,7 +7,9 @@ import { relayCommand } from './command.ts'
 /** Options of `throughnat`: their variables may be in the environment too. A test holds them against that program. */
 export const PEER_OPTIONS = [
   'relay',
+  'relay-file',
   'relay-token-file',
+  'reservations',
   'port',
   'expose',
   'allow',

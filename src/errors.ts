@@ -43,6 +43,25 @@ export class IdentityError extends Error {
   }
 }
 
+/** Thrown when a data directory cannot be used: `in-use` by another process, or `unusable`. */
+export class DataDirError extends Error {
+  static override readonly name = 'DataDirError'
+  override readonly name = 'DataDirError'
+  readonly reason: 'in-use' | 'unusable'
+  readonly path: string
+
+  constructor(reason: DataDirError['reason'], path: string, problem: string, options?: ErrorOptions) {
+    super(
+      reason === 'in-use'
+        ? `Cannot use the data directory ${path}: another process is running with it. Stop that, or give this one its own.`
+        : `Cannot use the data directory ${path}: ${problem}. Check that this user may write there.`,
+      options,
+    )
+    this.reason = reason
+    this.path = path
+  }
+}
+
 /** Thrown when the certificate for WebSocket listeners cannot be used. */
 export class CertificateError extends Error {
   static override readonly name = 'CertificateError'
@@ -90,6 +109,28 @@ export class InvalidTargetError extends Error {
   }
 }
 
+/**
+ * What a stream failed with that was cut because its circuit had carried as much, or lasted as long, as the relay allows.
+ * New streams go over another circuit, or directly.
+ */
+export class CircuitLimitError extends Error {
+  static override readonly name = 'CircuitLimitError'
+  override readonly name = 'CircuitLimitError'
+  readonly limit: 'data' | 'duration'
+  /** The relay's peer id. */
+  readonly relay: string
+
+  constructor(limit: CircuitLimitError['limit'], relay: string, options?: ErrorOptions) {
+    super(
+      `The relay ${relay} has ended the circuit: it ${limit === 'data' ? 'carried as much' : 'lasted as long'} as the relay allows. ` +
+        'Wait for a direct connection before sending much, or use a relay with larger limits.',
+      options,
+    )
+    this.limit = limit
+    this.relay = relay
+  }
+}
+
 /** Thrown when a remote peer cannot be reached over any path. */
 export class UnreachableError extends Error {
   static override readonly name = 'UnreachableError'
@@ -106,6 +147,7 @@ export class UnreachableError extends Error {
  * - `refused`: every dial was answered by RST or ICMP until the window ended
  * - `timed-out`: no answer came before the window ended; a NAT in between does not let the punch through
  * - `wrong-peer`: something answered, and it was not the remote
+ * - `throttled`: too many punches to this remote, or to the address that it gave, have come to nothing of late
  * - `protocol`: the remote broke the DCUtR protocol or the exchange over the circuit failed
  * - `circuit-closed`: the relayed connection went away before the attempts were over
  * - `stopped`: this node was stopped
@@ -118,6 +160,7 @@ export type HolePunchFailure =
   | 'refused'
   | 'timed-out'
   | 'wrong-peer'
+  | 'throttled'
   | 'protocol'
   | 'circuit-closed'
   | 'stopped'
@@ -132,6 +175,7 @@ export const holePunchAdvice: Readonly<Record<HolePunchFailure, string>> = {
   'timed-out':
     'a NAT picks a new port for each destination or drops the punch; forward a port on either side',
   'wrong-peer': 'something else answers at the address that the other side gave',
+  throttled: 'too many punches to that peer or its address have failed of late; connect again in a minute',
   protocol: 'the exchange through the relay failed; see the cause',
   'circuit-closed': 'the relay ended the circuit before the punch was over; use a relay with larger limits',
   stopped: 'this peer was stopped',

@@ -9,6 +9,11 @@ export function withDataDir(dataDir: string | undefined): { dataDir?: string } {
   return dataDir === undefined ? {} : { dataDir }
 }
 
+/** The option of {@link createPeer} for a file of relays that may be absent. */
+export function withRelayFile(relayFile: string | undefined): { relayFile?: string } {
+  return relayFile === undefined ? {} : { relayFile }
+}
+
 /**
  * The option of {@link createPeer} for a file with a token that may be absent.
  *

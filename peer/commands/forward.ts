@@ -6,8 +6,8 @@ import { UsageError } from '../../src/errors.ts'
 import { createPeer } from '../peer.ts'
 import { forwardLocal } from '../tunnel/forward.ts'
 import { forwardStdio } from '../tunnel/forward-stdio.ts'
-import { withDataDir, withRelayToken, withTimeout } from './dial.ts'
-import { dialerDataDir, relays, relayTokenFile, target } from './options.ts'
+import { withDataDir, withRelayFile, withRelayToken, withTimeout } from './dial.ts'
+import { dialerDataDir, relayFile, relays, relayTokenFile, target } from './options.ts'
 import { reportPeer } from './report.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { Output } from '../../src/cli/output.ts'
@@ -23,6 +23,7 @@ export const forward: Command = defineCommand({
   },
   options: {
     relays,
+    relayFile,
     relayTokenFile,
     dataDir: dialerDataDir,
     local: {
@@ -38,14 +39,14 @@ export const forward: Command = defineCommand({
     'throughnat forward /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay.../p2p-circuit/p2p/12D3KooWPeer... web --local 127.0.0.1:9090',
     "ssh -o ProxyCommand='throughnat forward 12D3KooWPeer... ssh --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --stdio' user@home",
   ],
-  run: async ({ relays, relayTokenFile, dataDir, local, stdio, timeoutMs }, context) => {
+  run: async ({ relays, relayFile, relayTokenFile, dataDir, local, stdio, timeoutMs }, context) => {
     const { target, service } = context.arguments
     const { output, signal } = context
     if ((local === undefined) === !stdio)
       throw new UsageError('Say where the connections come from: either --local HOST:PORT or --stdio.')
     const token = await withRelayToken(relayTokenFile)
     await using peer = await createPeer(
-      { relays, reserve: false, ...withDataDir(dataDir), ...token },
+      { relays, ...withRelayFile(relayFile), reserve: false, ...withDataDir(dataDir), ...token },
       { signal },
     )
     const stdout = stdio ? output.claimStdout() : undefined

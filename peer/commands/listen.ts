@@ -2,11 +2,13 @@
 
 import { once } from 'node:events'
 import { defineCommand } from '../../src/cli/command.ts'
+import { relayAddrKind } from '../../src/config/addresses.ts'
+import { InvalidConfigError } from '../../src/errors.ts'
 import { createPeer } from '../peer.ts'
 import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../tunnel/protocol.ts'
 import { createServices } from '../tunnel/services.ts'
-import { withRelayToken } from './dial.ts'
-import { dataDir, relays, relayTokenFile } from './options.ts'
+import { withRelayFile, withRelayToken } from './dial.ts'
+import { dataDir, relayFile, relays, relayTokenFile } from './options.ts'
 import { reportPeer } from './report.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { Output } from '../../src/cli/output.ts'
@@ -21,7 +23,15 @@ export const listen: Command = defineCommand({
   name: 'listen',
   summary: 'Be reachable through relays until stopped, and expose local services',
   options: {
-    relays: { ...relays, optional: false },
+    relays,
+    relayFile,
+    reservations: {
+      kind: 'integer',
+      default: 2,
+      min: 1,
+      max: 16,
+      doc: 'How many of the relays to be reachable through at once; others step in when one is lost',
+    },
     relayTokenFile,
     dataDir,
     port: {
@@ -45,11 +55,22 @@ export const listen: Command = defineCommand({
   examples: [
     'throughnat listen --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --expose web=127.0.0.1:8080 --allow web=anyone',
   ],
-  run: async ({ relays, relayTokenFile, dataDir, port, expose, allow }, { output, signal }) => {
+  run: async (config, { output, signal }) => {
+    const { relays, relayFile, reservations, relayTokenFile, dataDir, port, expose, allow } = config
+    if (relays.length === 0 && relayFile === undefined)
+      throw new InvalidConfigError([
+        {
+          where: '--relay',
+          what: `is missing; expected ${relayAddrKind.noun}, as in ${relayAddrKind.example}`,
+        },
+      ])
     const services = createServices(servicesInit(expose, allow))
     reportServices(services, output)
     const token = await withRelayToken(relayTokenFile)
-    await using peer = await createPeer({ relays, dataDir, port, ...token }, { signal })
+    await using peer = await createPeer(
+      { relays, ...withRelayFile(relayFile), reservations, dataDir, port, ...token },
+      { signal },
+    )
     await peer.libp2p.handle(TUNNEL_PROTOCOL, services.handle, tunnelHandlerOptions)
     announceReady(peer, output)
     reportPeer(peer, output)

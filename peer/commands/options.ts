@@ -7,7 +7,16 @@ export const relays = {
   many: true,
   optional: true,
   placeholder: 'MA',
-  doc: "A relay's address, with its peer id; may be given several times",
+  doc: "A relay's address, with its peer id, or a name for some (/dnsaddr/...); may be given several times",
+} as const
+
+/** More relays, which can change while the program runs. */
+export const relayFile = {
+  kind: 'path',
+  optional: true,
+  placeholder: 'FILE',
+  example: './relays',
+  doc: 'A file with more relays, one a line; it is read again when it changes',
 } as const
 
 /** What relays that do not let everybody in ask for. */

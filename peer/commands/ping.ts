@@ -4,10 +4,10 @@ import { defineCommand } from '../../src/cli/command.ts'
 import { HolePunchFailedError, UnreachableError } from '../../src/errors.ts'
 import { describeFailure } from '../describe-failure.ts'
 import { createPeer } from '../peer.ts'
-import { dialerDataDir, relays, relayTokenFile, target } from './options.ts'
+import { dialerDataDir, relayFile, relays, relayTokenFile, target } from './options.ts'
 import { PingSession } from './ping-session.ts'
 import { reportPunching } from './report.ts'
-import { withDataDir, withRelayToken, withTimeout } from './dial.ts'
+import { withDataDir, withRelayFile, withRelayToken, withTimeout } from './dial.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { Output } from '../../src/cli/output.ts'
 import type { PeerConnection } from '../connection.ts'
@@ -22,6 +22,7 @@ export const ping: Command = defineCommand({
   arguments: { target },
   options: {
     relays,
+    relayFile,
     relayTokenFile,
     dataDir: dialerDataDir,
     untilDirect: {
@@ -47,11 +48,11 @@ export const ping: Command = defineCommand({
     'throughnat ping 12D3KooWPeer... --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --count 3',
   ],
   run: async (config, { arguments: { target }, output, signal }) => {
-    const { relays, relayTokenFile, dataDir, untilDirect, intervalMs, timeoutMs } = config
+    const { relays, relayFile, relayTokenFile, dataDir, untilDirect, intervalMs, timeoutMs } = config
     const count = config.count ?? (untilDirect ? Number.POSITIVE_INFINITY : DEFAULT_COUNT)
     const token = await withRelayToken(relayTokenFile)
     await using peer = await createPeer(
-      { relays, reserve: false, ...withDataDir(dataDir), ...token },
+      { relays, ...withRelayFile(relayFile), reserve: false, ...withDataDir(dataDir), ...token },
       { signal },
     )
     const over = new AbortController()

@@ -11,6 +11,10 @@ const sentences: { [Name in keyof PeerEvents]: Sentence<Name> } = {
   'reservation:lost': ({ relay, reason }) => `Lost the reservation at ${relay}: ${reason}`,
   'reservation:failed': ({ relay, reason, retryInMs }) =>
     `No reservation at ${relay}: ${reason}; trying again in ${(retryInMs / 1000).toFixed(1)} s`,
+  'relay:state': () => undefined,
+  'relays:changed': () => 'The relays have changed',
+  'relays:failed': ({ source, reason }) => `Cannot learn of relays from ${source}: ${reason}`,
+  'network:changed': ({ change }) => `The network has changed (${change})`,
   'peer:connected': ({ peerId, path }) => `${peerId} connected, ${path}`,
   'peer:disconnected': ({ peerId }) => `${peerId} disconnected`,
   'path:changed': ({ peerId, path, remoteAddr }) => `${peerId} is ${path} now: ${remoteAddr}`,

@@ -22,12 +22,14 @@ const byErrorName: Readonly<Record<string, number>> = {
   InvalidTargetError: exitCodes.usage,
   InvalidConfigError: exitCodes.configuration,
   IdentityError: exitCodes.configuration,
+  DataDirError: exitCodes.configuration,
   CertificateError: exitCodes.configuration,
   UnsupportedRuntimeError: exitCodes.configuration,
   ListenError: exitCodes.configuration,
   UnreachableError: exitCodes.unreachable,
   TimeoutError: exitCodes.unreachable,
   ServiceRefusedError: exitCodes.unreachable,
+  CircuitLimitError: exitCodes.unreachable,
   HolePunchFailedError: exitCodes.stayedRelayed,
 }
 

@@ -153,6 +153,8 @@ function relayAddrFault(addr: Multiaddr): string | undefined {
   if (components.some(({ name }) => name === 'p2p-circuit')) {
     return 'expected the relay itself, without /p2p-circuit and what follows'
   }
+  // a name stands for addresses with the peer id
+  if (components[0]?.name === 'dnsaddr') return undefined
   if (components.at(-1)?.name !== 'p2p') return 'it must end in /p2p/ and the peer id of the relay'
   if (![TCP, WebSockets, WebSocketsSecure].some(it => it.exactMatch(addr))) {
     return 'only TCP can be dialled: /ip4, /ip6 or a /dns name, then /tcp/PORT, and /ws or /tls/ws for WebSocket'

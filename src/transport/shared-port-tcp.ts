@@ -13,8 +13,10 @@ import { tcp as stockTcp } from '@libp2p/tcp'
 import { transportSymbol } from '@libp2p/interface'
 import { getNetConfig } from '@libp2p/utils'
 import { CODE_UNIX } from '@multiformats/multiaddr'
+import { guard, unguard } from '../negotiation-guard.ts'
 import { coalesceWrites } from './coalesced-writes.ts'
 import { InboundClaims } from './inbound-claims.ts'
+import { keepAlive } from './keep-alive.ts'
 import type { BoundAddress } from './punch-port.ts'
 import { assertPortIsFree, bindToPunchPort, canSharePort, PunchPorts } from './punch-port.ts'
 import { RelaySightings } from './relay-sightings.ts'
@@ -116,11 +118,14 @@ export class SharedPortTcp implements Transport {
   }
 
   async #upgrade(socket: MultiaddrConnection, options: DialTransportOptions): Promise<Connection> {
+    guard(socket)
     try {
       return await options.upgrader.upgradeOutbound(socket, options)
     } catch (error) {
       socket.abort(error as Error)
       throw error
+    } finally {
+      unguard(socket)
     }
   }
 
@@ -155,7 +160,7 @@ export class SharedPortTcp implements Transport {
     try {
       const options = { ...socketOptions, signal: dialling.signal, upgrader: connectOnly }
       const socket: unknown = await this.#tcp.dial(addr, options as unknown as TCPDialOptions)
-      return coalesceWrites(socket as MultiaddrConnection)
+      return keepAlive(coalesceWrites(socket as MultiaddrConnection))
     } finally {
       signal.removeEventListener('abort', abort)
     }
@@ -205,10 +210,16 @@ export class SharedPortTcp implements Transport {
       socket: MultiaddrConnection,
       options: never,
     ) => {
-      coalesceWrites(socket)
+      keepAlive(coalesceWrites(socket))
       const claim = this.#claimOn(socket.remoteAddr)
-      if (claim === undefined) return upgrader.upgradeInbound(socket, options)
-      claim.take(socket)
+      if (claim !== undefined) return claim.take(socket)
+      // `noise()` as it comes knows nothing of the guard. To look at its handshake as well does no harm.
+      guard(socket)
+      try {
+        return await upgrader.upgradeInbound(socket, options)
+      } finally {
+        unguard(socket)
+      }
     }
     return Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound })
   }

@@ -1,0 +1,79 @@
+/**
+ * Notices when this machine's network has changed (another address, another router) and when time has passed unseen (it slept).
+ *
+ * Node tells neither, so that it is looked at once a second: the addresses of the interfaces, the default routes, and the clock.
+ * What happens further away is noticed by the connections themselves.
+ */
+
+import { readFileSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
+import { TypedEventEmitter } from 'main-event'
+
+/** How often it is looked at, in milliseconds. */
+const INTERVAL_MS = 1_000
+
+/** A second that took this long in milliseconds was not one in which this process ran. */
+const SLEPT_MS = 5_000
+
+/** What has happened. */
+export type NetworkChange = 'addresses' | 'routes' | 'slept'
+
+/** What is reported. */
+export interface NetworkEvents {
+  'network:changed': CustomEvent<{ change: NetworkChange }>
+}
+
+/** The watch. */
+export class NetworkWatch extends TypedEventEmitter<NetworkEvents> {
+  #timer: NodeJS.Timeout | undefined
+  #addresses = ''
+  #routes = ''
+  #lookedAt = 0
+
+  start(): void {
+    this.#addresses = addresses()
+    this.#routes = routes()
+    this.#lookedAt = Date.now()
+    this.#timer = setInterval(() => this.#look(), INTERVAL_MS).unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  #look(): void {
+    const [now, addressesNow, routesNow] = [Date.now(), addresses(), routes()]
+    if (now - this.#lookedAt > SLEPT_MS) this.#tell('slept')
+    if (addressesNow !== this.#addresses) this.#tell('addresses')
+    else if (routesNow !== this.#routes) this.#tell('routes')
+    this.#lookedAt = now
+    this.#addresses = addressesNow
+    this.#routes = routesNow
+  }
+
+  #tell(change: NetworkChange): void {
+    this.safeDispatchEvent('network:changed', { detail: { change } })
+  }
+}
+
+function addresses(): string {
+  return Object.entries(networkInterfaces())
+    .flatMap(([name, list]) => (list ?? []).map(({ address }) => `${name} ${address}`))
+    .toSorted()
+    .join()
+}
+
+/** The default route of IPv4, in Linux; elsewhere the addresses have to do. */
+function routes(): string {
+  try {
+    const lines = readFileSync('/proc/net/route', 'utf8').split('\n')
+    // device, destination, gateway: 00000000 is everywhere
+    return lines
+      .filter(line => line.split('\t')[1] === '00000000')
+      .map(line => line.split('\t').slice(0, 3).join(' '))
+      .toSorted()
+      .join()
+  } catch {
+    return ''
+  }
+}

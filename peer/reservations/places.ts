@@ -1,0 +1,73 @@
+/**
+ * Places: how many relays hold a reservation for this peer at once, out of those that it knows.
+ *
+ * A relay that is given a place makes a reservation; when that fails or ends, it gives the place back and the next one has its turn. Of those
+ * that wait, one at an address where no other reservation is held goes first: two relays on one host go down together.
+ */
+
+import { raceSignal } from 'race-signal'
+
+interface Waiter {
+  hosts: readonly string[]
+  resolve: (release: () => void) => void
+}
+
+/** The places of one peer. */
+export class Places {
+  #free: number
+  readonly #waiting = new Set<Waiter>()
+  readonly #taken = new Set<readonly string[]>()
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  /** True if {@link take} would have to wait. */
+  get isFull(): boolean {
+    return this.#free === 0
+  }
+
+  /**
+   * Resolves with a place, as the function that gives it back.
+   *
+   * @param hosts - where the relay is
+   * @throws the reason of `signal`
+   */
+  async take(hosts: readonly string[], signal: AbortSignal): Promise<() => void> {
+    const { promise, resolve } = Promise.withResolvers<() => void>()
+    const waiter = { hosts, resolve }
+    this.#waiting.add(waiter)
+    this.#deal()
+    try {
+      return await raceSignal(promise, signal)
+    } catch (error) {
+      // it may have been given one in the meantime
+      if (!this.#waiting.delete(waiter)) void promise.then(release => release())
+      throw error
+    }
+  }
+
+  #deal(): void {
+    while (this.#free > 0 && this.#waiting.size > 0) {
+      const waiter = this.#next()
+      this.#waiting.delete(waiter)
+      this.#free--
+      this.#taken.add(waiter.hosts)
+      waiter.resolve(this.#releaser(waiter.hosts))
+    }
+  }
+
+  #next(): Waiter {
+    const taken = new Set([...this.#taken].flat())
+    const waiting = [...this.#waiting]
+    return (waiting.find(({ hosts }) => !hosts.some(host => taken.has(host))) ?? waiting[0]) as Waiter
+  }
+
+  #releaser(hosts: readonly string[]): () => void {
+    return () => {
+      if (!this.#taken.delete(hosts)) return
+      this.#free++
+      this.#deal()
+    }
+  }
+}
