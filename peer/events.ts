@@ -2,6 +2,7 @@
 
 import type { HolePunchEvents } from '../src/holepunch/events.ts'
 import type { NetworkChange } from './network-watch.ts'
+import type { PortMappingServiceEvents } from './port-mapping/service.ts'
 import type { RelayListEvents } from './relay-list.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -57,7 +58,7 @@ export interface PathDetail {
 }
 
 /** The events of a peer. */
-export interface PeerEvents extends HolePunchEvents, RelayListEvents {
+export interface PeerEvents extends HolePunchEvents, RelayListEvents, PortMappingServiceEvents {
   'reservation:granted': CustomEvent<ReservationGranted>
   'reservation:lost': CustomEvent<ReservationLost>
   'reservation:failed': CustomEvent<ReservationFailed>

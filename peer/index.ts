@@ -1,6 +1,6 @@
 /** The embeddable peer. */
 
-export { createPeer } from './peer.ts'
+export { createPeer } from './create-peer.ts'
 export {
   CircuitLimitError,
   DataDirError,
@@ -25,6 +25,8 @@ export type {
   ReservationState,
 } from './events.ts'
 export type { CircuitLimits } from './circuit-limits.ts'
+export type { NetcheckReport } from './netcheck/report.ts'
+export type { MappingAdded, MappingFailed, MappingLost } from './port-mapping/events.ts'
 export type { NetworkChange } from './network-watch.ts'
 export type { HolePunchFailure } from '../src/errors.ts'
 export type {

@@ -56,13 +56,6 @@ export class Paths {
     return this.#libp2p.getConnections(peerId).filter(it => isCircuit(it) && it.status === 'open')
   }
 
-  /** All direct connections to remote peers. */
-  get direct(): Connection[] {
-    return this.#libp2p
-      .getConnections()
-      .filter(it => !isCircuit(it) && it.status === 'open' && !this.#init.isInfrastructure(it.remotePeer))
-  }
-
   /** Ends the events. */
   stop(): void {
     this.#listening.abort()

@@ -5,11 +5,12 @@ import { version } from '../src/version.ts'
 import { forward } from './commands/forward.ts'
 import { id } from './commands/id.ts'
 import { listen } from './commands/listen.ts'
+import { netcheck } from './commands/netcheck.ts'
 import { ping } from './commands/ping.ts'
 import type { Command } from '../src/cli/command.ts'
 
 /** The commands. */
-export const peerCommands: readonly Command[] = [listen, ping, forward, id]
+export const peerCommands: readonly Command[] = [listen, ping, forward, netcheck, id]
 
 /** Options of `throughnat-relay`: their variables may be in the environment too. A test holds them against that program. */
 export const RELAY_OPTIONS = [

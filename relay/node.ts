@@ -9,6 +9,7 @@ import { commonOptions } from '../src/node.ts'
 import { coalescingTcp } from './coalescing-tcp.ts'
 import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { ConnectionList } from './connection-list.ts'
+import { DialBackServer } from './dial-back/service.ts'
 import { Gatekeeper } from './gatekeeper.ts'
 import { circuitRelayHop } from './hop/hop-service.ts'
 import { PeerNotes } from './peer-notes.ts'
@@ -87,6 +88,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       publicAddresses: components => new PublicAddresses(components),
       connectionList: components => new ConnectionList(components),
       peerNotes: components => new PeerNotes(components),
+      dialBack: components => new DialBackServer(components),
       webSocketBounds: components => new WebSocketBounds(components, limits.maxConnections),
       relay: circuitRelayHop({
         limits,

@@ -26,15 +26,23 @@ interface Incoming extends MessageStream {
 export function guard(stream: MessageStream): void {
   const incoming = stream as Incoming
   const onData = incoming.onData.bind(stream)
-  let run = 0
+  const isEndless = watchForEndlessLength()
   incoming.onData = data => {
     if (hasProtocol(stream)) {
       unguard(stream)
       return onData(data)
     }
-    run = runAfter(run, data)
-    if (run > LONGEST_RUN) stream.abort(new InvalidMessageError('A length has no end'))
+    if (isEndless(data)) stream.abort(new InvalidMessageError('A length has no end'))
     else onData(data)
+  }
+}
+
+/** Returns what tells, of each piece of data after the others, whether there is a length without an end in it. */
+export function watchForEndlessLength(): (data: Uint8Array | Uint8ArrayList) => boolean {
+  let run = 0
+  return data => {
+    run = runAfter(run, data)
+    return run > LONGEST_RUN
   }
 }
 

@@ -35,6 +35,7 @@ export interface MessageType<T> {
 }
 
 const VARINT = 0
+const FIXED_64 = 1
 const LENGTH_DELIMITED = 2
 
 /** An enum, or a `uint32`. */
@@ -50,6 +51,15 @@ export function uint64(number: number): Field<number> {
   return scalar(number, VARINT, {
     read: reader => reader.uint64Number(),
     write: (value, writer) => writer.uint64Number(value),
+  })
+}
+
+/** A `fixed64`. */
+export function fixed64(number: number): Field<bigint> {
+  return scalar(number, FIXED_64, {
+    // protons-runtime 7 reads what has its highest bit set as a negative number
+    read: reader => BigInt.asUintN(64, reader.fixed64()),
+    write: (value, writer) => writer.fixed64(value),
   })
 }
 

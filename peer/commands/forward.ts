@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { defineCommand } from '../../src/cli/command.ts'
 import { UsageError } from '../../src/errors.ts'
-import { createPeer } from '../peer.ts'
+import { createPeer } from '../create-peer.ts'
 import { forwardLocal } from '../tunnel/forward.ts'
 import { forwardStdio } from '../tunnel/forward-stdio.ts'
 import { withDataDir, withRelayFile, withRelayToken, withTimeout } from './dial.ts'

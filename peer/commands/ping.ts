@@ -3,7 +3,7 @@
 import { defineCommand } from '../../src/cli/command.ts'
 import { HolePunchFailedError, UnreachableError } from '../../src/errors.ts'
 import { describeFailure } from '../describe-failure.ts'
-import { createPeer } from '../peer.ts'
+import { createPeer } from '../create-peer.ts'
 import { dialerDataDir, relayFile, relays, relayTokenFile, target } from './options.ts'
 import { PingSession } from './ping-session.ts'
 import { reportPunching } from './report.ts'

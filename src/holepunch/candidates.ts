@@ -4,7 +4,8 @@
  * What is offered are endpoints that lead to the punch port. What is accepted from a remote is hostile until shown
  * otherwise: it makes this node send SYNs. So it is bounded in number, and never loopback, link-local, multicast,
  * a name, a circuit or this node itself. Private addresses are exchanged only between peers that share a public
- * address: they are behind one NAT, which may not be able to hairpin (RFC 4787 REQ-9).
+ * address: they are behind one NAT, which may not be able to hairpin (RFC 4787 REQ-9). A remote can only claim that, and
+ * what else there is in a private network trusts whoever can reach it: so no ports of system services there, nor here.
  */
 
 import ipaddr from 'ipaddr.js'
@@ -18,6 +19,9 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  * two in its LAN; go-libp2p's observed address manager keeps 3 per local address (`maxExternalThinWaistAddrsPerLocalAddr`).
  */
 export const MAX_CANDIDATES = 8
+
+/** RFC 6335 section 6: the ports below are those of system services, a router's pages among them. No peer is given one. */
+export const FIRST_USER_PORT = 1024
 
 /** Where an address can be reached from. `unusable` ones are never dialled, nor offered. */
 export type Scope = 'public' | 'private' | 'loopback' | 'unusable'
@@ -104,7 +108,9 @@ export class RemoteCandidates {
 
   #mayBeDialled(candidate: Multiaddr): boolean {
     const scope = scopeOfAddr(candidate)
-    return scope !== 'unusable' && (scope !== 'loopback' || this.#acceptLoopback)
+    if (scope === 'public') return true
+    if (endpointOf(candidate).port < FIRST_USER_PORT) return false
+    return scope === 'private' || (scope === 'loopback' && this.#acceptLoopback)
   }
 }
 

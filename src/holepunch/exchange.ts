@@ -15,6 +15,7 @@
 
 import { dcutr as stockDcutr, multicodec } from '@libp2p/dcutr'
 import { HolePunchFailedError } from '../errors.ts'
+import { boundExchange } from './exchange-bounds.ts'
 import { openOptimisticStream } from './optimistic-stream.ts'
 import type { RemoteCandidates } from './candidates.ts'
 import type { Connection, ComponentLogger, Stream } from '@libp2p/interface'
@@ -90,11 +91,17 @@ class Exchange {
   }
 
   async answer(stream: Stream): Promise<Connection> {
+    // it has a time-out for what it reads and none for what it writes
+    boundExchange(stream)
+    const tooLong = (): void => stream.abort(new Error('the exchange took too long'))
+    const timer = setTimeout(tooLong, EXCHANGE_TIMEOUT_MS)
     try {
       await this.#stock.handleIncomingUpgrade(stream, this.#circuit())
     } catch (error) {
       this.#error ??= error
       stream.abort(error as Error)
+    } finally {
+      clearTimeout(timer)
     }
     return this.#outcome()
   }
@@ -125,6 +132,7 @@ class Exchange {
     const newStream = async (): Promise<Stream> => {
       try {
         const stream = await openOptimisticStream(circuit, DCUTR_PROTOCOL)
+        boundExchange(stream)
         stream.addEventListener('close', event => {
           this.#error ??= event.error
         })

@@ -11,7 +11,9 @@
 
 import net from 'node:net'
 import { TCP } from '@multiformats/multiaddr-matcher'
+import { scopeOf } from './candidates.ts'
 import { endpointOf, withoutPeerId } from './endpoint.ts'
+import type { Scope } from './candidates.ts'
 import type { Family } from '../transport/punch-port.ts'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -37,7 +39,8 @@ export class ObservedEndpoints {
     const endpoint = withoutPeerId(observed)
     if (!TCP.exactMatch(endpoint) || !connection.direct) return
     const { host } = endpointOf(endpoint)
-    if (!net.isIP(host)) return
+    if (!net.isIP(host) || !isPlausible(scopeOf(host), scopeOf(endpointOf(connection.remoteAddr).host)))
+      return
     this.#byConnection.set(connection.id, {
       family: net.isIPv6(host) ? 6 : 4,
       observer: endpointOf(connection.remoteAddr).host,
@@ -70,4 +73,9 @@ export class ObservedEndpoints {
     const endpoints = new Set(observations.map(it => it.endpoint.toString()))
     return endpoints.size === 1 ? 'endpoint-independent' : 'address-dependent'
   }
+}
+
+/** Only from this host can a relay see us on it; one that says otherwise would have us dial what listens here. */
+function isPlausible(seen: Scope, relay: Scope): boolean {
+  return seen !== 'unusable' && (seen !== 'loopback' || relay === 'loopback')
 }

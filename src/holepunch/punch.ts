@@ -8,6 +8,8 @@
  *
  * The initiator keeps the first proved connection and resets the rest; the responder never resets one that is
  * connected, since the two could choose differently and be left with none.
+ *
+ * The candidates are the remote's word. Each dial is taken from a budget that all punches of the node share.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -16,8 +18,11 @@ import { endpointOf } from './endpoint.ts'
 import { scopeOf } from './candidates.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { proveConnection } from './proof.ts'
+import { guard, unguard } from '../negotiation-guard.ts'
 import type { HolePunchFailure } from '../errors.ts'
+import type { Endpoint } from './endpoint.ts'
 import type { PunchRole } from './events.ts'
+import type { PunchBudget } from './punch-budget.ts'
 import type { BoundAddress } from '../transport/punch-port.ts'
 import type { SharedPortTcp } from '../transport/shared-port-tcp.ts'
 import type { Connection, Logger, MultiaddrConnection, PeerId, Upgrader } from '@libp2p/interface'
@@ -29,7 +34,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  */
 export const PUNCH_WINDOW_MS = 5_000
 
-// Inbound sockets that one punch takes; the rest are dropped. The remote makes at most one per candidate of ours.
+// Inbound sockets that one punch takes; the rest are nobody's. The remote makes at most one per candidate of ours.
 const MAX_CLAIMED = 8
 
 /** What one punch needs. */
@@ -45,13 +50,15 @@ export interface PunchInit {
   sharesNat?: boolean
   /** The punch port to use instead of the listener's. */
   spare?: BoundAddress | undefined
+  /** What all punches of this node may dial. */
+  budget: PunchBudget
   log: Logger
 }
 
 /**
  * Punches until a direct connection is proved.
  *
- * @throws {HolePunchFailedError} `refused`, `timed-out`, `wrong-peer` or `cannot-share-port`
+ * @throws {HolePunchFailedError} `refused`, `timed-out`, `throttled`, `wrong-peer` or `cannot-share-port`
  * @throws what `signal` was aborted with
  */
 export async function punch(init: PunchInit, signal: AbortSignal): Promise<Connection> {
@@ -63,7 +70,9 @@ class Punch {
   readonly #over = new AbortController()
   readonly #sockets = new Set<MultiaddrConnection>()
   readonly #result = Promise.withResolvers<Connection>()
+  readonly #dials = new Map<string, number>()
   #claimed = 0
+  #isThrottled = false
   #failure: HolePunchFailure = 'timed-out'
 
   constructor(init: PunchInit) {
@@ -96,7 +105,9 @@ class Punch {
   }
 
   #fail(): void {
-    this.#result.reject(new HolePunchFailedError(this.#failure, this.#init.remotePeer.toString()))
+    const isUnclear = this.#failure === 'timed-out' || this.#failure === 'refused'
+    const reason = this.#isThrottled && isUnclear ? 'throttled' : this.#failure
+    this.#result.reject(new HolePunchFailedError(reason, this.#init.remotePeer.toString()))
     this.#resetRest()
   }
 
@@ -108,22 +119,33 @@ class Punch {
 
   async #dialUntilOver(candidate: Multiaddr): Promise<void> {
     const startedAt = performance.now()
-    for (let n = 1; n <= MAX_DIALS && !this.#over.signal.aborted; n++) {
-      const retryAfterMs = await this.#dial(candidate, () => redialDelayMs(n, performance.now() - startedAt))
+    const { host } = endpointOf(candidate)
+    const maxDials = scopeOf(host) === 'private' ? MAX_PRIVATE_DIALS : MAX_DIALS
+    let n = 0
+    const redialDelay = (): number => redialDelayMs(n, performance.now() - startedAt)
+    while (n < maxDials && !this.#over.signal.aborted) {
+      const waitMs = this.#init.budget.takeDial(host)
+      if (waitMs > 0) {
+        this.#isThrottled = true
+        await this.#pause(waitMs)
+        continue
+      }
+      this.#dials.set(candidate.toString(), ++n)
+      const retryAfterMs = await this.#dial(candidate, redialDelay)
       if (retryAfterMs === undefined || !this.#isPunch) return
-      if (retryAfterMs > 0)
-        await pause(retryAfterMs, undefined, { signal: this.#over.signal }).catch(() => {})
+      await this.#pause(retryAfterMs)
     }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (ms > 0) await pause(ms, undefined, { signal: this.#over.signal }).catch(() => {})
   }
 
   /** One dial, its upgrade included. Returns how long to wait before the next, or undefined when there is no point. */
   async #dial(candidate: Multiaddr, redialDelay: () => number): Promise<number | undefined> {
-    const { transport, spare, log } = this.#init
+    const { log } = this.#init
     try {
-      const socket = this.#isPunch
-        ? await transport.connectFromPunchPort(candidate, { signal: this.#over.signal, spare })
-        : await transport.connect(candidate, { signal: this.#over.signal })
-      await this.#upgrade(socket)
+      await this.#upgrade(await this.#connect(candidate))
       return this.#failure === 'wrong-peer' ? undefined : redialDelay()
     } catch (error) {
       const { code, name } = error as NodeJS.ErrnoException
@@ -137,18 +159,36 @@ class Punch {
     }
   }
 
+  async #connect(candidate: Multiaddr): Promise<MultiaddrConnection> {
+    const { transport, spare, budget } = this.#init
+    const { signal } = this.#over
+    const { host } = endpointOf(candidate)
+    const startedAt = performance.now()
+    try {
+      return this.#isPunch
+        ? await transport.connectFromPunchPort(candidate, { signal, spare })
+        : await transport.connect(candidate, { signal })
+    } catch (error) {
+      // nothing has been sent
+      if ((error as NodeJS.ErrnoException).code === 'EADDRNOTAVAIL') budget.refundDials(host, 1)
+      throw error
+    } finally {
+      budget.chargeRepetitions(host, performance.now() - startedAt)
+    }
+  }
+
   #claim(): Parameters<SharedPortTcp['inboundClaims']['add']>[0] {
     const { candidates, sharesNat = false } = this.#init
     const endpoints = candidates.map(endpointOf)
+    const isWaiting = (): boolean => this.#claimed < MAX_CLAIMED
+    const isNamed = (host: string): boolean => endpoints.some(it => it.host === host)
     return {
-      matchesEndpoint: (host, port) => endpoints.some(it => it.host === host && it.port === port),
-      matchesHost: host =>
-        endpoints.some(it => it.host === host) || (sharesNat && scopeOf(host) === 'private'),
+      matchesEndpoint: (host, port) =>
+        isWaiting() && endpoints.some(it => it.host === host && it.port === port),
+      matchesHost: host => isWaiting() && (isNamed(host) || (sharesNat && scopeOf(host) === 'private')),
       take: socket => {
         this.#claimed++
-        if (this.#claimed > MAX_CLAIMED || this.#over.signal.aborted)
-          socket.abort(new Error('not waited for any more'))
-        else void this.#upgrade(socket)
+        void this.#upgrade(socket)
       },
     }
   }
@@ -158,12 +198,14 @@ class Punch {
     const { upgrader, role, remotePeer, log } = this.#init
     this.#sockets.add(socket)
     const signal = AbortSignal.timeout(PUNCH_WINDOW_MS)
+    guard(socket)
     try {
       const initiator = role === 'initiator'
       const pinned = pin(socket, remotePeer, initiator)
       const connection = await upgrader.upgradeOutbound(pinned, { signal, initiator })
       await proveConnection(connection, { signal })
       this.#sockets.delete(socket)
+      this.#refund(endpointOf(socket.remoteAddr))
       if (this.#over.signal.aborted && initiator) connection.abort(new Error('another connection was chosen'))
       else this.#result.resolve(connection)
     } catch (error) {
@@ -171,6 +213,17 @@ class Punch {
       log('upgrade of %a failed - %e', socket.remoteAddr, error)
       this.#sockets.delete(socket)
       socket.abort(error as Error)
+    } finally {
+      unguard(socket)
+    }
+  }
+
+  /** The remote has answered at this endpoint itself: dialling it was no burden to anyone else. */
+  #refund({ host, port }: Endpoint): void {
+    for (const candidate of this.#init.candidates) {
+      const endpoint = endpointOf(candidate)
+      const dials = this.#dials.get(candidate.toString()) ?? 0
+      if (endpoint.host === host && endpoint.port === port) this.#init.budget.refundDials(host, dials)
     }
   }
 }
@@ -192,6 +245,9 @@ function isWrongPeer(error: unknown): boolean {
 
 // Dials of one address in one punch: whoever lives there did not ask for SYNs. A window that is refused throughout makes about 95.
 const MAX_DIALS = 100
+
+// In a network of our own there is no NAT between the two whose SYNs would have to cross: the other listens, or is not there.
+const MAX_PRIVATE_DIALS = 10
 
 /** Refused dials that are repeated at once, and for how long, in milliseconds; see {@link redialDelayMs}. */
 const EAGER_DIALS = 40

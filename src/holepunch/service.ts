@@ -16,6 +16,7 @@ import { DCUTR_PROTOCOL } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
 import { PeerTurns } from './peer-turns.ts'
 import { proveConnection } from './proof.ts'
+import { PunchBudget } from './punch-budget.ts'
 import { openSparePort } from './spare-port.ts'
 import { Upgrade } from './upgrade.ts'
 import type { SparePort } from './spare-port.ts'
@@ -63,6 +64,12 @@ const OBSERVATION_TIMEOUT_MS = 2_000
 /** Time to connect to a relay once more, in milliseconds: half of libp2p's dial time-out, since a round trip is known. */
 const SPARE_PORT_TIMEOUT_MS = 5_000
 
+/**
+ * Connections to the relay for spare ports at a time, whoever's punches have failed: relays count the connections of one
+ * address, ours 16 new ones a second where it is public (relay/limits.ts), and the next may be the one that is needed.
+ */
+const MAX_SPARE_PORTS = 2
+
 /** Time for the proof of a direct connection that came about without a punch, in milliseconds (libp2p's ping time-out). */
 const PROOF_TIMEOUT_MS = 10_000
 
@@ -83,6 +90,8 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   readonly #log: Logger
   readonly #upgrades = new Map<string, Upgrade>()
   readonly #turns = new PeerTurns()
+  readonly #budget = new PunchBudget()
+  #spares = 0
   #transport: SharedPortTcp | undefined
 
   constructor(components: HolePunchComponents) {
@@ -161,6 +170,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       logger,
       events: this,
       turns: this.#turns,
+      budget: this.#budget,
       observed: async signal => this.#waitForObservation(signal),
       localAddresses: () => this.#localAddresses(),
       sparePort: async signal => this.#sparePort(signal),
@@ -232,11 +242,14 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     const { connectionManager, upgrader, events } = this.#components
     const transport = this.#transport
     const relay = connectionManager.getConnections().find(it => transport?.isFromPunchPort(it))
-    if (transport === undefined || relay === undefined) return undefined
+    if (transport === undefined || relay === undefined || this.#spares >= MAX_SPARE_PORTS) return undefined
+    this.#spares++
     try {
       const timeout = AbortSignal.any([signal, AbortSignal.timeout(SPARE_PORT_TIMEOUT_MS)])
-      return await openSparePort({ transport, upgrader, events, relay }, timeout)
+      const spare = await openSparePort({ transport, upgrader, events, relay }, timeout)
+      return { ...spare, close: async () => spare.close().finally(() => this.#spares--) }
     } catch (error) {
+      this.#spares--
       this.#log('no spare port - %e', error)
       return undefined
     }

@@ -16,6 +16,7 @@ import { punch } from './punch.ts'
 import { reversalCandidates } from './reversal.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
 import type { PunchInit } from './punch.ts'
+import type { PunchBudget } from './punch-budget.ts'
 import type { SparePort } from './spare-port.ts'
 import type { PeerTurns } from './peer-turns.ts'
 import type { LocalAddresses } from './candidates.ts'
@@ -44,6 +45,7 @@ export interface UpgradeContext {
   logger: ComponentLogger
   events: TypedEventTarget<HolePunchEvents>
   turns: PeerTurns
+  budget: PunchBudget
   /** Resolves when relays have had a chance to say what they observed. */
   observed: (signal: AbortSignal) => Promise<void>
   localAddresses: () => LocalAddresses
@@ -66,6 +68,7 @@ export class Upgrade {
   #patience: NodeJS.Timeout | undefined
   #startedAt: number | undefined
   #attempts = 0
+  #taken = 0
   #exchanges = 0
 
   constructor(circuit: Connection, context: UpgradeContext) {
@@ -131,7 +134,7 @@ export class Upgrade {
       if (exchange !== this.#exchanges) return
       // the responder may try again; after the last attempt it may dial this node's own addresses
       const more = needsReversal(error) ? MAX_ATTEMPTS : MAX_ATTEMPTS - 1
-      if (this.#attempts <= more) this.#awaitExchange(error)
+      if (this.#attempts <= more && !isThrottled(error)) this.#awaitExchange(error)
       else this.#fail(error)
     }
   }
@@ -149,6 +152,11 @@ export class Upgrade {
   async #attempt(exchange: (init: Parameters<typeof openExchange>[0]) => Promise<Connection>): Promise<void> {
     const endTurn = await this.#context.turns.take(this.circuit.remotePeer)
     if (!this.isPending) return endTurn()
+    if (!this.#context.budget.takeAttempt(this.circuit.remotePeer)) {
+      endTurn()
+      throw this.#error('throttled')
+    }
+    this.#taken++
     const current = new AbortController()
     this.#current = current
     this.#attempts++
@@ -204,9 +212,9 @@ export class Upgrade {
     plan: Pick<PunchInit, 'candidates' | 'role' | 'from' | 'sharesNat' | 'spare'>,
     signal: AbortSignal,
   ): Promise<Connection> {
-    const { transport, upgrader } = this.#context
+    const { transport, upgrader, budget } = this.#context
     return punch(
-      { transport, upgrader, remotePeer: this.circuit.remotePeer, log: this.#log, ...plan },
+      { transport, upgrader, budget, remotePeer: this.circuit.remotePeer, log: this.#log, ...plan },
       signal,
     )
   }
@@ -248,6 +256,7 @@ export class Upgrade {
   #succeed(direct: Connection): void {
     if (!this.isPending) return
     this.#end()
+    this.#context.budget.refundAttempts(this.circuit.remotePeer, this.#taken)
     this.#settle.resolve(direct)
     if (this.#startedAt !== undefined)
       this.#emit('holepunch:succeeded', { remoteAddr: direct.remoteAddr, elapsedMs: this.#elapsedMs() })
@@ -297,6 +306,11 @@ function withSpare(local: LocalAddresses, spare: SparePort | undefined): LocalAd
 function needsReversal(error: unknown): boolean {
   const { reason } = error as Partial<HolePunchFailedError>
   return reason === 'not-supported' || reason === 'no-local-candidates' || reason === 'no-remote-candidates'
+}
+
+/** Time has to pass first, more than an upgrade has. */
+function isThrottled(error: unknown): boolean {
+  return (error as Partial<HolePunchFailedError>).reason === 'throttled'
 }
 
 /** Another attempt can only help where timing may have been at fault. */

@@ -4,7 +4,8 @@
  * When a NAT lets in more than the exact endpoint that was dialled, the remote's SYN reaches the listener that shares
  * the punch port. Whoever punches must get that socket, since the role above TCP comes from DCUtR and not from who
  * accepted. A claim names the remote hosts it waits for; the exact endpoint goes before the host alone, because several
- * peers can be behind one address.
+ * peers can be behind one address. A remote can name the endpoint of another one: whoever has been given a socket goes to
+ * the end of the queue, so that the other's next one is not lost as well.
  */
 
 import type { MultiaddrConnection } from '@libp2p/interface'
@@ -34,8 +35,8 @@ export class InboundClaims {
   /** The claim on a socket from this endpoint, if somebody waits for it. */
   find(host: string, port: number): InboundClaim | undefined {
     const claims = [...this.#claims]
-    return (
-      claims.find(claim => claim.matchesEndpoint(host, port)) ?? claims.find(claim => claim.matchesHost(host))
-    )
+    const claim = claims.find(it => it.matchesEndpoint(host, port)) ?? claims.find(it => it.matchesHost(host))
+    if (claim !== undefined && this.#claims.delete(claim)) this.#claims.add(claim)
+    return claim
   }
 }

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Circuit } from '@multiformats/multiaddr-matcher'
 import { ping } from '../../peer/ping.ts'
 import { createPeer } from '../../peer/index.ts'
@@ -19,8 +20,12 @@ const relays: Relay[] = []
 const closers: Array<() => Promise<void>> = []
 
 const actions: Actions = {
-  relay: async ({ listen }: { listen: string[] }) => {
-    const relay = await createRelay({ listen })
+  relay: async ({ listen, dataDir, reservationTtlMs }: RelayRequest) => {
+    const relay = await createRelay({
+      listen,
+      ...(dataDir === undefined ? {} : { dataDir }),
+      ...(reservationTtlMs === undefined ? {} : { reservationTtlMs }),
+    })
     relays.push(relay)
     closers.push(() => relay.stop())
     return { addrs: relay.addrs.map(String) }
@@ -48,6 +53,25 @@ const actions: Actions = {
     const connection = await peerNamed(name).connect(target, { signal: AbortSignal.timeout(timeoutMs) })
     connections.set(name, connection)
     return { path: connection.path, elapsedMs: performance.now() - startedAt }
+  },
+
+  /** A stranger connects, pings, and goes: once. */
+  visit: async ({ name, target, timeoutMs }: { name: string; target: string; timeoutMs: number }) => {
+    const startedAt = performance.now()
+    await visit(peerNamed(name), target, timeoutMs)
+    return { elapsedMs: performance.now() - startedAt }
+  },
+
+  /** Strangers come one after the other, each this long after the one before or when that is done. */
+  'visit-often': async ({ name, target, everyMs, forMs, timeoutMs }: VisitsRequest) => {
+    const failures: string[] = []
+    let visits = 0
+    for (const end = performance.now() + forMs; performance.now() < end; visits++) {
+      const next = pause(everyMs)
+      await visit(peerNamed(name), target, timeoutMs).catch((error: Error) => failures.push(error.message))
+      await next
+    }
+    return { visits, failures }
   },
 
   direct: async ({ name, timeoutMs }: { name: string; timeoutMs: number }) => {
@@ -104,12 +128,39 @@ const actions: Actions = {
 
   traffic: async () => ({ bytes: trafficBytes() }),
 
+  /** Memory of the program. */
+  resident: async () => ({ bytes: process.memoryUsage.rss() }),
+
   stop: async ({ name }: { name: string }) => {
     await peerNamed(name).stop()
     peers.delete(name)
     connections.delete(name)
     return {}
   },
+}
+
+interface RelayRequest {
+  listen: string[]
+  dataDir?: string
+  reservationTtlMs?: number
+}
+
+interface VisitsRequest {
+  name: string
+  target: string
+  everyMs: number
+  forMs: number
+  timeoutMs: number
+}
+
+async function visit(peer: Peer, target: string, timeoutMs: number): Promise<void> {
+  const signal = AbortSignal.timeout(timeoutMs)
+  const connection = await peer.connect(target, { signal })
+  try {
+    await connection.ping({ signal })
+  } finally {
+    await connection.close({ signal: AbortSignal.timeout(1_000) }).catch(() => {})
+  }
 }
 
 interface PeerRequest {
@@ -136,6 +187,8 @@ function report(name: string, peer: Peer): void {
     'reservation:granted',
     'reservation:lost',
     'reservation:failed',
+    'relay:state',
+    'network:changed',
     'peer:connected',
     'peer:disconnected',
     'path:changed',

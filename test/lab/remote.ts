@@ -7,7 +7,7 @@ import type { ChildProcess } from 'node:child_process'
 import type { Host } from './net/network.ts'
 
 /** The programs that can run on a host: see the head of each. */
-export type Program = 'agent' | 'plain-agent'
+export type Program = 'agent' | 'plain-agent' | 'mapping-agent' | 'hostile-agent' | 'hostile-relay'
 
 /** How long any one request may take, in milliseconds, unless it says so itself. */
 const TIMEOUT_MS = 30_000
@@ -77,6 +77,20 @@ export class Remote {
     }
   }
 
+  /** The first event from now on that fits. */
+  async next(fits: (event: LabEvent) => boolean, timeoutMs: number = TIMEOUT_MS): Promise<LabEvent> {
+    const signal = AbortSignal.timeout(timeoutMs)
+    for (;;) {
+      const [event] = (await once(this.#replies, 'event', { signal })) as [LabEvent]
+      if (fits(event)) return event
+    }
+  }
+
+  /** Sends the program a signal. */
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
   /** Ends the program. */
   stop(): void {
     this.#child.stdin!.end()
@@ -84,7 +98,9 @@ export class Remote {
 
   #receive(line: string): void {
     const message = JSON.parse(line) as Reply | LabEvent
-    if ('event' in message) this.events.push(message as LabEvent)
-    else this.#replies.emit(String(message.id), message)
+    if ('event' in message) {
+      this.events.push(message as LabEvent)
+      this.#replies.emit('event', message)
+    } else this.#replies.emit(String(message.id), message)
   }
 }

@@ -66,7 +66,9 @@ describe('throughnat ping', { concurrency: 2 }, () => {
 
   it('ends with 4 for a relay that says nothing, when its time is over', LIMIT, async t => {
     const sockets: net.Socket[] = []
-    const server = net.createServer(socket => sockets.push(socket)).listen(0, '127.0.0.1')
+    const server = net
+      .createServer(socket => sockets.push(socket.on('error', () => {})))
+      .listen(0, '127.0.0.1')
     t.after(() => {
       server.close()
       for (const socket of sockets) socket.destroy()

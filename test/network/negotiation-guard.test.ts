@@ -10,8 +10,10 @@ import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { assertCarries, connectCircuit, startPlain, startRelay } from './circuit-stage.ts'
-import type { Connection, ConnectionEncrypter, StreamMuxer } from '@libp2p/interface'
+import { DCUTR_PROTOCOL } from '../../src/holepunch/exchange.ts'
+import { assertCarries, connectCircuit, startPlain, startPunching, startRelay } from './circuit-stage.ts'
+import { CONNECT, message, SYNC } from './dcutr-message.ts'
+import type { Connection, ConnectionEncrypter, Stream, StreamMuxer } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Relay } from '../../relay/index.ts'
 
@@ -19,6 +21,9 @@ const LIMIT = { timeout: 30_000 }
 
 /** Long enough to keep a processor busy for seconds, were it read. */
 const ENDLESS = Buffer.alloc(200_000, 0x80)
+
+/** A tenth of what it takes to read them. */
+const CPU_MICROSECONDS = 1_000_000
 
 /** A circuit between innocents goes on carrying data; the relay answers within a moment. */
 async function assertServes(t: TestContext, relay: Relay): Promise<void> {
@@ -44,6 +49,21 @@ describe('a length without an end ends', { concurrency: 4 }, () => {
       await new Promise(resolve => socket.once('close', resolve))
       await assertServes(t, relay)
     })
+
+  it('the socket of a node that has our tcp() and the noise() that knows nothing of it', LIMIT, async t => {
+    const relay = await startRelay(t)
+    const node = await startPunching(t, relay, { announce: [] })
+    const addr = node.getMultiaddrs().find(it => !it.toString().includes('p2p-circuit'))
+    const socket = net.connect(Number(/\/tcp\/(\d+)/.exec(String(addr))?.[1]), '127.0.0.1')
+    t.after(() => socket.destroy())
+    socket.on('error', () => {})
+    const startedAt = process.cpuUsage().user
+    socket.resume().write(ENDLESS)
+    await new Promise(resolve => socket.once('close', resolve))
+    assert.ok(process.cpuUsage().user - startedAt < CPU_MICROSECONDS)
+    const plain = await startPlain(t, relay)
+    await assertCarries((await connectCircuit(plain, node, relay)).circuit)
+  })
 
   for (const [name, encrypter] of [
     ['Noise', noise],
@@ -94,4 +114,44 @@ describe('a length without an end ends', { concurrency: 4 }, () => {
     assert.equal(connection.status, 'open')
     await assertServes(t, relay)
   })
+})
+
+describe('an exchange of DCUtR ends', { concurrency: 4 }, () => {
+  const more: ReadonlyArray<[string, Buffer]> = [
+    ['a length without an end', ENDLESS],
+    [
+      'a length without an end after a message',
+      Buffer.concat([message(CONNECT, ['/ip4/11.0.0.1/tcp/1']), ENDLESS]),
+    ],
+    ['messages without an end', Buffer.concat(Array.from({ length: 50_000 }, () => message(SYNC)))],
+  ]
+  for (const [what, bytes] of more) {
+    it(`that our node has opened, and is answered by ${what}`, LIMIT, async t => {
+      const relay = await startRelay(t)
+      const [own, remote] = [await startPunching(t, relay), await startPlain(t, relay)]
+      const ended = Promise.withResolvers<number>()
+      const onExchange = (stream: Stream): void => {
+        const startedAt = process.cpuUsage().user
+        stream.addEventListener('close', () => ended.resolve(process.cpuUsage().user - startedAt))
+        stream.send(bytes)
+      }
+      await remote.handle(DCUTR_PROTOCOL, onExchange, { runOnLimitedConnection: true })
+      const { circuit } = await connectCircuit(remote, own, relay)
+      assert.ok((await ended.promise) < CPU_MICROSECONDS)
+      await assertCarries(circuit)
+    })
+
+    it(`that our node answers, and that consists of ${what}`, LIMIT, async t => {
+      const relay = await startRelay(t)
+      const [own, remote] = [await startPunching(t, relay), await startPlain(t, relay)]
+      const { circuit, accepted } = await connectCircuit(own, remote, relay)
+      const stream = await accepted.newStream(DCUTR_PROTOCOL, { runOnLimitedConnection: true })
+      const startedAt = process.cpuUsage().user
+      const ended = once(stream, 'close', { signal: AbortSignal.timeout(10_000) })
+      stream.send(bytes)
+      await ended
+      assert.ok(process.cpuUsage().user - startedAt < CPU_MICROSECONDS)
+      await assertCarries(circuit)
+    })
+  }
 })

@@ -17,12 +17,24 @@ export interface HostInit {
 }
 
 export class Host extends Machine {
-  /** The NAT whose LAN this host is on. */
-  readonly behind: Nat | undefined
+  #behind: Nat | undefined
 
   constructor(init: MachineInit & { behind: Nat | undefined }) {
     super(init)
-    this.behind = init.behind
+    this.#behind = init.behind
+  }
+
+  /** The NAT whose LAN this host is on. */
+  get behind(): Nat | undefined {
+    return this.#behind
+  }
+
+  /** Carries the host to another NAT's LAN, as a laptop goes from one coffee shop to the next. */
+  async move(behind: Nat): Promise<void> {
+    const { namespace, device } = this
+    const { ipv4, ipv6 } = behind.lan
+    await this.replug(async () => behind.lan.attach({ namespace, device, site: 0, ipv4, ipv6 }))
+    this.#behind = behind
   }
 }
 

@@ -25,7 +25,7 @@ export class Machine {
   readonly name: string
   readonly namespace: Namespace
   readonly device: string
-  readonly #attachment: Attachment
+  #attachment: Attachment
   readonly #children = new Set<ChildProcess>()
 
   constructor({ name, namespace, device, attachment }: MachineInit) {
@@ -91,6 +91,12 @@ export class Machine {
     const exits = running.map(async child => await once(child, 'exit'))
     for (const child of running) child.kill('SIGKILL')
     await Promise.all(exits)
+  }
+
+  /** Takes the machine off what it is plugged into, and plugs it in elsewhere: other addresses, another router. */
+  protected async replug(attach: () => Promise<Attachment>): Promise<void> {
+    await this.namespace.ip([`link del ${this.device}`])
+    this.#attachment = await attach()
   }
 
   #contain(command: readonly string[]): string[] {

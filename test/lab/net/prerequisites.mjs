@@ -21,6 +21,12 @@ const PROGRAMS = [
   { what: 'python3', debianPackage: 'python3', why: 'runs the forwarder that delays and loses packets' },
   { what: 'nsenter', debianPackage: 'util-linux', why: 'starts programs inside a namespace' },
   { what: 'setpriv', debianPackage: 'util-linux', why: 'ties the life of a program inside to its parent' },
+  // the package of that name would bring a service that starts; this one has the program alone
+  {
+    what: 'miniupnpd',
+    debianPackage: 'miniupnpd-nftables',
+    why: 'makes a NAT map ports when it is asked to',
+  },
   { what: 'ping', debianPackage: 'iputils-ping', why: 'measures delay and loss in the lab’s own test' },
 ]
 

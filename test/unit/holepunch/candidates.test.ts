@@ -68,6 +68,8 @@ describe('the offer of a remote', () => {
     ['/ip4/0.0.0.0/tcp/22', 'unspecified'],
     ['/ip4/192.0.2.1/tcp/1', 'documentation'],
     ['/ip4/8.8.8.8/tcp/0', 'port 0'],
+    ['/ip4/192.168.1.1/tcp/80', "a router's pages"],
+    ['/ip6/fd00::1/tcp/445', 'a system service of the neighbourhood'],
     ['/ip4/8.8.8.8/udp/4001', 'UDP'],
     ['/ip4/8.8.8.8/udp/4001/quic-v1', 'QUIC'],
     ['/ip4/8.8.8.8/tcp/80/ws', 'WebSocket'],
@@ -91,10 +93,10 @@ describe('the offer of a remote', () => {
 
   test('public and private addresses are kept apart', () => {
     const remote = new RemoteCandidates([], { acceptLoopback: false })
-    for (const addr of ['/ip4/8.8.8.8/tcp/1', '/ip4/10.0.0.1/tcp/2', '/ip6/2a00:1450:4001::1/tcp/3'])
+    for (const addr of ['/ip4/8.8.8.8/tcp/1', '/ip4/10.0.0.1/tcp/2000', '/ip6/2a00:1450:4001::1/tcp/3'])
       assert.equal(remote.offer(multiaddr(addr)), true)
     assert.deepEqual(remote.public.map(String), ['/ip4/8.8.8.8/tcp/1', '/ip6/2a00:1450:4001::1/tcp/3'])
-    assert.deepEqual(remote.private.map(String), ['/ip4/10.0.0.1/tcp/2'])
+    assert.deepEqual(remote.private.map(String), ['/ip4/10.0.0.1/tcp/2000'])
   })
 
   test('a /p2p suffix is cut off, whomever it names', () => {
@@ -105,8 +107,9 @@ describe('the offer of a remote', () => {
 
   test('loopback is accepted only where it was asked for', () => {
     const remote = new RemoteCandidates([], { acceptLoopback: true })
-    assert.equal(remote.offer(multiaddr('/ip4/127.0.0.1/tcp/1')), true)
-    assert.deepEqual(remote.loopback.map(String), ['/ip4/127.0.0.1/tcp/1'])
+    assert.equal(remote.offer(multiaddr('/ip4/127.0.0.1/tcp/4001')), true)
+    assert.equal(remote.offer(multiaddr('/ip4/127.0.0.1/tcp/22')), false)
+    assert.deepEqual(remote.loopback.map(String), ['/ip4/127.0.0.1/tcp/4001'])
   })
 
   test("this node's own addresses are refused, and its neighbour's port is not", () => {

@@ -31,6 +31,8 @@ describe('an observed endpoint', () => {
     ['of UDP', one, '/ip4/11.0.0.1/udp/5000'],
     ['of a WebSocket', one, '/ip4/11.0.0.1/tcp/5000/ws'],
     ['with a name', one, '/dns4/example.org/tcp/5000'],
+    ['on our own host, told by a relay that is not there,', one, '/ip4/127.0.0.1/tcp/5000'],
+    ['that nobody can have', one, '/ip4/224.0.0.1/tcp/5000'],
   ]
   for (const [what, from, addr] of ignored) {
     test(`${what} is ignored`, () => {

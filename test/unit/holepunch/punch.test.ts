@@ -4,7 +4,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import { punch } from '../../../src/holepunch/punch.ts'
+import { endpointOf } from '../../../src/holepunch/endpoint.ts'
+import { PUNCH_WINDOW_MS, punch } from '../../../src/holepunch/punch.ts'
+import { DIALS_PER_ADDRESS, DIALS_PER_SECOND, PunchBudget } from '../../../src/holepunch/punch-budget.ts'
 import { InboundClaims } from '../../../src/transport/inbound-claims.ts'
 import type { Logger, MultiaddrConnection, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -29,10 +31,9 @@ function setUp(dial: Dial, upgrade: () => Promise<never> = never): { init: Punch
   const transport = { connectFromPunchPort, inboundClaims: new InboundClaims() } as unknown as SharedPortTcp
   const upgrader = { upgradeOutbound: upgrade } as unknown as Upgrader
   const log = Object.assign(() => {}, { trace: () => {}, error: () => {} }) as unknown as Logger
-  return {
-    dialled,
-    init: { transport, upgrader, remotePeer, candidates, role: 'initiator', from: 'punch-port', log },
-  }
+  const budget = new PunchBudget()
+  const init = { transport, upgrader, remotePeer, candidates, budget, log } as const
+  return { dialled, init: { ...init, role: 'initiator', from: 'punch-port' } }
 }
 
 const never = async (): Promise<never> => new Promise(() => {})
@@ -47,7 +48,12 @@ const failing =
   }
 
 const connected: Dial = async addr =>
-  ({ remoteAddr: addr, direction: 'outbound', abort: () => {} }) as unknown as MultiaddrConnection
+  ({
+    remoteAddr: addr,
+    direction: 'outbound',
+    abort: () => {},
+    onData: () => {},
+  }) as unknown as MultiaddrConnection
 
 const unaborted = new AbortController().signal
 
@@ -85,6 +91,29 @@ describe('a punch', { concurrency: true }, () => {
     })
     await assert.rejects(punch(init, unaborted), { reason: 'wrong-peer' })
     assert.equal(dialled.length, candidates.length)
+  })
+
+  it('dials a private address ten times: there is no NAT in between', async () => {
+    const { init, dialled } = setUp(failing({ code: 'ECONNREFUSED' }))
+    const lan = ['/ip4/192.168.1.1/tcp/4001', '/ip4/192.168.1.2/tcp/4001'].map(text => multiaddr(text))
+    await assert.rejects(punch({ ...init, candidates: lan }, unaborted), { reason: 'refused' })
+    assert.equal(dialled.length, 20)
+  })
+
+  it('of eight candidates at one address makes as many dials as the address may be given, and says so', async () => {
+    const { init, dialled } = setUp(failing({ code: 'ECONNREFUSED' }))
+    const ports = Array.from({ length: 8 }, (_, n) => multiaddr(`/ip4/11.0.0.1/tcp/${n + 1}`))
+    await assert.rejects(punch({ ...init, candidates: ports }, unaborted), { reason: 'throttled' })
+    const most = DIALS_PER_ADDRESS + (DIALS_PER_SECOND * PUNCH_WINDOW_MS) / 1000
+    assert.ok(dialled.length >= DIALS_PER_ADDRESS && dialled.length <= most + 1, `${dialled.length} dials`)
+  })
+
+  it('dials nothing where the address has had its share, and is throttled', async () => {
+    const { init, dialled } = setUp(unanswered)
+    for (const { host } of candidates.map(endpointOf))
+      init.budget.chargeRepetitions(host, 2 * DIALS_PER_ADDRESS * 1000)
+    await assert.rejects(punch(init, unaborted), { reason: 'throttled' })
+    assert.deepEqual(dialled, [])
   })
 
   it('ends at once when it is aborted, and dials no more', async () => {

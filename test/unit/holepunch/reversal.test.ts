@@ -10,8 +10,8 @@ const addrs = (...texts: string[]): Multiaddr[] => texts.map(text => multiaddr(t
 
 const told = addrs(
   '/ip4/8.8.8.8/tcp/1',
-  '/ip4/10.0.0.1/tcp/2',
-  '/ip4/127.0.0.1/tcp/3',
+  '/ip4/10.0.0.1/tcp/2000',
+  '/ip4/127.0.0.1/tcp/3000',
   '/ip4/224.0.0.1/tcp/4',
   '/dns4/example.org/tcp/5',
 )
@@ -31,19 +31,19 @@ test('a node that no relay has seen dials public addresses alone', () => {
 })
 
 test('a node that a relay sees in a private network dials private addresses, too, and no loopback', () => {
-  assert.deepEqual(seenAt(['/ip4/10.0.0.9/tcp/9']), ['/ip4/10.0.0.1/tcp/2', '/ip4/8.8.8.8/tcp/1'])
+  assert.deepEqual(seenAt(['/ip4/10.0.0.9/tcp/9']), ['/ip4/10.0.0.1/tcp/2000', '/ip4/8.8.8.8/tcp/1'])
 })
 
 test('a node that a relay sees on its own host dials loopback, too, the nearest first', () => {
   assert.deepEqual(seenAt(['/ip4/127.0.0.1/tcp/9']), [
-    '/ip4/127.0.0.1/tcp/3',
-    '/ip4/10.0.0.1/tcp/2',
+    '/ip4/127.0.0.1/tcp/3000',
+    '/ip4/10.0.0.1/tcp/2000',
     '/ip4/8.8.8.8/tcp/1',
   ])
 })
 
 test('a node never dials what it listens on itself', () => {
-  assert.deepEqual(seenAt(['/ip4/127.0.0.1/tcp/9'], ['/ip4/127.0.0.1/tcp/3', '/ip4/10.0.0.1/tcp/2']), [
+  assert.deepEqual(seenAt(['/ip4/127.0.0.1/tcp/9'], ['/ip4/127.0.0.1/tcp/3000', '/ip4/10.0.0.1/tcp/2000']), [
     '/ip4/8.8.8.8/tcp/1',
   ])
 })

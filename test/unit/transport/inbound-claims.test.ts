@@ -36,6 +36,18 @@ test('another port of the host goes to the first who waits for the host', () => 
   assert.equal(claims.find('8.8.8.8', 3), one)
 })
 
+test('the next socket of an endpoint goes to another who waits for it: one of them may be lying', () => {
+  const claims = new InboundClaims()
+  const [one, two] = [claimOn('8.8.8.8', 1), claimOn('8.8.8.8', 1)]
+  const withdraw = claims.add(one)
+  claims.add(two)
+  assert.deepEqual([claims.find('8.8.8.8', 1), claims.find('8.8.8.8', 1)], [one, two])
+  assert.equal(claims.find('8.8.8.8', 1), one)
+  withdraw()
+  assert.equal(claims.find('8.8.8.8', 1), two)
+  assert.equal(claims.find('8.8.8.8', 1), two)
+})
+
 test('a claim that was withdrawn gets nothing, and others still do', () => {
   const claims = new InboundClaims()
   const two = claimOn('8.8.8.8', 2)

@@ -1,0 +1,136 @@
+/**
+ * The node that probes: one address family, an identity of its own, a punch port that has sent to nobody.
+ *
+ * A peer's own node will not do. Its punch port is connected to its relays already, and relays would take the probes' connections for the peer's: they count
+ * them, and call it over any of them.
+ */
+
+import { webSockets } from '@libp2p/websockets'
+import { createLibp2p } from 'libp2p'
+import { dialBack } from '../../src/autonat/service.ts'
+import { withoutPeerId } from '../../src/holepunch/endpoint.ts'
+import { ephemeralIdentity } from '../../src/identity.ts'
+import { guard, unguard } from '../../src/negotiation-guard.ts'
+import { commonOptions, startNode } from '../../src/node.ts'
+import { SharedPortTcp, tcp } from '../../src/transport/shared-port-tcp.ts'
+import type { Identify } from '@libp2p/identify'
+import type { ComponentLogger, Connection, Libp2p, Upgrader } from '@libp2p/interface'
+import type { TransportManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { DialBackResult, DialBackService } from '../../src/autonat/service.ts'
+import type { BoundAddress, Family } from '../../src/transport/punch-port.ts'
+
+/** What libp2p hands to a service, as far as probes need it. */
+interface Parts {
+  transportManager: TransportManager
+  upgrader: Upgrader
+}
+
+type Services = { identify: Identify; dialBack: DialBackService; parts: Parts }
+
+/** A connection from a local port, and what its remote sees. */
+export interface Observation {
+  /** Keeps the NAT's mapping as long as it is open. */
+  connection: Connection
+  relay: Multiaddr
+  localPort: number
+  /** `/ip4|ip6/.../tcp/...` */
+  endpoint: Multiaddr
+}
+
+export class ProbeNode {
+  readonly family: Family
+  readonly #libp2p: Libp2p<Services>
+
+  constructor(family: Family, libp2p: Libp2p<Services>) {
+    this.family = family
+    this.#libp2p = libp2p
+  }
+
+  /** The local port that is listened on, and dialled from where nothing else is said. */
+  get punchPort(): number {
+    const port = this.#transport.punchPorts.port(this.family)
+    if (port === undefined) throw new Error('this platform cannot share a port')
+    return port
+  }
+
+  /** Connects from an ephemeral port. */
+  async connect(addr: Multiaddr, signal: AbortSignal): Promise<Connection> {
+    return this.#libp2p.services.parts.transportManager.dial(addr, { signal })
+  }
+
+  /** Connects from the punch port, or a spare one, and asks what the relay sees. */
+  async observe(relay: Multiaddr, signal: AbortSignal, spare?: BoundAddress): Promise<Observation> {
+    const socket = await this.#transport.connectFromPunchPort(relay, {
+      signal,
+      ...(spare === undefined ? {} : { spare }),
+    })
+    guard(socket)
+    try {
+      const connection = await this.#libp2p.services.parts.upgrader.upgradeOutbound(socket, { signal })
+      const { observedAddr } = await this.#libp2p.services.identify.identify(connection, { signal })
+      if (observedAddr === undefined) throw new Error('the relay does not tell what it sees')
+      return {
+        connection,
+        relay,
+        localPort: spare?.port ?? this.punchPort,
+        endpoint: withoutPeerId(observedAddr),
+      }
+    } catch (error) {
+      socket.abort(error as Error)
+      throw error
+    } finally {
+      unguard(socket)
+    }
+  }
+
+  /** Has the remote of `via` dial this node. */
+  async verify(addr: Multiaddr, via: Connection, signal: AbortSignal): Promise<DialBackResult> {
+    return this.#libp2p.services.dialBack.verify(addr, via, { signal })
+  }
+
+  async stop(): Promise<void> {
+    await this.#libp2p.stop()
+  }
+
+  get #transport(): SharedPortTcp {
+    const { transportManager } = this.#libp2p.services.parts
+    const transport = transportManager.getTransports().find(it => it instanceof SharedPortTcp)
+    if (transport === undefined) throw new TypeError('the node has no TCP transport')
+    return transport
+  }
+}
+
+/**
+ * Starts a node.
+ *
+ * @throws {ListenError} if this host does not have the address family
+ */
+export async function startProbeNode(family: Family, logger?: ComponentLogger): Promise<ProbeNode> {
+  const listen = [family === 4 ? '/ip4/0.0.0.0/tcp/0' : '/ip6/::/tcp/0']
+  const common = commonOptions({
+    privateKey: await ephemeralIdentity(),
+    logger,
+    // it is asked for where it is wanted
+    identify: { runOnConnectionOpen: false },
+  })
+  const libp2p = await createLibp2p<Services>({
+    ...common,
+    start: false,
+    addresses: { listen },
+    connectionMonitor: { enabled: false },
+    transports: [tcp(), webSockets()],
+    services: {
+      ...common.services,
+      dialBack: dialBack(),
+      parts: ({ transportManager, upgrader }: Parts): Parts => ({ transportManager, upgrader }),
+    } as never,
+  })
+  try {
+    await startNode(libp2p, listen)
+  } catch (error) {
+    await libp2p.stop()
+    throw error
+  }
+  return new ProbeNode(family, libp2p)
+}

@@ -1,0 +1,87 @@
+/** Which addresses of relays are reached, and how far away they are. */
+
+import { TCP } from '@multiformats/multiaddr-matcher'
+import { isIPv4, isIPv6 } from 'node:net'
+import { endpointOf } from '../../src/holepunch/endpoint.ts'
+import { describeFailure } from '../describe-failure.ts'
+import { ping } from '../ping.ts'
+import type { Connection } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Family } from '../../src/transport/punch-port.ts'
+import type { ProbeNode } from './probe-node.ts'
+import type { RelayReach } from './report.ts'
+
+/** Time to connect, in milliseconds: SYNs are repeated after 1 and 3 s (RFC 6298 section 5). */
+const CONNECT_TIMEOUT_MS = 4_000
+
+/** The least of so many round trips is told: the first ones wait for what a new connection sets up. */
+const PINGS = 3
+
+/** An address that was reached: a place from which this host can be looked at. */
+export interface Vantage {
+  addr: Multiaddr
+  /** From an ephemeral port: for questions, it is no part of what is asked. */
+  connection: Connection
+  /** Undefined for what is no plain TCP to an IP address: nothing can be punched there. */
+  family: Family | undefined
+  host: string
+  port: number
+}
+
+/** What became of the address of a relay. */
+export interface Reached {
+  report: RelayReach
+  vantage?: Vantage
+}
+
+/** Tries one address. Never rejects. */
+export async function reach(
+  addr: Multiaddr,
+  node: ProbeNode | undefined,
+  signal: AbortSignal,
+): Promise<Reached> {
+  const text = addr.toString()
+  if (node === undefined)
+    return { report: { addr: text, rttMs: null, problem: 'this host has no such address family' } }
+  try {
+    const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS)
+    const connection = await node.connect(addr, AbortSignal.any([signal, timeout]))
+    const times: number[] = []
+    for (let n = 0; n < PINGS; n++) times.push(await ping(connection, { signal }))
+    const vantage = { addr, connection, family: familyOf(addr), ...endpointOf(addr) }
+    return { report: { addr: text, rttMs: Math.min(...times) }, vantage }
+  } catch (error) {
+    return { report: { addr: text, rttMs: null, problem: describeFailure(error) } }
+  }
+}
+
+/** The family of an address that is plain TCP to an IP address. */
+export function familyOf(addr: Multiaddr): Family | undefined {
+  if (!TCP.exactMatch(addr)) return undefined
+  const { host } = endpointOf(addr)
+  return isIPv6(host) ? 6 : isIPv4(host) ? 4 : undefined
+}
+
+/** The places that probes of one family look from: each tells something that the others do not. */
+export interface Vantages {
+  first: Vantage
+  /** Another host. */
+  elsewhere: Vantage | undefined
+  /** Another port of a host that is one of those above, and which one that is. */
+  otherPort: { vantage: Vantage; sibling: Vantage } | undefined
+}
+
+/** Chooses among what was reached, those that were given first. Undefined where there is nothing of this family. */
+export function chooseVantages(reached: readonly Reached[], family: Family): Vantages | undefined {
+  const all = reached.flatMap(({ vantage }) => (vantage?.family === family ? [vantage] : []))
+  const [first] = all
+  if (first === undefined) return undefined
+  const elsewhere = all.find(it => it.host !== first.host)
+  const pairs = all.flatMap(vantage =>
+    [first, elsewhere]
+      .filter(it => it !== undefined)
+      .filter(it => it.host === vantage.host && it.port !== vantage.port)
+      .map(sibling => ({ vantage, sibling })),
+  )
+  return { first, elsewhere, otherPort: pairs[0] }
+}

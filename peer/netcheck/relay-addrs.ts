@@ -1,0 +1,55 @@
+/** The addresses of relays as they are probed: names that stand for addresses are looked up, since a probe has to know which hosts differ. */
+
+import { lookup } from 'node:dns/promises'
+import { CODE_DNS4, CODE_DNS6, multiaddr } from '@multiformats/multiaddr'
+import { TCP } from '@multiformats/multiaddr-matcher'
+import { raceSignal } from 'race-signal'
+import { endpointOf } from '../../src/holepunch/endpoint.ts'
+import { isDnsaddr, resolveDnsaddr } from '../dnsaddr.ts'
+import { relayIdOf } from '../target.ts'
+import type { AbortOptions } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** Addresses that are probed; the rest is left out. A relay has one or two for each family, and who gives more relays than four learns nothing by it. */
+const MAX_ADDRS = 16
+
+/** The addresses to probe, each once, in the order in which they were given. A name that stands for nothing stays as it is: dialling it tells why. */
+export async function resolveRelays(
+  given: readonly Multiaddr[],
+  options: AbortOptions,
+): Promise<Multiaddr[]> {
+  const addrs = await Promise.all(given.map(async addr => resolve(addr, options)))
+  const unique = new Map(addrs.flat().map(addr => [addr.toString(), addr]))
+  return [...unique.values()].slice(0, MAX_ADDRS)
+}
+
+async function resolve(addr: Multiaddr, options: AbortOptions): Promise<Multiaddr[]> {
+  if (!isDnsaddr(addr)) return resolveHost(addr, options)
+  const found = await resolveDnsaddr(addr, options).catch(() => [])
+  const hosts = await Promise.all(found.filter(isRelayAddr).map(async it => resolveHost(it, options)))
+  return hosts.length === 0 ? [addr] : hosts.flat()
+}
+
+/** Only of plain TCP: a certificate is made out to a name. */
+async function resolveHost(addr: Multiaddr, options: AbortOptions): Promise<Multiaddr[]> {
+  const [first] = addr.getComponents()
+  if (!TCP.exactMatch(addr) || first?.name.startsWith('dns') !== true) return [addr]
+  const { host, port } = endpointOf(addr)
+  const family = first.code === CODE_DNS4 ? 4 : first.code === CODE_DNS6 ? 6 : 0
+  try {
+    const found = await raceSignal(lookup(host, { family, all: true }), options.signal)
+    const id = relayIdOf(addr)
+    return found.map(it => multiaddr(`/ip${it.family === 6 ? 6 : 4}/${it.address}/tcp/${port}/p2p/${id}`))
+  } catch {
+    return [addr]
+  }
+}
+
+function isRelayAddr(addr: Multiaddr): boolean {
+  try {
+    relayIdOf(addr)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,356 @@
+/** The libp2p node that a peer is, and what keeps it reachable and connected. */
+
+import { networkInterfaces } from 'node:os'
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { webSockets } from '@libp2p/websockets'
+import { CODE_P2P } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { TypedEventEmitter } from 'main-event'
+import { raceSignal } from 'race-signal'
+import { longestDurationMs } from '../src/config/quantities.ts'
+import { UnreachableError } from '../src/errors.ts'
+import { dialBack } from '../src/autonat/service.ts'
+import { scopeOf } from '../src/holepunch/candidates.ts'
+import { endpointOf } from '../src/holepunch/endpoint.ts'
+import { dcutr } from '../src/holepunch/service.ts'
+import { ephemeralIdentity } from '../src/identity.ts'
+import { commonOptions, startNode } from '../src/node.ts'
+import { tcp } from '../src/transport/shared-port-tcp.ts'
+import { explainCuts } from './circuit-limits.ts'
+import { createConnection } from './connection.ts'
+import { describeFailure } from './describe-failure.ts'
+import { Dialer, isCircuit, relayAddrOf } from './dialer.ts'
+import { KeptPeer } from './kept-peer.ts'
+import { runNetcheck } from './netcheck/netcheck.ts'
+import { NetworkWatch } from './network-watch.ts'
+import { Paths } from './paths.ts'
+import { portMapping } from './port-mapping/service.ts'
+import { probePortMapping } from './port-mapping/probe.ts'
+import { checkPresence } from './presence.ts'
+import { ReservationKeeper } from './reservations/keeper.ts'
+import { parseTarget } from './target.ts'
+import { TokenBearer } from './token-bearer.ts'
+import type {
+  AbortOptions,
+  ComponentLogger,
+  Libp2p,
+  PeerId,
+  PrivateKey,
+  StreamHandler,
+} from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { HolePunchEvents } from '../src/holepunch/events.ts'
+import type { HolePunchService } from '../src/holepunch/service.ts'
+import type { DialBackService } from '../src/autonat/service.ts'
+import type { PeerConnection } from './connection.ts'
+import type { PeerEvents, RelayStatus } from './events.ts'
+import type { Storage } from './storage.ts'
+import type { Target } from './target.ts'
+import type { NetcheckReport } from './netcheck/report.ts'
+import type { Peer, PeerInit } from './peer.ts'
+import type { PortMappingService } from './port-mapping/service.ts'
+import type { RelayList } from './relay-list.ts'
+
+/** How many relays hold a reservation unless told: one may go down, and nobody notices. */
+export const DEFAULT_RESERVATIONS = 2
+
+type PeerServices = {
+  dialBack: DialBackService
+  portMapping: PortMappingService
+  dcutr: HolePunchService
+  reservations: ReservationKeeper
+  dialer: Dialer
+}
+
+// The stock transport would look for relays among all peers that it meets, and make reservations of its own.
+const NO_DISCOVERY = { has: () => true, add: () => {}, remove: () => {} }
+
+const PUNCH_EVENTS = [
+  'holepunch:started',
+  'holepunch:attempt',
+  'holepunch:succeeded',
+  'holepunch:failed',
+] as const satisfies ReadonlyArray<keyof HolePunchEvents>
+
+const MAPPING_EVENTS = ['mapping:added', 'mapping:verified', 'mapping:lost', 'mapping:failed'] as const
+
+/** The node behind {@link Peer}. */
+export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
+  readonly #relays: RelayList
+  readonly #token: TokenBearer
+  readonly #storage: Storage | undefined
+  readonly #network = new NetworkWatch()
+  readonly #stopped = new AbortController()
+  readonly #kept = new Map<string, KeptPeer>()
+  /** Relays that only a target names: they are dialled from the punch port and left out of the events like the others. */
+  readonly #namedRelays = new Set<string>()
+  #libp2p: Libp2p<PeerServices> | undefined
+  #paths: Paths | undefined
+  #seen = ''
+  #mayMapPorts = true
+  #logger: ComponentLogger | undefined
+
+  constructor(relays: RelayList, relayToken: string | undefined, storage: Storage | undefined) {
+    super()
+    this.#relays = relays
+    this.#storage = storage
+    this.#token = new TokenBearer(relayToken, relays)
+  }
+
+  async start(init: PeerInit): Promise<void> {
+    await this.#relays.start()
+    const privateKey = init.privateKey ?? this.#storage?.privateKey ?? (await ephemeralIdentity())
+    const port = init.port ?? 0
+    const listen = [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`]
+    this.#mayMapPorts = init.portMapping !== false
+    this.#logger = init.logger
+    this.#libp2p = await this.#createNode(init, privateKey, listen)
+    this.#paths = new Paths(this.#libp2p, {
+      events: this,
+      isInfrastructure: peerId => this.#isRelay(peerId.toString()),
+      onLost: peerId => void this.#kept.get(peerId.toString())?.restore(),
+    })
+    this.#listen()
+    await startNode(this.#libp2p, listen)
+    this.#network.start()
+  }
+
+  async #createNode(init: PeerInit, privateKey: PrivateKey, listen: string[]): Promise<Libp2p<PeerServices>> {
+    const common = commonOptions({
+      privateKey,
+      logger: init.logger,
+      // once, at the beginning: by the round trip that it measures, windows grow. Then the kernel asks, see src/transport/keep-alive.ts
+      yamux: { keepAliveInterval: longestDurationMs },
+    })
+    const count = init.reserve === false ? 0 : (init.reservations ?? DEFAULT_RESERVATIONS)
+    return createLibp2p<PeerServices>({
+      ...common,
+      ...(this.#storage === undefined ? {} : { datastore: this.#storage.datastore }),
+      start: false,
+      addresses: { listen },
+      // pings would use up what a relay allows a circuit, and cost every relay the processor
+      connectionMonitor: { enabled: false },
+      // libp2p's own bounds are 10 and 5 a second for one address; a circuit counts under its relay's, so that one remote could shut out all others there
+      connectionManager: { maxIncomingPendingConnections: 64, inboundConnectionThreshold: 64 },
+      connectionGater: {
+        denyInboundRelayedConnection: relay => !this.libp2p.services.reservations.isReservedAt(relay),
+      },
+      transports: [
+        tcp({ dialFromPunchPort: addr => this.#isRelay(lastPeerId(addr)) }),
+        circuitRelayTransport({ discoveryFilter: NO_DISCOVERY }),
+        // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
+        webSockets(),
+      ],
+      services: {
+        ...common.services,
+        dcutr: dcutr(),
+        dialBack: dialBack(),
+        portMapping: portMapping({
+          // see #onIdentify
+          enabled: false,
+          verify: async addr => this.#verify(addr),
+        }),
+        dialer: components => new Dialer(components, this.#relays, this.#token),
+        reservations: components =>
+          new ReservationKeeper(components, {
+            relays: this.#relays,
+            count,
+            events: this,
+            token: this.#token,
+          }),
+      },
+    })
+  }
+
+  get libp2p(): Libp2p<PeerServices> {
+    if (this.#libp2p === undefined) throw new TypeError('the peer has not been started')
+    return this.#libp2p
+  }
+
+  get peerId(): PeerId {
+    return this.libp2p.peerId
+  }
+
+  get addrs(): Multiaddr[] {
+    const circuits = this.libp2p.services.reservations.addrs
+    const own = this.libp2p.getMultiaddrs().filter(addr => !circuits.some(it => it.equals(addr)))
+    return [...circuits, ...own]
+  }
+
+  get relays(): readonly RelayStatus[] {
+    return this.libp2p.services.reservations.relays
+  }
+
+  async reachable(options: AbortOptions = {}): Promise<void> {
+    if (this.libp2p.services.reservations.addrs.length > 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const onGranted = (): void => resolve()
+    this.addEventListener('reservation:granted', onGranted)
+    try {
+      await raceSignal(promise, options.signal)
+    } finally {
+      this.removeEventListener('reservation:granted', onGranted)
+    }
+  }
+
+  async handle(protocol: string, handler: StreamHandler): Promise<void> {
+    const explained: StreamHandler = (stream, connection) =>
+      handler(explainCuts(stream, connection), connection)
+    await this.libp2p.handle(protocol, explained, { runOnLimitedConnection: true })
+  }
+
+  async unhandle(protocol: string): Promise<void> {
+    await this.libp2p.unhandle(protocol)
+  }
+
+  async connect(name: string | Multiaddr | PeerId, options: AbortOptions = {}): Promise<PeerConnection> {
+    const target = parseTarget(name)
+    await this.#reach(target, options)
+    return createConnection(target.peerId, {
+      paths: this.#paths as Paths,
+      punching: this.libp2p.services.dcutr,
+      connect: async signal => this.#reach(target, signal),
+      disconnect: async signal => this.#disconnect(target.peerId, signal),
+    })
+  }
+
+  async netcheck(options: AbortOptions = {}): Promise<NetcheckReport> {
+    const relays = this.#relays.relays.flatMap(it => it.addrs)
+    return runNetcheck(relays, { ...options, probePortMapping, logger: this.#logger })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    this.#network.stop()
+    this.#relays.stop()
+    this.#paths?.stop()
+    await this.#libp2p?.stop()
+    for (const kept of this.#kept.values()) kept.close()
+    this.#kept.clear()
+    await this.#storage?.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  /** Resolves when there is a path; from then on it is kept. */
+  async #reach({ peerId, addrs }: Target, options: AbortOptions): Promise<void> {
+    const key = peerId.toString()
+    const kept = this.#kept.get(key) ?? this.#createKept(peerId)
+    for (const addr of addrs) if (isCircuit(addr)) this.#namedRelays.add(lastPeerId(relayAddrOf(addr)))
+    kept.learn(addrs)
+    try {
+      await kept.connect(options)
+      this.#kept.set(key, kept)
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      throw await this.#unreachable(kept, cause)
+    }
+  }
+
+  #createKept(peerId: PeerId): KeptPeer {
+    const { services } = this.libp2p
+    const log = this.libp2p.logger.forComponent('throughnat:peer')
+    return new KeptPeer(peerId, { paths: this.#paths as Paths, dialer: services.dialer, log })
+  }
+
+  async #unreachable(kept: KeptPeer, cause: unknown): Promise<UnreachableError> {
+    const { direct, circuits } = await this.libp2p.services.dialer.ways(kept.target)
+    const ways = [...direct, ...circuits].join(', ')
+    if (ways === '')
+      return new UnreachableError(
+        `Cannot reach ${kept.peerId}: no relay is known. Give a relay, or a circuit address.`,
+      )
+    return new UnreachableError(`Cannot reach ${kept.peerId}: ${describeFailure(cause)}. Tried ${ways}.`, {
+      cause,
+    })
+  }
+
+  async #disconnect(peerId: PeerId, options: AbortOptions): Promise<void> {
+    const key = peerId.toString()
+    const kept = this.#kept.get(key)
+    this.#kept.delete(key)
+    try {
+      await this.libp2p.hangUp(peerId, options)
+    } finally {
+      kept?.close()
+    }
+  }
+
+  #listen(): void {
+    const { libp2p } = this
+    const options = { signal: this.#stopped.signal }
+    for (const event of PUNCH_EVENTS) this.#pass(event)
+    for (const event of MAPPING_EVENTS)
+      libp2p.services.portMapping.addEventListener(event, ({ detail }) =>
+        this.safeDispatchEvent(event, { detail } as never),
+      )
+    for (const event of ['relays:changed', 'relays:failed'] as const)
+      this.#relays.addEventListener(
+        event,
+        ({ detail }) => this.safeDispatchEvent(event, { detail } as never),
+        options,
+      )
+    this.#network.addEventListener('network:changed', ({ detail }) => this.#onNetworkChange(detail), options)
+    libp2p.addEventListener('peer:identify', () => this.#onIdentify(), options)
+    this.addEventListener('holepunch:failed', ({ detail: { peerId, reason } }) => {
+      void this.#kept.get(peerId.toString())?.punchAgain(reason)
+    })
+  }
+
+  #onNetworkChange(detail: PeerEvents['network:changed']['detail']): void {
+    this.safeDispatchEvent('network:changed', { detail })
+    void this.#relays.refresh()
+    void this.libp2p.services.portMapping.refresh()
+    this.libp2p.services.reservations.wake()
+    for (const kept of this.#kept.values()) kept.wake()
+    const sockets = this.libp2p.getConnections().filter(it => !isCircuit(it.remoteAddr))
+    for (const connection of sockets)
+      checkPresence(connection, this.#stopped.signal).catch((error: Error) => connection.abort(error))
+  }
+
+  /** What relays see of this peer is another than before: a punch may work now that did not. */
+  #onIdentify(): void {
+    const { dcutr, portMapping } = this.libp2p.services
+    const endpoints = dcutr.observed.endpoints()
+    portMapping.verifyAgain()
+    const seen = endpoints.map(String).toSorted().join(' ')
+    if (seen === this.#seen) return
+    this.#seen = seen
+    if (this.#mayMapPorts && endpoints.some(isBehindNat)) portMapping.enable()
+    for (const kept of this.#kept.values()) kept.wake()
+  }
+
+  /** Has a relay dial this address. One that this peer is connected to will do: what a router maps, it lets in from everywhere. */
+  async #verify(addr: Multiaddr): Promise<boolean> {
+    const { dialBack, dcutr } = this.libp2p.services
+    const relays = this.libp2p.getConnections().filter(it => dcutr.observed.has(it))
+    for (const via of relays) {
+      const { isVerified } = await dialBack.verify(addr, via, { signal: this.#stopped.signal })
+      if (isVerified) return true
+    }
+    return false
+  }
+
+  #isRelay(peerId: string): boolean {
+    return this.#relays.has(peerId) || this.#namedRelays.has(peerId)
+  }
+
+  #pass<Name extends keyof HolePunchEvents>(event: Name): void {
+    this.libp2p.services.dcutr.addEventListener(event, ({ detail }) => {
+      this.safeDispatchEvent(event, { detail } as never)
+    })
+  }
+}
+
+function lastPeerId(addr: Multiaddr): string {
+  return addr.getComponents().findLast(it => it.code === CODE_P2P)?.value ?? ''
+}
+
+/** True if this is a public endpoint that is none of this machine's own. */
+function isBehindNat(endpoint: Multiaddr): boolean {
+  const { host } = endpointOf(endpoint)
+  const own = Object.values(networkInterfaces()).flatMap(list => (list ?? []).map(it => it.address))
+  return scopeOf(host) === 'public' && !own.includes(host)
+}

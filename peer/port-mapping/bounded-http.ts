@@ -1,0 +1,57 @@
+/**
+ * One HTTP request to a device of the LAN that may be anyone's: no redirect is followed, no more is read than bounded.
+ */
+
+import { request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+
+/** Descriptions of gateways take some 5 to 30 KiB (miniupnpd's: 4.5); answers to actions less than 1. */
+const MAX_BODY_BYTES = 131_072
+/** Node's own default is 16 KiB; a device sends a few hundred bytes. */
+const MAX_HEADER_BYTES = 8_192
+/** UPnP Device Architecture 1.1, section 3.1.1: a device answers an action within 30 s. Gateways take milliseconds. */
+const TIMEOUT_MS = 5_000
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly localAddress: string
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly text: string
+}
+
+/** Resolves with the whole answer. Rejects when it is too long or late, or `signal` fires. */
+export async function fetchBounded(
+  url: URL,
+  { body, ...init }: HttpRequest,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
+  // a connection of its own: none stays open between two requests
+  const asking = request(url, { ...init, agent: false, maxHeaderSize: MAX_HEADER_BYTES, signal: limit })
+  asking.on('error', reject)
+  asking.on('response', resolve)
+  asking.end(body)
+  try {
+    const response = await promise
+    return { status: response.statusCode ?? 0, text: await readBounded(response) }
+  } finally {
+    asking.destroy()
+  }
+}
+
+async function readBounded(response: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of response as AsyncIterable<Buffer>) {
+    bytes += part.length
+    if (bytes > MAX_BODY_BYTES) throw new Error(`an answer has more than ${MAX_BODY_BYTES} bytes`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
+}

@@ -1,0 +1,84 @@
+/**
+ * A question to a gateway and its answer, one UDP datagram each; a question that is not answered is sent again.
+ *
+ * The socket is connected: the kernel drops what comes from anyone but the gateway, and tells when its port is closed.
+ */
+
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { isIPv6 } from 'node:net'
+import type { Socket } from 'node:dgram'
+
+/** RFC 6886 section 1.1 and RFC 6887 section 19.2: NAT-PMP and PCP are spoken on UDP port 5351. */
+export const GATEWAY_PORT = 5351
+
+/**
+ * RFC 6886 section 3.1: the first answer is waited for 250 ms, each further one twice as long. There it goes on for a
+ * minute; here it ends with the fifth question after 7.75 s, since whoever asks comes again later.
+ */
+const FIRST_WAIT_MS = 250
+const MAX_QUESTIONS = 5
+
+export interface Question<Answer> {
+  readonly gateway: string
+  /** @default GATEWAY_PORT */
+  readonly port?: number
+  /** Writes the question; `ownAddress` is what it is sent from. */
+  write(ownAddress: string): Uint8Array
+  /** Reads an answer; `undefined` for what is none to this question and is ignored. What it throws ends the wait. */
+  read(datagram: Uint8Array): Answer | undefined
+}
+
+/** Resolves with the answer. Rejects when there is none, the port is closed, or `signal` fires. */
+export async function ask<Answer>(question: Question<Answer>, signal: AbortSignal): Promise<Answer> {
+  signal.throwIfAborted()
+  const socket = createSocket('udp4')
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  const onAbort = (): void => reject(signal.reason as Error)
+  let timer: NodeJS.Timeout | undefined
+  signal.addEventListener('abort', onAbort, { once: true })
+  // stays until the end: an error event that nobody listens to would end the process
+  socket.on('error', reject)
+  socket.on('message', datagram => {
+    try {
+      const answer = question.read(datagram)
+      if (answer !== undefined) resolve(answer)
+    } catch (error) {
+      reject(error as Error)
+    }
+  })
+  try {
+    socket.connect(question.port ?? GATEWAY_PORT, question.gateway)
+    await Promise.race([once(socket, 'connect'), promise])
+    const datagram = question.write(socket.address().address)
+    const send = (waitMs: number, left: number): void => {
+      if (left === 0) return reject(new Error(`${question.gateway} does not answer`))
+      socket.send(datagram, error => error !== null && reject(error))
+      timer = setTimeout(send, waitMs, waitMs * 2, left - 1)
+    }
+    send(FIRST_WAIT_MS, MAX_QUESTIONS)
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+    promise.catch(() => {})
+    close(socket)
+  }
+}
+
+/** The address that this host sends from towards another; nothing is sent to find out. */
+export async function ownAddressTowards(host: string, port: number = GATEWAY_PORT): Promise<string> {
+  const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
+  try {
+    socket.connect(port, host)
+    await once(socket, 'connect')
+    return socket.address().address
+  } finally {
+    close(socket)
+  }
+}
+
+function close(socket: Socket): void {
+  socket.on('error', () => {})
+  socket.close()
+}

@@ -1,0 +1,114 @@
+/**
+ * The relay's side of AutoNAT v2: dials a peer back at the address that it asks for, and tells it how that went.
+ *
+ * The server of `@libp2p/autonat-v2` 2.0.15 is not used because it answers several times on one stream, dials through the dial queue, which may join other dials,
+ * and bounds neither what is asked of it nor what is sent to it.
+ *
+ * Spec: https://github.com/libp2p/specs/blob/master/autonat/autonat-v2.md
+ */
+
+import { TimeoutError } from '@libp2p/interface'
+import { pbStream } from '@libp2p/utils'
+import {
+  DIAL_REQUEST_PROTOCOL,
+  MAX_MESSAGE_BYTES,
+  Message,
+  ResponseStatus,
+} from '../../src/autonat/messages.ts'
+import { messageBounds } from '../../src/message-bounds.ts'
+import { isDirect } from '../hop/direct.ts'
+import { dialBack } from './dial.ts'
+import { chooseAddr } from './dialable.ts'
+import { Turns } from './turns.ts'
+import type { Connection, Startable, Stream } from '@libp2p/interface'
+import type { AddressManager, Registrar } from '@libp2p/interface-internal'
+import type { DialRequest, DialResponse } from '../../src/autonat/messages.ts'
+import type { DialComponents } from './dial.ts'
+
+/** Time for a request to arrive, and for its answer to leave, in milliseconds (go-libp2p takes 15 s for all, `streamTimeout`). */
+const STREAM_TIMEOUT_MS = 5_000
+
+/** Requests that one connection may have open. All but one are refused; what comes beyond is reset. */
+const MAX_STREAMS = 4
+
+/** What libp2p hands to the service. */
+export interface DialBackServerComponents extends DialComponents {
+  registrar: Registrar
+  addressManager: AddressManager
+}
+
+/** A libp2p service. */
+export class DialBackServer implements Startable {
+  readonly [Symbol.toStringTag] = 'throughnat-dial-back'
+  readonly #components: DialBackServerComponents
+  readonly #turns = new Turns()
+  #stopped = new AbortController()
+
+  constructor(components: DialBackServerComponents) {
+    this.#components = components
+  }
+
+  /** Dial-backs in progress. */
+  get size(): number {
+    return this.#turns.size
+  }
+
+  async start(): Promise<void> {
+    this.#stopped = new AbortController()
+    await this.#components.registrar.handle(DIAL_REQUEST_PROTOCOL, this.#onStream, {
+      maxInboundStreams: MAX_STREAMS,
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('the relay stops'))
+    await this.#components.registrar.unhandle(DIAL_REQUEST_PROTOCOL)
+  }
+
+  #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
+    try {
+      const messages = pbStream(stream, messageBounds(MAX_MESSAGE_BYTES))
+      const { dialRequest } = await withTimeout(signal => messages.read(Message, { signal }))
+      if (dialRequest === undefined) throw new TypeError('the message is no dial request')
+      const dialResponse = await this.#answer(dialRequest, connection)
+      await withTimeout(async signal => {
+        await messages.write({ dialResponse }, Message, { signal })
+        await stream.close({ signal })
+      })
+    } catch (error) {
+      stream.abort(error as Error)
+    }
+  }
+
+  async #answer(request: DialRequest, connection: Connection): Promise<DialResponse> {
+    const turn = isDirect(connection) ? this.#turns.take(connection) : undefined
+    if (turn === undefined) return { status: ResponseStatus.E_REQUEST_REJECTED }
+    try {
+      return await this.#dial(request, connection)
+    } finally {
+      turn.release()
+    }
+  }
+
+  async #dial({ addrs = [], nonce }: DialRequest, connection: Connection): Promise<DialResponse> {
+    const { remotePeer: peerId, remoteAddr } = connection
+    const own = this.#components.addressManager.getAddresses()
+    const choice = chooseAddr(addrs, { peerId, remoteAddr, own })
+    if (choice === undefined || nonce === undefined) return { status: ResponseStatus.E_DIAL_REFUSED }
+    const dialStatus = await dialBack(choice.addr, nonce, this.#components, this.#stopped.signal)
+    return { status: ResponseStatus.OK, addrIdx: choice.index, dialStatus }
+  }
+}
+
+async function withTimeout<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const tooLong = new AbortController()
+  const timer = setTimeout(
+    () => tooLong.abort(new TimeoutError('The request took too long')),
+    STREAM_TIMEOUT_MS,
+  )
+  try {
+    return await run(tooLong.signal)
+  } finally {
+    clearTimeout(timer)
+  }
+}

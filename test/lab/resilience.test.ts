@@ -1,0 +1,241 @@
+/**
+ * What befalls a network that somebody works in: relays die, cables are pulled, routers forget, machines sleep and move. A peer is reachable again, and
+ * direct again, without the application doing anything.
+ *
+ * The cast: a listener and a dialer behind a NAT each, two relays, and a stranger on a public host, who tells whether the listener can be reached.
+ */
+
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { describe, it } from 'node:test'
+import { createNetwork } from './net/network.ts'
+import { Stage } from './stage.ts'
+import { Remote } from './remote.ts'
+import type { Host } from './net/network.ts'
+import type { TestContext } from 'node:test'
+
+const DELAY = { delayMs: 20 }
+const PORT = 4001
+
+/** How soon a peer is back after its network has returned, in milliseconds. */
+const BACK_WITHIN_MS = 10_000
+
+/** How soon a peer is reachable again after its relay has returned, in milliseconds. */
+const RELAY_BACK_WITHIN_MS = 5_000
+
+/** How often the stranger calls while the listener is awaited, and how long one call may take, in milliseconds. */
+const VISIT = { pauseMs: 100, timeoutMs: 2_000 } as const
+
+const name = 'x'
+
+interface World {
+  stage: Stage
+  listener: Remote
+  dialer: Remote
+  stranger: Remote
+  /** The listener's peer id. */
+  target: string
+  relays: readonly RelayHost[]
+}
+
+interface RelayHost {
+  remote: Remote
+  addr: string
+  init: object
+}
+
+async function createWorld(t: TestContext, { relayCount = 1, relayInit = {} } = {}): Promise<World> {
+  const net = await createNetwork(DELAY)
+  t.after(async () => net.close())
+  const relays: RelayHost[] = []
+  for (let n = 1; n <= relayCount; n++) {
+    const dataDir = await mkdtemp(join(tmpdir(), 'throughnat-relay-'))
+    t.after(async () => rm(dataDir, { recursive: true, force: true }))
+    relays.push(await startRelay(await net.addHost(`relay${n}`), { ...relayInit, dataDir }))
+  }
+  const [relay] = relays
+  assert.ok(relay !== undefined)
+  const stage = new Stage(net, relay.remote, [relay.addr])
+  const addrs = relays.map(({ addr }) => addr)
+  const listener = await stage.place('listener', 'eim-apdf-drop')
+  const dialer = await stage.place('dialer', 'eim-apdf-drop')
+  const stranger = stage.enter(await net.addHost('stranger'))
+  const { peerId } = await listener.do<{ peerId: string }>('peer', { name, relays: addrs, reserve: true })
+  for (const remote of [dialer, stranger]) await remote.do('peer', { name, relays: addrs, reserve: false })
+  return { stage, listener, dialer, stranger, target: peerId, relays }
+}
+
+async function startRelay(host: Host, init: object): Promise<RelayHost> {
+  const remote = new Remote(host)
+  const { addrs } = await remote.do<{ addrs: string[] }>('relay', {
+    listen: [`/ip4/${host.address}/tcp/${PORT}`],
+    ...init,
+  })
+  assert.ok(addrs[0] !== undefined)
+  return { remote, addr: addrs[0], init }
+}
+
+/** The dialer connects, and the path becomes direct. */
+async function goDirect({ dialer, target }: World): Promise<void> {
+  await dialer.do('connect', { name, target })
+  const { path } = await dialer.do<{ path: string }>('direct', { name })
+  assert.equal(path, 'direct')
+}
+
+/** Resolves with how long it took, in milliseconds, until the stranger got through to the listener. */
+async function untilReachable({ stranger, target }: World, withinMs: number): Promise<number> {
+  return until(withinMs, async () => stranger.do('visit', { name, target }, VISIT.timeoutMs))
+}
+
+/** Resolves with how long it took until the dialer's connection, which was there all the time, carried data. */
+async function untilCarrying({ dialer }: World, withinMs: number): Promise<number> {
+  return until(withinMs, async () => dialer.do('echo', { name, bytes: 10_000 }, VISIT.timeoutMs))
+}
+
+/** Resolves with how long it took until the dialer's connection was direct again. */
+async function untilDirect({ dialer }: World, withinMs: number): Promise<number> {
+  return until(withinMs, async () => dialer.do('direct', { name }, withinMs))
+}
+
+async function until(withinMs: number, attempt: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now()
+  for (;;) {
+    try {
+      await attempt()
+      return performance.now() - startedAt
+    } catch (error) {
+      const elapsedMs = performance.now() - startedAt
+      if (elapsedMs > withinMs) throw new Error(`not within ${withinMs} ms`, { cause: error })
+      await pause(VISIT.pauseMs)
+    }
+  }
+}
+
+/** All that has to come back, at once. */
+async function assertBack(t: TestContext, world: World): Promise<void> {
+  const [reachable, carrying, direct] = await Promise.all([
+    untilReachable(world, BACK_WITHIN_MS),
+    untilCarrying(world, BACK_WITHIN_MS),
+    untilDirect(world, 2 * BACK_WITHIN_MS),
+  ])
+  t.diagnostic(
+    `reachable ${Math.round(reachable)} ms, carrying ${Math.round(carrying)} ms, direct ${Math.round(direct)} ms`,
+  )
+  for (const ms of [reachable, carrying]) assert.ok(ms < BACK_WITHIN_MS, `${ms} ms`)
+}
+
+describe('a peer', { concurrency: 3 }, () => {
+  it('is reachable again within 5 s after its relay was killed and started again', async t => {
+    const world = await createWorld(t)
+    await world.stage.evident('relay restarted', async () => {
+      await untilReachable(world, BACK_WITHIN_MS)
+      for (const downMs of [300, 7_000]) {
+        const [relay] = world.relays
+        assert.ok(relay !== undefined)
+        relay.remote.kill('SIGKILL')
+        await pause(downMs)
+        world.relays = [await startRelay(relay.remote.host, relay.init)]
+        const ms = await untilReachable(world, RELAY_BACK_WITHIN_MS)
+        t.diagnostic(`down for ${downMs} ms: reachable after ${Math.round(ms)} ms`)
+        assert.ok(ms < RELAY_BACK_WITHIN_MS, `${ms} ms`)
+      }
+    })
+  })
+
+  it('with two relays is never unreachable when one is killed', async t => {
+    const world = await createWorld(t, { relayCount: 2 })
+    await world.stage.evident('one of two relays killed', async () => {
+      const { stranger, target, listener } = world
+      await untilReachable(world, BACK_WITHIN_MS)
+      const held = (): number => listener.events.filter(it => it.event === 'reservation:granted').length
+      await until(BACK_WITHIN_MS, async () => assert.equal(held(), 2))
+      const visits = stranger.do<{ visits: number; failures: string[] }>(
+        'visit-often',
+        { name, target, everyMs: 200, forMs: 10_000 },
+        8_000,
+      )
+      await pause(2_000)
+      world.relays[0]?.remote.kill('SIGKILL')
+      const { visits: count, failures } = await visits
+      t.diagnostic(`${count} visits`)
+      assert.deepEqual(failures, [])
+      assert.ok(count > 10, `${count} visits`)
+    })
+  })
+
+  it('is back, and direct, after its link was down for 30 s', async t => {
+    const world = await createWorld(t)
+    await world.stage.evident('link down', async () => {
+      await goDirect(world)
+      const nat = world.listener.host.behind
+      await nat?.setLink('down')
+      await pause(30_000)
+      await nat?.setLink('up')
+      await assertBack(t, world)
+    })
+  })
+
+  it('is back, and direct, after it has moved to another network', async t => {
+    const world = await createWorld(t)
+    await world.stage.evident('uplink switched', async () => {
+      await goDirect(world)
+      await world.listener.host.move(await world.stage.net.addNat('elsewhere', 'eim-apdf-rst'))
+      await assertBack(t, world)
+    })
+  })
+
+  it('is back, and direct, after the other side has moved to another network', async t => {
+    const world = await createWorld(t)
+    await world.stage.evident('dialer moved', async () => {
+      await goDirect(world)
+      await world.dialer.host.move(await world.stage.net.addNat('elsewhere', 'eim-apdf-drop'))
+      await assertBack(t, world)
+    })
+  })
+
+  it('is back, and direct, after its NAT has forgotten all connections', async t => {
+    const world = await createWorld(t)
+    await world.stage.evident('conntrack flushed', async () => {
+      await goDirect(world)
+      await world.listener.host.behind?.flushConntrack()
+      await assertBack(t, world)
+    })
+  })
+
+  it('is back after it has slept for 60 s, longer than its reservation lasts', async t => {
+    const world = await createWorld(t, { relayInit: { reservationTtlMs: 20_000 } })
+    await world.stage.evident('slept', async () => {
+      await goDirect(world)
+      world.listener.kill('SIGSTOP')
+      await pause(60_000)
+      world.listener.kill('SIGCONT')
+      await assertBack(t, world)
+    })
+  })
+
+  it('that is idle for longer than its NAT remembers stays reachable', async t => {
+    const world = await createWorld(t)
+    await world.stage.evident('idle', async () => {
+      const { listener } = world
+      await untilReachable(world, BACK_WITHIN_MS)
+      await listener.host.behind?.setIdleTimeout(12)
+      await pause(3_000)
+      const before = await listener.do<{ bytes: number }>('traffic')
+      const seconds = 40
+      await pause(seconds * 1_000)
+      const after = await listener.do<{ bytes: number }>('traffic')
+      t.diagnostic(
+        `keep-alive: ${Math.round(((after.bytes - before.bytes) * 3_600) / seconds / 1024)} KiB an hour`,
+      )
+      const ms = await untilReachable(world, BACK_WITHIN_MS)
+      assert.ok(ms < VISIT.timeoutMs, `at once: ${ms} ms`)
+      assert.deepEqual(
+        listener.events.filter(it => it.event === 'reservation:lost'),
+        [],
+      )
+    })
+  })
+})

@@ -1,0 +1,91 @@
+/** The documents say what the code does: names, reasons and exit codes of errors, the API reference, and links. */
+
+import assert from 'node:assert/strict'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { API_DOCUMENT, apiDocument } from '../../scripts/api-reference/document.ts'
+import { exitCodeOf } from '../../src/cli/exit-codes.ts'
+import * as errors from '../../src/errors.ts'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
+
+const errorDocument = read('docs/errors.md')
+const errorNames = Object.values(errors).flatMap(it => (typeof it === 'function' ? [it.name] : []))
+
+describe('docs/errors.md', () => {
+  for (const name of errorNames) {
+    it(`explains ${name}`, () => assert.match(errorDocument, new RegExp(`^## ${name}$`, 'm')))
+
+    it(`tells the exit code of ${name}`, () => {
+      const exitCode = exitCodeOf(Object.assign(new Error(), { name }))
+      assert.match(
+        errorDocument,
+        new RegExp(`^\\| \\[${name}\\]\\(#${name.toLowerCase()}\\) +\\| ${exitCode} +\\|`, 'm'),
+      )
+    })
+  }
+
+  it('explains no class that does not exist', () => {
+    const explained = [...errorDocument.matchAll(/^## (\w+Error)$/gm)].map(([, name = '']) => name)
+    assert.deepEqual(explained.toSorted(), errorNames.toSorted())
+  })
+
+  it('explains every reason of a hole punch that failed, and no other', () => {
+    assert.deepEqual(
+      headingsOf(chapter('HolePunchFailedError')),
+      Object.keys(errors.holePunchAdvice).toSorted(),
+    )
+  })
+
+  it('explains every reason of a service that was refused', () => {
+    const union = /type ServiceFailure = (.*)/.exec(read('src/errors.ts'))?.[1] ?? ''
+    const reasons = [...union.matchAll(/'([\w-]+)'/g)].map(([, reason = '']) => reason)
+    assert.ok(reasons.length > 0)
+    assert.deepEqual(headingsOf(chapter('ServiceRefusedError')), reasons.toSorted())
+  })
+
+  function chapter(name: string): string {
+    return errorDocument.split(/^## /m).find(it => it.startsWith(`${name}\n`)) ?? ''
+  }
+
+  function headingsOf(text: string): string[] {
+    return [...text.matchAll(/^### `([\w-]+)`$/gm)].map(([, name = '']) => name).toSorted()
+  }
+})
+
+it('docs/api.md is what `npm run docs` makes of the docstrings', () => {
+  assert.ok(readFileSync(API_DOCUMENT, 'utf8') === apiDocument(), 'run `npm run docs`')
+})
+
+describe('links', () => {
+  const documents = globSync(['*.md', 'docs/*.md', 'examples/*.md', 'test/lab/*.md', 'deploy/*.md'], {
+    cwd: ROOT,
+  })
+  for (const path of documents)
+    it(`in ${path} lead somewhere`, () => {
+      // what is quoted as code is no link
+      const text = read(path)
+        .replaceAll(/^```[^]*?^```/gm, '')
+        .replaceAll(/`[^`\n]*`/g, '')
+      for (const [, link = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^[a-z]+:/.test(link)) continue
+        const [file = '', anchor] = link.split('#')
+        const target = file === '' ? path : join(dirname(path), file)
+        assert.ok(existsSync(join(ROOT, target)), `${link} leads to a file`)
+        if (anchor !== undefined) assert.ok(anchorsOf(target).includes(anchor), `${link} leads to a heading`)
+      }
+    })
+
+  /** As GitHub makes them of headings. */
+  function anchorsOf(path: string): string[] {
+    return [...read(path).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    )
+  }
+})
