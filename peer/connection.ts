@@ -96,10 +96,20 @@ export function createConnection(remotePeer: PeerId, context: ConnectionContext)
       if (path === 'relayed') await punching.direct(connection, options)
     },
     ping: async (options = {}) => {
-      const { path, connection } = await found(options)
-      const rttMs = await ping(connection, options)
-      return { rttMs, path, remoteAddr: connection.remoteAddr }
+      const first = await found(options)
+      try {
+        return await pingOver(first, options)
+      } catch (error) {
+        // the path was lost meanwhile: there is another, or one can be made
+        if (first.connection.status === 'open') throw error
+        return pingOver(await found(options), options)
+      }
     },
     close: async (options = {}) => disconnect(options),
   }
+}
+
+async function pingOver({ path, connection }: CurrentPath, options: AbortOptions): Promise<Pong> {
+  const rttMs = await ping(connection, options)
+  return { rttMs, path, remoteAddr: connection.remoteAddr }
 }

@@ -24,7 +24,7 @@ const PUNCH_AGAIN = { firstMs: 30_000, longestMs: 15 * 60_000 } as const
 const PUNCH_GAP_MS = 5_000
 
 /** Another punch would end like this one. */
-const FINAL: ReadonlySet<HolePunchFailure> = new Set(['not-supported', 'cannot-share-port', 'stopped'])
+const FINAL: ReadonlySet<HolePunchFailure> = new Set(['cannot-share-port', 'stopped'])
 
 /** Addresses that one peer is looked for at, those given last first. */
 const MAX_ADDRS = 8
@@ -114,6 +114,12 @@ export class KeptPeer {
       if (this.#isRelayed) await this.#replaceCircuit()
     }
     this.#isPunchingAgain = false
+  }
+
+  /** The direct path was lost, and there is a circuit: it worked before, so it is tried without a pause. */
+  punchSoon(): void {
+    void this.punchAgain('timed-out')
+    this.wake()
   }
 
   /** The network, or what others see of it, is another: what failed before may work now. */

@@ -5,6 +5,7 @@
 
 import { proveConnection } from '../src/holepunch/proof.ts'
 import { isCircuit as isCircuitAddr, relayAddrOf } from './dialer.ts'
+import { checkPresence } from './presence.ts'
 import { relayIdOf } from './target.ts'
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
@@ -24,6 +25,8 @@ export interface PathsInit {
   isInfrastructure: (peerId: PeerId) => boolean
   /** The last path to a peer was lost, and neither side has closed it. */
   onLost: (peerId: PeerId) => void
+  /** A direct path was lost, and a circuit is left that carries data. */
+  onFallenBack: (peerId: PeerId) => void
 }
 
 /** The paths of one node. */
@@ -79,7 +82,18 @@ export class Paths {
     setImmediate(() => {
       const isLost = error !== undefined || (isCircuit(connection) && !this.#isRelayThere(connection))
       if (isLost && this.to(remotePeer) === undefined) this.#init.onLost(remotePeer)
+      else if (isLost && !isCircuit(connection)) void this.#fallBack(remotePeer)
     })
+  }
+
+  /** What took the direct path may have taken the circuits, too, and nobody has told this end. */
+  async #fallBack(peerId: PeerId): Promise<void> {
+    await Promise.all(
+      this.circuitsTo(peerId).map(async circuit =>
+        checkPresence(circuit, this.#listening.signal).catch((error: Error) => circuit.abort(error)),
+      ),
+    )
+    if (this.to(peerId)?.path === 'relayed') this.#init.onFallenBack(peerId)
   }
 
   #isRelayThere({ remoteAddr }: Connection): boolean {

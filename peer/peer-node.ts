@@ -109,6 +109,7 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
       events: this,
       isInfrastructure: peerId => this.#isRelay(peerId.toString()),
       onLost: peerId => void this.#kept.get(peerId.toString())?.restore(),
+      onFallenBack: peerId => this.#kept.get(peerId.toString())?.punchSoon(),
     })
     this.#listen()
     await startNode(this.#libp2p, listen)

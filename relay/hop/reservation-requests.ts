@@ -4,7 +4,7 @@ import { isPrivate } from '@libp2p/utils'
 import { Circuit as CircuitAddr } from '@multiformats/multiaddr-matcher'
 import { decide } from '../admission/admission.ts'
 import { RequestRates } from './request-rates.ts'
-import { isDirect } from './direct.ts'
+import { isDirect, markReserved } from './direct.ts'
 import { limitMessageOf } from './limit-message.ts'
 import { Status } from '../../src/circuit-relay/messages.ts'
 import { sealVoucher } from '../../src/circuit-relay/voucher.ts'
@@ -44,6 +44,7 @@ export class ReservationRequests {
     if (connection.status !== 'open') return
     const outcome = reservations.reserve(peerId, remoteAddr)
     if ('refusal' in outcome) return await this.#refuse(request, outcome.refusal)
+    markReserved(connection)
     const { granted, isRefresh } = outcome
     const expiresAt = new Date(granted.expiresAt)
     events.safeDispatchEvent('reservation:granted', { detail: { peerId, remoteAddr, expiresAt, isRefresh } })

@@ -26,12 +26,13 @@ const proofs = new WeakMap<Connection, Promise<void>>()
  * @throws what the connection failed with; `AbortError` when `signal` fires
  */
 export async function proveConnection(connection: Connection, options: AbortOptions): Promise<void> {
-  const proof = proofs.get(connection) ?? pingOnce(connection, options)
+  const proof = proofs.get(connection) ?? pingConnection(connection, options)
   proofs.set(connection, proof)
   return proof
 }
 
-async function pingOnce(connection: Connection, options: AbortOptions): Promise<void> {
+/** Pings a connection once, however often that has been done. Throws as {@link proveConnection}. */
+export async function pingConnection(connection: Connection, options: AbortOptions): Promise<void> {
   const stream = await openOptimisticStream(connection, PING_PROTOCOL)
   try {
     const bytes = byteStream(stream)

@@ -15,7 +15,7 @@ import { SharedPortTcp } from '../transport/shared-port-tcp.ts'
 import { DCUTR_PROTOCOL } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
 import { PeerTurns } from './peer-turns.ts'
-import { proveConnection } from './proof.ts'
+import { pingConnection, proveConnection } from './proof.ts'
 import { PunchBudget } from './punch-budget.ts'
 import { openSparePort } from './spare-port.ts'
 import { Upgrade } from './upgrade.ts'
@@ -72,6 +72,9 @@ const MAX_SPARE_PORTS = 2
 
 /** Time for the proof of a direct connection that came about without a punch, in milliseconds (libp2p's ping time-out). */
 const PROOF_TIMEOUT_MS = 10_000
+
+/** Time for a direct connection to show that it still is one, in milliseconds: a slow round trip, and a packet that is lost and sent again. */
+const PRESENCE_TIMEOUT_MS = 2_000
 
 /** Creates the service: a drop-in for `dcutr()` of `@libp2p/dcutr`, to be used with this package's `tcp()`. */
 export function dcutr(): (components: HolePunchComponents) => HolePunchService {
@@ -177,13 +180,27 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     })
     this.#upgrades.set(circuit.id, upgrade)
     const direct = this.#components.connectionManager.getConnections(circuit.remotePeer).find(isDirect)
-    if (direct !== undefined) upgrade.succeedWith(direct)
+    if (direct !== undefined) void this.#reuse(direct, upgrade)
     else if (upgrade.role === 'responder') void upgrade.respond()
     // whatever other circuits lead to the same peer are replaced, too
     upgrade.outcome.then(
       connection => this.#pendingTo(circuit.remotePeer).forEach(it => it.succeedWith(connection)),
       () => {},
     )
+  }
+
+  /**
+   * A circuit has come although there is a direct connection. The other side may have lost that without a word, so it is asked; if it does not answer, the circuit is
+   * upgraded like any other.
+   */
+  async #reuse(direct: Connection, upgrade: Upgrade): Promise<void> {
+    try {
+      await pingConnection(direct, { signal: AbortSignal.timeout(PRESENCE_TIMEOUT_MS) })
+      upgrade.succeedWith(direct)
+    } catch (error) {
+      direct.abort(error as Error)
+      if (upgrade.role === 'responder' && upgrade.isPending) void upgrade.respond()
+    }
   }
 
   /** A responder has opened an exchange. DCUtR.md: it comes over a circuit that this node has dialled. */

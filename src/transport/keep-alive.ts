@@ -11,9 +11,10 @@ import type { Socket } from 'node:net'
 
 /**
  * After so much silence the kernel asks whether the other side is there, in milliseconds, and so on until it has not answered this many times. A mapping that a NAT has
- * forgotten, and a cable that was pulled, are noticed within 8 s; test/lab/resilience.test.ts measures what it costs.
+ * forgotten, and a cable that was pulled, are noticed within 7 s; test/lab/resilience.test.ts measures what it costs. Where 5 % of all packets are lost, four unanswered
+ * questions in a row are one in 10,000.
  */
-const KEEP_ALIVE = { enable: true, initialDelay: 5_000, interval: 1_000, count: 3 } as const
+const KEEP_ALIVE = { enable: true, initialDelay: 3_000, interval: 1_000, count: 4 } as const
 
 /** How often a connection is looked at on which something was written, in milliseconds. */
 const LOOK_MS = 2_000
@@ -30,8 +31,9 @@ export function keepAlive<Connection extends MultiaddrConnection>(connection: Co
   const timer = setInterval(() => {
     const isSilent = socket.bytesRead === heard
     heard = socket.bytesRead
+    // a reset: what was not acknowledged would hold the port of a punch for minutes
     if (isSilent && repetitions(socket) >= REPETITIONS)
-      socket.destroy(Object.assign(new Error('the other side does not answer'), { code: 'ETIMEDOUT' }))
+      connection.abort(Object.assign(new Error('the other side does not answer'), { code: 'ETIMEDOUT' }))
   }, LOOK_MS).unref()
   socket.once('close', () => clearInterval(timer))
   return connection
