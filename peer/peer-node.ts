@@ -304,8 +304,11 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     this.safeDispatchEvent('network:changed', { detail })
     void this.#relays.refresh()
     void this.libp2p.services.portMapping.refresh()
-    this.libp2p.services.reservations.wake()
+    // whoever slept, or was busy for seconds, learns from the kernel which connections are dead
+    const mayBeGone = detail.change !== 'slept'
+    this.libp2p.services.reservations.wake(mayBeGone)
     for (const kept of this.#kept.values()) kept.wake()
+    if (!mayBeGone) return
     const sockets = this.libp2p.getConnections().filter(it => !isCircuit(it.remoteAddr))
     for (const connection of sockets)
       checkPresence(connection, this.#stopped.signal).catch((error: Error) => connection.abort(error))

@@ -93,9 +93,9 @@ export class ReservationKeeper implements Startable {
     this.#reservations.clear()
   }
 
-  /** The network has changed, or time has passed unseen. */
-  wake(): void {
-    for (const reservation of this.#reservations.values()) reservation.wake()
+  /** Time has passed unseen, or (`mayBeGone`) the network has changed. */
+  wake(mayBeGone: boolean): void {
+    for (const reservation of this.#reservations.values()) reservation.wake(mayBeGone)
   }
 
   #update = (): void => {

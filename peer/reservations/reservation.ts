@@ -64,6 +64,7 @@ export class Reservation {
   #connection: Connection | undefined
   #expiresAt = 0
   #woken = new AbortController()
+  #mayBeGone = false
   #endedBecause: 'stopped' | 'removed' = 'stopped'
 
   constructor(relay: KnownRelay, context: ReservationContext) {
@@ -104,8 +105,13 @@ export class Reservation {
     }
   }
 
-  /** The network has changed, or time has passed unseen: looks whether the relay is still there, or tries at once. */
-  wake(): void {
+  /**
+   * Tries at once where it waits, and refreshes a reservation whose time has come unseen.
+   *
+   * @param mayBeGone - the network has changed: looks whether the relay is still there
+   */
+  wake(mayBeGone: boolean): void {
+    this.#mayBeGone ||= mayBeGone
     this.#woken.abort()
   }
 
@@ -170,12 +176,14 @@ export class Reservation {
       const isOver = await this.#sleep(Math.min(refreshAt - Date.now(), checkIntervalMs(connection)), end)
       if (isOver) break
       try {
-        if (Date.now() < refreshAt) await checkPresence(connection, signal)
-        else await this.#reserve(connection, signal)
+        if (Date.now() >= refreshAt) await this.#reserve(connection, signal)
+        else if (this.#mayBeGone || checkIntervalMs(connection) === CHECK_INTERVAL_MS)
+          await checkPresence(connection, signal)
       } catch (error) {
         if (connection.status === 'open' && !signal.aborted && isRefusal(error)) return 'refused'
         connection.abort(error as Error)
       }
+      this.#mayBeGone = false
       if (Date.now() >= refreshAt) refreshAt = this.#refreshAt()
     }
     return signal.aborted ? this.#endedBecause : 'disconnected'
