@@ -5,6 +5,7 @@
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
+import { dropLateFrames } from './late-frames.ts'
 import { guardedEncrypter, guardedMuxer } from './negotiation-guard.ts'
 import { nativeNoise } from './native-noise.ts'
 import { version } from './version.ts'
@@ -49,11 +50,13 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
     connectionEncrypters: [guardedEncrypter(nativeNoise())],
     streamMuxers: [
       guardedMuxer(
-        yamux({
-          maxEarlyStreams: MAX_EARLY_STREAMS,
-          streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES },
-          ...init.yamux,
-        }),
+        dropLateFrames(
+          yamux({
+            maxEarlyStreams: MAX_EARLY_STREAMS,
+            streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES },
+            ...init.yamux,
+          }),
+        ),
       ),
     ],
     services: { identify: identify(init.identify), ping: ping() },

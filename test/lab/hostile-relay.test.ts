@@ -87,8 +87,7 @@ async function connectAtLast({ dialer, target }: World, name: string): Promise<v
   }
 }
 
-/** Once a second: a peer whose relay has dropped it without a word notices that within 7 s (src/transport/keep-alive.ts), and then reserves again. */
-const MOST_TRIES = 12
+const MOST_TRIES = 5
 
 const isHarmless = (came: string): boolean =>
   ['direct', 'protocol', 'circuit-closed', 'timed-out', 'not-supported', 'UnreachableError'].includes(came)

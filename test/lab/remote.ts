@@ -56,7 +56,7 @@ export class Remote {
     this.#child.stderr!.setEncoding('utf8').on('data', text => {
       this.stderr += text
     })
-    this.#child.once('exit', code => this.#replies.emit('gone', code))
+    this.#child.once('exit', () => this.#replies.emit('gone'))
   }
 
   /** Asks the program for something and resolves with its reply. */
@@ -64,8 +64,7 @@ export class Remote {
     const id = ++this.#requests
     const gone = new AbortController()
     const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs + 5_000)])
-    const onGone = (code: number | null): void =>
-      gone.abort(new Error(`the program on ${this.host.name} ended with ${code}: ${this.stderr}`))
+    const onGone = (): void => gone.abort(new Error(this.crash))
     this.#replies.once('gone', onGone)
     this.#child.stdin!.write(`${JSON.stringify({ id, do: action, timeoutMs, ...args })}\n`)
     try {
@@ -89,6 +88,14 @@ export class Remote {
   /** Sends the program a signal. */
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
+  }
+
+  /** How the program ended of itself, or undefined as long as it runs. */
+  get crash(): string | undefined {
+    const { exitCode, signalCode } = this.#child
+    return exitCode === null && signalCode === null
+      ? undefined
+      : `the program on ${this.host.name} ended with ${exitCode ?? signalCode}: ${this.stderr}`
   }
 
   /** Ends the program. */

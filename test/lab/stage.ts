@@ -64,7 +64,8 @@ export class Stage implements AsyncDisposable {
     } catch (error) {
       const directory = join(EVIDENCE, title.replaceAll(/[^\w.-]+/g, '-'))
       await this.#keepEvidence(directory)
-      ;(error as Error).message += ` (evidence in ${directory})`
+      const crashes = [this.relay, ...this.#remotes].flatMap(it => it.crash ?? [])
+      ;(error as Error).message += [` (evidence in ${directory})`, ...crashes].join('\n')
       throw error
     }
   }

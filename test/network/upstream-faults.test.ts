@@ -4,6 +4,7 @@
  */
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
@@ -143,6 +144,27 @@ describe('src/message-bounds.ts', () => {
     await assert.rejects(reading, { name: 'TimeoutError' }, 'two bytes tell 4096; it waits for more than 64')
   })
 })
+
+describe('src/late-frames.ts', () => {
+  it('exists because yamux sends the first frame of a stream when the connection may have ended, where nobody catches the error', async () => {
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', LATE_FRAME], {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+    })
+    assert.equal(status, 1)
+    assert.match(stderr, /StreamStateError: Cannot write to a stream that is closing/)
+  })
+})
+
+const LATE_FRAME = `
+  import { yamux } from '@chainsafe/libp2p-yamux'
+  import { defaultLogger } from '@libp2p/logger'
+  import { multiaddrConnectionPair } from '@libp2p/utils'
+  const [connection] = multiaddrConnectionPair()
+  const muxer = yamux()({ logger: defaultLogger() }).createStreamMuxer(connection)
+  void muxer.createStream()
+  void connection.close()
+`
 
 describe('relay/connection-list.ts', () => {
   it('exists because libp2p copies the list of connections once for each peer', async t => {
