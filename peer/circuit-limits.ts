@@ -1,9 +1,9 @@
 /** What a relay allows a circuit, as far as this end can tell: relays say it when the circuit is made, and cut it without a word. */
 
-import { CODE_P2P } from '@multiformats/multiaddr'
 import { CircuitLimitError } from '../src/errors.ts'
 import { isCircuit, relayAddrOf } from './dialer.ts'
-import type { Connection, Stream, StreamCloseEvent } from '@libp2p/interface'
+import { lastPeerId } from './target.ts'
+import type { Connection, Stream } from '@libp2p/interface'
 
 /** What a circuit may still carry. */
 export interface CircuitLimits {
@@ -40,30 +40,21 @@ export function explainCuts(stream: Stream, connection: Connection): Stream {
   // the first listener: whoever reads the stream comes later
   stream.addEventListener('close', event => {
     const limit = limitReached(connection, allowed)
-    if (event.local === true || limit === undefined || isClean(event, stream)) return
+    if (event.local === true || limit === undefined) return
     event.error = new CircuitLimitError(limit, relayOf(connection), { cause: event.error })
   })
   return stream
 }
 
 function limitReached(connection: Connection, allowed: number | undefined): 'data' | 'duration' | undefined {
-  if (connection.status === 'open') return undefined
+  // a stream that ends by itself does so while its circuit stands, or is closed in good order
+  if (connection.status === 'open' || connection.status === 'closing') return undefined
   const { bytesLeft, secondsLeft } = circuitLimitsOf(connection) ?? {}
   if (secondsLeft !== undefined && secondsLeft <= SECONDS_LEFT_AT_CUT) return 'duration'
   if (bytesLeft === undefined || allowed === undefined) return undefined
   return bytesLeft <= Math.min(BYTES_LEFT_AT_CUT, allowed / 2) ? 'data' : undefined
 }
 
-/** Both ends had said that they were done. */
-function isClean(event: StreamCloseEvent, stream: Stream): boolean {
-  return event.error === undefined && stream.status === 'closed' && stream.remoteWriteStatus === 'closed'
-}
-
 function relayOf({ remoteAddr }: Connection): string {
-  if (!isCircuit(remoteAddr)) return remoteAddr.toString()
-  return (
-    relayAddrOf(remoteAddr)
-      .getComponents()
-      .findLast(it => it.code === CODE_P2P)?.value ?? ''
-  )
+  return isCircuit(remoteAddr) ? lastPeerId(relayAddrOf(remoteAddr)) : remoteAddr.toString()
 }

@@ -1,6 +1,7 @@
 /** The embeddable peer. */
 
 export { createPeer } from './create-peer.ts'
+export { createMetrics } from './metrics.ts'
 export {
   CircuitLimitError,
   DataDirError,

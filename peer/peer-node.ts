@@ -1,69 +1,40 @@
 /** The libp2p node that a peer is, and what keeps it reachable and connected. */
 
 import { networkInterfaces } from 'node:os'
-import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
-import { webSockets } from '@libp2p/websockets'
-import { CODE_P2P } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
-import { longestDurationMs } from '../src/config/quantities.ts'
 import { UnreachableError } from '../src/errors.ts'
-import { dialBack } from '../src/autonat/service.ts'
 import { scopeOf } from '../src/holepunch/candidates.ts'
 import { endpointOf } from '../src/holepunch/endpoint.ts'
-import { dcutr } from '../src/holepunch/service.ts'
 import { ephemeralIdentity } from '../src/identity.ts'
-import { commonOptions, startNode } from '../src/node.ts'
-import { tcp } from '../src/transport/shared-port-tcp.ts'
+import { startNode } from '../src/node.ts'
 import { explainCuts } from './circuit-limits.ts'
 import { createConnection } from './connection.ts'
 import { describeFailure } from './describe-failure.ts'
-import { Dialer, isCircuit, relayAddrOf } from './dialer.ts'
+import { isCircuit, relayAddrOf } from './dialer.ts'
 import { KeptPeer } from './kept-peer.ts'
+import { createNode } from './node.ts'
 import { runNetcheck } from './netcheck/netcheck.ts'
 import { NetworkWatch } from './network-watch.ts'
 import { Paths } from './paths.ts'
-import { portMapping } from './port-mapping/service.ts'
 import { probePortMapping } from './port-mapping/probe.ts'
 import { checkPresence } from './presence.ts'
-import { ReservationKeeper } from './reservations/keeper.ts'
-import { parseTarget } from './target.ts'
+import { lastPeerId, parseTarget } from './target.ts'
 import { TokenBearer } from './token-bearer.ts'
-import type {
-  AbortOptions,
-  ComponentLogger,
-  Libp2p,
-  PeerId,
-  PrivateKey,
-  StreamHandler,
-} from '@libp2p/interface'
+import type { AbortOptions, ComponentLogger, Libp2p, PeerId, StreamHandler } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { HolePunchEvents } from '../src/holepunch/events.ts'
-import type { HolePunchService } from '../src/holepunch/service.ts'
-import type { DialBackService } from '../src/autonat/service.ts'
 import type { PeerConnection } from './connection.ts'
 import type { PeerEvents, RelayStatus } from './events.ts'
 import type { Storage } from './storage.ts'
+import type { PeerServices } from './node.ts'
 import type { Target } from './target.ts'
 import type { NetcheckReport } from './netcheck/report.ts'
 import type { Peer, PeerInit } from './peer.ts'
-import type { PortMappingService } from './port-mapping/service.ts'
 import type { RelayList } from './relay-list.ts'
 
 /** How many relays hold a reservation unless told: one may go down, and nobody notices. */
 export const DEFAULT_RESERVATIONS = 2
-
-type PeerServices = {
-  dialBack: DialBackService
-  portMapping: PortMappingService
-  dcutr: HolePunchService
-  reservations: ReservationKeeper
-  dialer: Dialer
-}
-
-// The stock transport would look for relays among all peers that it meets, and make reservations of its own.
-const NO_DISCOVERY = { has: () => true, add: () => {}, remove: () => {} }
 
 const PUNCH_EVENTS = [
   'holepunch:started',
@@ -99,12 +70,23 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
 
   async start(init: PeerInit): Promise<void> {
     await this.#relays.start()
-    const privateKey = init.privateKey ?? this.#storage?.privateKey ?? (await ephemeralIdentity())
     const port = init.port ?? 0
     const listen = [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`]
     this.#mayMapPorts = init.portMapping !== false
     this.#logger = init.logger
-    this.#libp2p = await this.#createNode(init, privateKey, listen)
+    this.#libp2p = await createNode({
+      privateKey: init.privateKey ?? this.#storage?.privateKey ?? (await ephemeralIdentity()),
+      logger: init.logger,
+      datastore: this.#storage?.datastore,
+      listen,
+      relays: this.#relays,
+      reservations: init.reserve === false ? 0 : (init.reservations ?? DEFAULT_RESERVATIONS),
+      token: this.#token,
+      events: this,
+      isRelay: peerId => this.#isRelay(peerId),
+      isReservedAt: relay => this.libp2p.services.reservations.isReservedAt(relay),
+      verify: async addr => this.#verify(addr),
+    })
     this.#paths = new Paths(this.#libp2p, {
       events: this,
       isInfrastructure: peerId => this.#isRelay(peerId.toString()),
@@ -114,53 +96,6 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     this.#listen()
     await startNode(this.#libp2p, listen)
     this.#network.start()
-  }
-
-  async #createNode(init: PeerInit, privateKey: PrivateKey, listen: string[]): Promise<Libp2p<PeerServices>> {
-    const common = commonOptions({
-      privateKey,
-      logger: init.logger,
-      // once, at the beginning: by the round trip that it measures, windows grow. Then the kernel asks, see src/transport/keep-alive.ts
-      yamux: { keepAliveInterval: longestDurationMs },
-    })
-    const count = init.reserve === false ? 0 : (init.reservations ?? DEFAULT_RESERVATIONS)
-    return createLibp2p<PeerServices>({
-      ...common,
-      ...(this.#storage === undefined ? {} : { datastore: this.#storage.datastore }),
-      start: false,
-      addresses: { listen },
-      // pings would use up what a relay allows a circuit, and cost every relay the processor
-      connectionMonitor: { enabled: false },
-      // libp2p's own bounds are 10 and 5 a second for one address; a circuit counts under its relay's, so that one remote could shut out all others there
-      connectionManager: { maxIncomingPendingConnections: 64, inboundConnectionThreshold: 64 },
-      connectionGater: {
-        denyInboundRelayedConnection: relay => !this.libp2p.services.reservations.isReservedAt(relay),
-      },
-      transports: [
-        tcp({ dialFromPunchPort: addr => this.#isRelay(lastPeerId(addr)) }),
-        circuitRelayTransport({ discoveryFilter: NO_DISCOVERY }),
-        // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
-        webSockets(),
-      ],
-      services: {
-        ...common.services,
-        dcutr: dcutr(),
-        dialBack: dialBack(),
-        portMapping: portMapping({
-          // see #onIdentify
-          enabled: false,
-          verify: async addr => this.#verify(addr),
-        }),
-        dialer: components => new Dialer(components, this.#relays, this.#token),
-        reservations: components =>
-          new ReservationKeeper(components, {
-            relays: this.#relays,
-            count,
-            events: this,
-            token: this.#token,
-          }),
-      },
-    })
   }
 
   get libp2p(): Libp2p<PeerServices> {
@@ -346,10 +281,6 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
       this.safeDispatchEvent(event, { detail } as never)
     })
   }
-}
-
-function lastPeerId(addr: Multiaddr): string {
-  return addr.getComponents().findLast(it => it.code === CODE_P2P)?.value ?? ''
 }
 
 /** True if this is a public endpoint that is none of this machine's own. */

@@ -47,6 +47,11 @@ export function relayIdOf(relay: Multiaddr): PeerId {
   return peerIdFromString(last.value)
 }
 
+/** The last peer id in an address; empty if there is none. */
+export function lastPeerId(addr: Multiaddr): string {
+  return addr.getComponents().findLast(it => it.code === CODE_P2P)?.value ?? ''
+}
+
 /** Reads a multiaddr. Throws `InvalidTargetError`. */
 export function readMultiaddr(text: string): Multiaddr {
   try {
