@@ -48,6 +48,8 @@ const actions: Actions = {
     return { peerId: peer.peerId.toString(), addrs: peer.addrs.map(String) }
   },
 
+  addrs: async ({ name }: { name: string }) => ({ addrs: peerNamed(name).addrs.map(String) }),
+
   connect: async ({ name, target, timeoutMs }: { name: string; target: string; timeoutMs: number }) => {
     const startedAt = performance.now()
     const connection = await peerNamed(name).connect(target, { signal: AbortSignal.timeout(timeoutMs) })
@@ -196,6 +198,10 @@ function report(name: string, peer: Peer): void {
     'holepunch:attempt',
     'holepunch:succeeded',
     'holepunch:failed',
+    'mapping:added',
+    'mapping:verified',
+    'mapping:lost',
+    'mapping:failed',
   ] as const
   for (const event of events)
     peer.addEventListener(event, ({ detail }) => write({ event, at: Date.now(), name, ...detail }))

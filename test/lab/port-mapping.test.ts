@@ -6,8 +6,10 @@ import { createNetwork } from './net/network.ts'
 import { startGateway } from './net/gateway.ts'
 import { sniff } from './net/sniffer.ts'
 import { Remote } from './remote.ts'
+import { createStage } from './stage.ts'
 import type { GatewayInit } from './net/gateway.ts'
 import type { Nat, Network } from './net/network.ts'
+import type { LabEvent } from './remote.ts'
 
 const DELAY = { delayMs: 20 }
 const PORT = 4001
@@ -225,6 +227,44 @@ describe('a node', { concurrency: 1 }, () => {
     const traffic = await sniff(listener.host, 'udp port 5351 or udp port 1900 or udp port 5352')
     await listener.do('node', { listen: [`/ip4/127.0.0.1/tcp/${PORT}`] })
     await assertSilence(listener, traffic.packet)
+  })
+})
+
+describe('a peer behind the worst NAT, with a relay', { concurrency: 1 }, () => {
+  it('asks the router once a relay has seen the NAT, has the relay dial the address, and is reached there without any relay', async () => {
+    await using stage = await createStage(DELAY)
+    const home = await stage.net.addNat('home', WORST)
+    await using gateway = await startGateway(home, { upnp: true, natPmp: true, pcp: true })
+    await stage.evident('mapped with a relay', async () => {
+      const listener = await stage.placeBehind('listener', home)
+      const name = 'mapped'
+      const init = { name, relays: [stage.relayAddr()], reserve: true }
+      const { peerId } = await listener.do<{ peerId: string }>('peer', init)
+      const isVerified = (event: LabEvent): boolean => event.event === 'mapping:verified'
+      const { addr } = listener.events.find(isVerified) ?? (await listener.next(isVerified))
+      assert.ok(String(addr).startsWith(`/ip4/${home.externalAddress}/tcp/`), String(addr))
+      const { addrs } = await listener.do<{ addrs: string[] }>('addrs', { name })
+      assert.ok(
+        addrs.some(it => it === `${addr}/p2p/${peerId}`),
+        addrs.join(' '),
+      )
+
+      const dialer = await stage.place('dialer', WORST)
+      await dialer.do('peer', { name, relays: [], reserve: false })
+      const target = `${addr}/p2p/${peerId}`
+      assert.partialDeepStrictEqual(await dialer.do<object>('connect', { name, target }), { path: 'direct' })
+
+      await listener.do('stop', { name })
+      assert.deepEqual(await gateway.mappings(), [])
+    })
+  })
+
+  it('asks no router while no relay has seen a NAT', async () => {
+    await using stage = await createStage(DELAY)
+    const listener = await stage.place('listener', 'none')
+    await listener.do('peer', { name: 'public', relays: [stage.relayAddr()], reserve: true })
+    await listener.do('stop', { name: 'public' })
+    assert.ok(!listener.events.some(it => it.event.startsWith('mapping:')))
   })
 })
 

@@ -29,7 +29,16 @@ const RELAY_BACK_WITHIN_MS = 5_000
 /** How often the stranger calls while the listener is awaited, and how long one call may take, in milliseconds. */
 const VISIT = { pauseMs: 100, timeoutMs: 2_000 } as const
 
+/** A visit takes longer than this: so many strangers take turns, and one comes each time. */
+const STRANGERS = 5
+const VISITS_EVERY_MS = 200
+
 const name = 'x'
+
+interface Visits {
+  visits: number
+  failures: string[]
+}
 
 interface World {
   stage: Stage
@@ -151,17 +160,24 @@ describe('a peer', { concurrency: 3 }, () => {
       await untilReachable(world, BACK_WITHIN_MS)
       const held = (): number => listener.events.filter(it => it.event === 'reservation:granted').length
       await until(BACK_WITHIN_MS, async () => assert.equal(held(), 2))
-      const visits = stranger.do<{ visits: number; failures: string[] }>(
-        'visit-often',
-        { name, target, everyMs: 200, forMs: 10_000 },
-        8_000,
-      )
+      const strangers = Array.from({ length: STRANGERS }, (_, n) => `stranger ${n}`)
+      const relays = world.relays.map(({ addr }) => addr)
+      for (const each of strangers) await stranger.do('peer', { name: each, relays, reserve: false })
+      const visiting = strangers.map(async (each, n) => {
+        await pause(n * VISITS_EVERY_MS)
+        const rhythm = { everyMs: STRANGERS * VISITS_EVERY_MS, forMs: 10_000 }
+        return stranger.do<Visits>('visit-often', { name: each, target, ...rhythm }, 8_000)
+      })
       await pause(2_000)
       world.relays[0]?.remote.kill('SIGKILL')
-      const { visits: count, failures } = await visits
+      const all = await Promise.all(visiting)
+      const count = all.reduce((sum, { visits }) => sum + visits, 0)
       t.diagnostic(`${count} visits`)
-      assert.deepEqual(failures, [])
-      assert.ok(count > 10, `${count} visits`)
+      assert.deepEqual(
+        all.flatMap(({ failures }) => failures),
+        [],
+      )
+      assert.ok(count > 20, `${count} visits`)
     })
   })
 
@@ -177,23 +193,15 @@ describe('a peer', { concurrency: 3 }, () => {
     })
   })
 
-  it('is back, and direct, after it has moved to another network', async t => {
-    const world = await createWorld(t)
-    await world.stage.evident('uplink switched', async () => {
-      await goDirect(world)
-      await world.listener.host.move(await world.stage.net.addNat('elsewhere', 'eim-apdf-rst'))
-      await assertBack(t, world)
+  for (const who of ['listener', 'dialer'] as const)
+    it(`is back, and direct, after the ${who} has moved to another network`, async t => {
+      const world = await createWorld(t)
+      await world.stage.evident(`${who} moved`, async () => {
+        await goDirect(world)
+        await world[who].host.move(await world.stage.net.addNat('elsewhere', 'eim-apdf-rst'))
+        await assertBack(t, world)
+      })
     })
-  })
-
-  it('is back, and direct, after the other side has moved to another network', async t => {
-    const world = await createWorld(t)
-    await world.stage.evident('dialer moved', async () => {
-      await goDirect(world)
-      await world.dialer.host.move(await world.stage.net.addNat('elsewhere', 'eim-apdf-drop'))
-      await assertBack(t, world)
-    })
-  })
 
   it('is back, and direct, after its NAT has forgotten all connections', async t => {
     const world = await createWorld(t)
