@@ -171,14 +171,14 @@ export class Reservation {
     const closed = new AbortController()
     connection.addEventListener('close', () => closed.abort(), { once: true })
     const end = AbortSignal.any([closed.signal, signal])
+    const checkMs = isWatchedByKernel(connection) ? Infinity : CHECK_INTERVAL_MS
     let refreshAt = this.#refreshAt()
     while (connection.status === 'open' && !signal.aborted) {
-      const isOver = await this.#sleep(Math.min(refreshAt - Date.now(), checkIntervalMs(connection)), end)
+      const isOver = await this.#sleep(Math.min(refreshAt - Date.now(), checkMs), end)
       if (isOver) break
       try {
         if (Date.now() >= refreshAt) await this.#reserve(connection, signal)
-        else if (this.#mayBeGone || checkIntervalMs(connection) === CHECK_INTERVAL_MS)
-          await checkPresence(connection, signal)
+        else if (this.#mayBeGone || checkMs === CHECK_INTERVAL_MS) await checkPresence(connection, signal)
       } catch (error) {
         if (connection.status === 'open' && !signal.aborted && isRefusal(error)) return 'refused'
         connection.abort(error as Error)
@@ -216,11 +216,9 @@ function isRefusal(error: unknown): boolean {
   return (error as Error).name === ReservationRefusedError.name
 }
 
-/** Over TCP the kernel asks, see src/transport/keep-alive.ts. */
-function checkIntervalMs({ remoteAddr }: Connection): number {
+/** True over TCP, see src/transport/keep-alive.ts. */
+function isWatchedByKernel({ remoteAddr }: Connection): boolean {
   return TCP.matches(remoteAddr) && !remoteAddr.toString().includes('/ws')
-    ? REFRESH_MS.most
-    : CHECK_INTERVAL_MS
 }
 
 function hostOf(addr: Multiaddr): string {

@@ -3,6 +3,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
@@ -16,6 +19,7 @@ import type { Peer, PeerEvents, PeerInit } from '../../peer/index.ts'
 import type { Relay } from '../../relay/index.ts'
 
 const LIMIT = { timeout: 40_000 }
+const SHORT_TTL_MS = 4_000
 const SOMEBODY = '12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw'
 
 const within = (ms: number): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(ms) })
@@ -119,6 +123,69 @@ describe('a reservation', { concurrency: 4 }, () => {
     const dialer = await startPeer(t, { relays: [...two.addrs], reserve: false })
     const connection = await dialer.connect(peer.peerId, within(10_000))
     assert.ok((await connection.ping(within(10_000))).rttMs > 0)
+  })
+
+  it('goes to a relay that stood by when one is lost', LIMIT, async t => {
+    const relays = await Promise.all([1, 2, 3].map(async () => startRelay(t)))
+    const peer = await startPeer(t, { relays: relays.flatMap(it => it.addrs), reservations: 2 })
+    const stateOf = ({ peerId }: Relay): string | undefined =>
+      peer.relays.find(it => it.relay.equals(peerId))?.state
+    await next(peer, 'relay:state', () => relays.filter(it => stateOf(it) === 'held').length === 2)
+    const standby = relays.find(it => stateOf(it) === 'standby')
+    const held = relays.find(it => stateOf(it) === 'held')
+    assert.ok(standby !== undefined && held !== undefined)
+    const taken = granted(peer, standby.peerId)
+    await held.stop()
+    await taken
+    assert.equal(peer.relays.filter(it => it.state === 'held').length, 2)
+  })
+
+  it('moves when the file of relays changes', LIMIT, async t => {
+    const [one, two] = [await startRelay(t), await startRelay(t)]
+    const directory = await mkdtemp(join(tmpdir(), 'throughnat-'))
+    t.after(async () => rm(directory, { recursive: true }))
+    const relayFile = join(directory, 'relays')
+    await writeFile(relayFile, `${one.addrs[0]} # the old one\n`)
+    const peer = await startPeer(t, { relayFile })
+    await peer.reachable(within(10_000))
+    const changes = Promise.all([
+      next(peer, 'relays:changed'),
+      next(peer, 'reservation:lost'),
+      granted(peer, two.peerId),
+    ])
+    await writeFile(relayFile, `${two.addrs[0]}\n`)
+    const [, lost] = await changes
+    assert.deepEqual([lost.relay.toString(), lost.reason], [one.peerId.toString(), 'removed'])
+    assert.deepEqual(
+      peer.relays.map(it => it.relay.toString()),
+      [two.peerId.toString()],
+    )
+  })
+
+  it(
+    'that a draining relay does not renew is lost as refused, and another relay takes over',
+    LIMIT,
+    async t => {
+      const [one, two] = [await startRelay(t, { reservationTtlMs: SHORT_TTL_MS }), await startRelay(t)]
+      const peer = await startPeer(t, { relays: one.addrs.concat(two.addrs), reservations: 1 })
+      await peer.reachable(within(10_000))
+      if (peer.relays.find(it => it.state === 'held')?.relay.equals(two.peerId) === true) return
+      const taken = granted(peer, two.peerId)
+      const lost = next(peer, 'reservation:lost')
+      const drained = one.drain(within(20_000)).catch(() => {})
+      assert.equal((await lost).reason, 'refused')
+      await taken
+      await drained
+    },
+  )
+
+  it('is lost as stopped when its peer stops', LIMIT, async t => {
+    const relay = await startRelay(t)
+    const peer = await startPeer(t, { relays: relay.addrs })
+    await peer.reachable(within(10_000))
+    const lost = next(peer, 'reservation:lost')
+    await peer.stop()
+    assert.equal((await lost).reason, 'stopped')
   })
 
   it('is not made by a peer that only dials', LIMIT, async t => {
