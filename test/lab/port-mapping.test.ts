@@ -241,8 +241,9 @@ describe('a peer behind the worst NAT, with a relay', { concurrency: 1 }, () => 
       const init = { name, relays: [stage.relayAddr()], reserve: true }
       const { peerId } = await listener.do<{ peerId: string }>('peer', init)
       const isVerified = (event: LabEvent): boolean => event.event === 'mapping:verified'
-      const { addr } = listener.events.find(isVerified) ?? (await listener.next(isVerified))
-      assert.ok(String(addr).startsWith(`/ip4/${home.externalAddress}/tcp/`), String(addr))
+      const verified = listener.events.find(isVerified) ?? (await listener.next(isVerified))
+      const addr = String(verified['addr'])
+      assert.ok(addr.startsWith(`/ip4/${home.externalAddress}/tcp/`), addr)
       const { addrs } = await listener.do<{ addrs: string[] }>('addrs', { name })
       assert.ok(
         addrs.some(it => it === `${addr}/p2p/${peerId}`),

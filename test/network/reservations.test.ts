@@ -166,11 +166,16 @@ describe('a reservation', { concurrency: 4 }, () => {
     'that a draining relay does not renew is lost as refused, and another relay takes over',
     LIMIT,
     async t => {
-      const [one, two] = [await startRelay(t, { reservationTtlMs: SHORT_TTL_MS }), await startRelay(t)]
-      const peer = await startPeer(t, { relays: one.addrs.concat(two.addrs), reservations: 1 })
-      await peer.reachable(within(10_000))
-      if (peer.relays.find(it => it.state === 'held')?.relay.equals(two.peerId) === true) return
-      const taken = granted(peer, two.peerId)
+      const one = await startRelay(t, { reservationTtlMs: SHORT_TTL_MS })
+      // it comes up when the place is taken
+      const privateKey = await generateKeyPair('Ed25519')
+      const listen = [`/ip4/127.0.0.1/tcp/${await closedPort()}`]
+      const two = peerIdFromPrivateKey(privateKey)
+      const relays = [...one.addrs, `${listen[0]}/p2p/${two}`]
+      const peer = await startPeer(t, { relays, reservations: 1 })
+      await granted(peer, one.peerId)
+      await startRelay(t, { listen, privateKey })
+      const taken = granted(peer, two)
       const lost = next(peer, 'reservation:lost')
       const drained = one.drain(within(20_000)).catch(() => {})
       assert.equal((await lost).reason, 'refused')
