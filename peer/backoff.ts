@@ -1,4 +1,4 @@
-/** Growing pauses between tries of one relay. */
+/** Growing pauses between tries of one relay, or of one remote peer. */
 
 /** The first pause, in milliseconds; it doubles with each failure. A relay that restarts is back within seconds. */
 const FIRST_MS = 500

@@ -17,6 +17,9 @@ import type { Target } from './target.ts'
 /** How long a lost path is sought, in milliseconds; afterwards it takes a stream to begin again. */
 const SEEK_FOR_MS = 10 * 60_000
 
+/** A path that was made again and lost sooner than this, in milliseconds, was none: the pauses go on growing. */
+const PROVEN_AFTER_MS = 10_000
+
 /** The pauses between punches of one peer, in milliseconds: from one and a half windows to what NATs take to be replaced. */
 const PUNCH_AGAIN = { firstMs: 30_000, longestMs: 15 * 60_000 } as const
 
@@ -48,6 +51,8 @@ export class KeptPeer {
   readonly peerId: PeerId
   readonly #context: KeptPeerContext
   readonly #closed = new AbortController()
+  readonly #backoff = new Backoff()
+  #restoredAt = -Infinity
   #addrs: readonly Multiaddr[] = []
   #dialling: Dialling | undefined
   #changed = new AbortController()
@@ -88,13 +93,17 @@ export class KeptPeer {
   async restore(): Promise<void> {
     if (this.#isSeeking) return
     this.#isSeeking = true
-    const [backoff, startedAt] = [new Backoff(), performance.now()]
+    const startedAt = performance.now()
+    // whoever ends each path at once could have us dial without end
+    if (startedAt - this.#restoredAt < PROVEN_AFTER_MS) await this.#pause(this.#backoff.next())
+    else this.#backoff.reset()
     while (this.#isLost && performance.now() - startedAt < SEEK_FOR_MS) {
       try {
         await this.connect({ signal: this.#closed.signal })
+        this.#restoredAt = performance.now()
       } catch (error) {
         this.#context.log('the way to %p is still lost - %e', this.peerId, error)
-        await this.#pause(backoff.next())
+        await this.#pause(this.#backoff.next())
       }
     }
     this.#isSeeking = false

@@ -1,0 +1,32 @@
+/** A remote peer that is kept connected, and does not want to be. */
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { createPeer } from '../../peer/index.ts'
+import { startPlain, startRelay } from './circuit-stage.ts'
+import { until } from './hop-client.ts'
+
+const OPENS = 5
+
+/** Of the pauses between the opens: the first path is made again at once, then after 250, 500 and 1,000 ms at the least (backoff.ts). */
+const LEAST_MS = 1_750
+
+describe('a remote peer that ends each connection at once', () => {
+  it('is connected again with growing pauses', { timeout: 30_000 }, async t => {
+    const relay = await startRelay(t)
+    const plain = await startPlain(t, relay)
+    const peer = await createPeer()
+    t.after(() => peer.stop())
+    const openedAt: number[] = []
+    peer.libp2p.addEventListener('connection:open', ({ detail }) => {
+      if (detail.remotePeer.equals(plain.peerId)) openedAt.push(performance.now())
+    })
+    plain.addEventListener('connection:open', ({ detail }) => {
+      if (detail.remotePeer.equals(peer.peerId)) detail.abort(new Error('not you'))
+    })
+    await peer.connect(`${relay.addrs[0]}/p2p-circuit/p2p/${plain.peerId}`)
+    await until(() => openedAt.length >= OPENS, 'it was connected again')
+    const tookMs = (openedAt[OPENS - 1] ?? 0) - (openedAt[0] ?? 0)
+    assert.ok(tookMs >= LEAST_MS, `${OPENS} connections in ${tookMs} ms`)
+  })
+})
