@@ -26,7 +26,8 @@ it(`a direct connection that was idle for ${idleMs / 1000} s still carries data`
     await pause(idleMs)
     const echo = await dialer.do<{ path: string }>('echo', { name: 'idle', bytes: 1_000_000 })
     assert.equal(echo.path, 'direct')
-    const since = dialer.events.slice(before).map(({ event }) => event)
+    // that the router maps no ports is told some seconds later
+    const since = dialer.events.slice(before).filter(({ event }) => !event.startsWith('mapping:'))
     assert.deepEqual(since, [], 'nothing happened in the meantime')
   })
 })
