@@ -5,10 +5,11 @@
  * matters is decided by who needs it.
  */
 
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { installObstacle, installPackages } from './setup/debian-packages.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
@@ -16,12 +17,12 @@ process.chdir(root)
 const [major = 0] = process.versions.node.split('.').map(Number)
 if (major < 20) fail(`Node.js ${process.versions.node} is too old to set this up. Use Node.js 20 or later.`)
 
-installPackages()
+installDependencies()
 build()
 await installLab()
 
 /** `npm ci` writes node_modules/.package-lock.json last. */
-function installPackages() {
+function installDependencies() {
   const installed = modifiedAt('node_modules/.package-lock.json')
   if (installed >= modifiedAt('package-lock.json') && existsSync('node_modules/.bin/node')) return
   say('Installing npm packages (npm ci; a minute or less)')
@@ -43,33 +44,24 @@ async function installLab() {
   const { findMissing } = await import('../test/lab/net/prerequisites.mjs')
   const packages = [...new Set(findMissing().missing.flatMap(it => it.debianPackage ?? []))]
   if (packages.length === 0) return
-  const isRoot = process.getuid?.() === 0
-  if (!isRoot || !has('apt-get')) {
-    const what = isRoot ? 'apt-get is not here' : 'only root may'
-    say(`The NAT lab is left out: ${packages.join(', ')} cannot be installed (${what}).`)
+  const obstacle = installObstacle()
+  if (obstacle !== undefined) {
+    say(`The NAT lab is left out: ${packages.join(', ')} cannot be installed (${obstacle}).`)
     return
   }
   say(`Installing Debian packages for the NAT lab: ${packages.join(', ')} (a minute or less)`)
-  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const install = ['install', '--yes', '--no-install-recommends', ...packages]
-  if (spawnSync('apt-get', install, { env: environment, stdio: 'pipe' }).status === 0) return
-  // the lists of packages may be missing or old
-  run('apt-get', ['update', '--quiet'], environment)
-  run('apt-get', install, environment)
+  const failure = installPackages(packages)
+  if (failure !== undefined) fail(failure)
 }
 
 /** Runs a command, and shows what it printed only if it fails. */
-function run(command, args, env = process.env) {
+function run(command, args) {
   try {
-    execFileSync(command, args, { env, stdio: 'pipe', maxBuffer: 64 * 1024 * 1024 })
+    execFileSync(command, args, { stdio: 'pipe', maxBuffer: 64 * 1024 * 1024 })
   } catch (error) {
     const { stdout = '', stderr = '' } = error
     fail(`${stdout}${stderr}\n${command} ${args.join(' ')} failed: ${error.message.split('\n')[0]}`)
   }
-}
-
-function has(program) {
-  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
 }
 
 /** When a file was last modified, in milliseconds since the epoch; 0 if it does not exist. */
