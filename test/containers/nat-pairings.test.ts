@@ -1,0 +1,63 @@
+/** Two LANs behind two routers: each pairing of NATs ends as the NAT lab's matrix says, and data crosses. */
+
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { outcomeOf } from '../lab/matrix.ts'
+import { Stage } from './stage.ts'
+import type { Kind } from '../lab/matrix.ts'
+import type { Line } from './container.ts'
+
+/** Enough that a circuit's own overhead, some KiB, cannot be taken for it. */
+const ECHO_BYTES = 256 * 1024
+
+/** The forwarding side, and the listener. */
+const pairings: readonly (readonly [Kind, Kind])[] = [
+  ['eim-apdf-drop', 'eim-apdf-drop'],
+  ['eim-apdf-rst', 'eim-apdf-rst'],
+  ['eim-apdf-icmp', 'eim-apdf-icmp'],
+  ['eim-apdf-rst', 'eim-apdf-drop'],
+  ['eim-eif', 'eim-apdf-drop'],
+  ['eim-apdf-drop', 'eim-eif'],
+  ['eim-adf', 'eim-apdf-drop'],
+  ['eim-adf', 'apdm-apdf-drop'],
+  ['apdm-eif', 'eim-apdf-rst'],
+  ['apdm-eif', 'apdm-apdf-drop'],
+  ['none', 'eim-apdf-drop'],
+  ['eim-apdf-drop', 'none'],
+  ['apdm-apdf-drop', 'none'],
+  ['apdm-apdf-drop', 'eim-apdf-drop'],
+  ['eim-apdf-rst', 'apdm-apdf-rst'],
+]
+
+describe('a forward', { concurrency: 1 }, () => {
+  let stage: Stage
+  before(async () => {
+    stage = await Stage.create()
+  })
+  after(async () => stage?.close())
+
+  for (const [away, home] of pairings) {
+    const expected = outcomeOf(away, home)
+    it(`ends ${expected} from behind ${away} to behind ${home}`, async t => {
+      const listener = await stage.place({ away, home })
+      const forward = await stage.forward()
+      const startedAt = performance.now()
+      const { path } = await forward.event('peer:connected')
+      assert.equal(path, 'relayed', 'it starts relayed')
+      if (expected === 'direct') {
+        await Promise.all([forward, listener].map(async it => it.event('path:changed', { fits: isDirect })))
+        t.diagnostic(`direct after ${Math.round(performance.now() - startedAt)} ms`)
+      } else {
+        const { reason } = await forward.event('holepunch:failed')
+        t.diagnostic(`stays relayed: ${String(reason)}`)
+      }
+      await stage.call(ECHO_BYTES)
+      const { path: used } = await listener.event('service:opened')
+      assert.equal(used, expected, 'data crosses')
+    })
+  }
+})
+
+function isDirect(line: Line): boolean {
+  return line['path'] === 'direct'
+}

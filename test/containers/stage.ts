@@ -1,0 +1,126 @@
+/** Brings up what compose.yaml describes, piece by piece, each as soon as what it needs has reported that it is there. */
+
+import { run } from '../lab/net/command.ts'
+import { Container, unfollowAll } from './container.ts'
+import { compose, removeAll } from './docker.ts'
+import type { NatKindName } from '../lab/net/nat-kind.ts'
+import type { Line } from './container.ts'
+import type { Variables } from './docker.ts'
+
+/** Where `away` forwards to the echo service. */
+const FORWARD_PORT = '9090'
+const CALLER = 'throughnat-test-away-host'
+
+const RELAYS = ['relay1', 'relay2'] as const
+export type RelayName = (typeof RELAYS)[number]
+
+export interface Sides {
+  /** Which router the listener is behind. */
+  home: NatKindName
+  /** Which one the forwarding side is behind. */
+  away: NatKindName
+}
+
+export class Stage {
+  readonly relays: Record<RelayName, Container>
+  readonly #variables: Record<string, string>
+
+  private constructor(relays: Record<RelayName, Container>, addrs: readonly string[]) {
+    this.relays = relays
+    this.#variables = { RELAYS: addrs.join(' ') }
+  }
+
+  /** The relays, and nothing else yet. */
+  static async create(): Promise<Stage> {
+    await removeAll()
+    await compose(['up', '--detach', ...RELAYS])
+    const [relay1, relay2] = await Promise.all([Container.follow('relay1'), Container.follow('relay2')])
+    const ready = await Promise.all([relay1.event('relay:ready'), relay2.event('relay:ready')])
+    return new Stage({ relay1, relay2 }, ready.flatMap(publicAddr))
+  }
+
+  /** Puts the listener and the forwarding side behind new routers, with new containers, and starts the listener. */
+  async place({ home, away }: Sides): Promise<Container> {
+    Object.assign(this.#variables, side('HOME', home), side('AWAY', away))
+    // a public side has no router
+    const routers = Object.entries({ home, away }).flatMap(([name, kind]) =>
+      kind === 'none' ? [] : [`${name}-router`],
+    )
+    await this.#remove(['home', 'echo', 'away', 'home-host', 'away-host', 'home-router', 'away-router'])
+    await this.#up([...routers, 'home-host', 'away-host'])
+    await Promise.all([
+      ...routers.map(async router => (await Container.follow(router)).event('router:ready')),
+      ...['home-host', 'away-host'].map(async host => (await Container.follow(host)).event('host:connected')),
+    ])
+    await this.#up(['home', 'echo'])
+    const listener = await Container.follow('home')
+    await listener.event('reservation:granted')
+    const { peerId } = await listener.event('peer:ready')
+    this.#variables['TARGET'] = String(peerId)
+    return listener
+  }
+
+  /** Starts to forward. Resolves when the forward takes connections. */
+  async forward(): Promise<Container> {
+    await this.#up(['away'])
+    const forward = await Container.follow('away')
+    await forward.event('forward:listening')
+    return forward
+  }
+
+  /** Replaces a relay's container by a new one, with the same identity: it is told to end, and drains. */
+  async replaceRelay(name: RelayName): Promise<void> {
+    await compose(['stop', name], this.#variables)
+    await this.#remove([name])
+    await this.#up([name])
+    await this.refollow(name)
+  }
+
+  /** Follows a relay that was started again, and resolves when it is ready. */
+  async refollow(name: RelayName): Promise<void> {
+    const relay = await Container.follow(name)
+    await relay.event('relay:ready')
+    this.relays[name] = relay
+  }
+
+  /** Calls the echo service through the forward, once. Resolves with how long it took, or rejects with what went wrong. */
+  async call(bytes: number): Promise<Line> {
+    const { stdout } = await run(
+      ['docker', 'exec', CALLER, 'node', 'caller.ts', FORWARD_PORT, String(bytes)],
+      {
+        timeoutMs: 30_000,
+      },
+    )
+    const line = JSON.parse(stdout) as Line
+    if (line.event !== 'call:succeeded') throw new Error(stdout)
+    return line
+  }
+
+  /** Removes everything. */
+  async close(): Promise<void> {
+    unfollowAll()
+    await removeAll()
+  }
+
+  async #up(services: readonly string[]): Promise<void> {
+    await compose(['up', '--detach', '--no-deps', ...services], this.#variables)
+  }
+
+  async #remove(services: readonly string[]): Promise<void> {
+    await compose(['rm', '--force', '--stop', '-v', ...services], this.#variables)
+  }
+}
+
+function publicAddr({ addrs }: Line): string[] {
+  return (addrs as string[]).slice(0, 1)
+}
+
+function side(name: 'HOME' | 'AWAY', kind: NatKindName): Variables {
+  if (kind === 'none') return { [`${name}_NETWORK`]: 'wide-area', [`${name}_ROUTER`]: '' }
+  const lan = name === 'HOME' ? '201' : '202'
+  return {
+    [`${name}_KIND`]: kind,
+    [`${name}_NETWORK`]: name.toLowerCase(),
+    [`${name}_ROUTER`]: `192.168.${lan}.1`,
+  }
+}
