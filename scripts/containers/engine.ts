@@ -34,7 +34,9 @@ const NETWORK_OPTIONS: Readonly<Record<EngineNetwork, () => readonly string[]>> 
   // removes the bridge that another one may have left, or uses
   host: () => [
     `--bridge=${existsSync('/sys/class/net/docker0') ? 'docker0' : 'none'}`,
-    ...['--iptables=false', '--ip-forward=false', '--ip-masq=false'],
+    '--iptables=false',
+    '--ip-forward=false',
+    '--ip-masq=false',
   ],
   own: () => ['--bridge=none'],
 }
@@ -61,15 +63,9 @@ async function startEngine(network: EngineNetwork): Promise<AsyncDisposable> {
   const scratch = await mkdtemp(join(tmpdir(), 'throughnat-engine-'))
   await mkdir(DATA_ROOT, { recursive: true })
   const socket = `unix://${join(scratch, 'docker.sock')}`
-  const dockerd = [
-    'dockerd',
-    '--host',
-    socket,
-    ...['--data-root', resolve(DATA_ROOT)],
-    ...['--exec-root', join(scratch, 'exec')],
-    ...['--pidfile', join(scratch, 'dockerd.pid')],
-    ...NETWORK_OPTIONS[network](),
-  ]
+  const dockerd = ['dockerd', '--host', socket, '--data-root', resolve(DATA_ROOT)]
+  dockerd.push('--exec-root', join(scratch, 'exec'), '--pidfile', join(scratch, 'dockerd.pid'))
+  dockerd.push(...NETWORK_OPTIONS[network]())
   const namespaces = ['--mount', '--pid', '--mount-proc', ...(network === 'own' ? ['--net'] : [])]
   const contained = ['unshare', ...namespaces, '--fork', '--kill-child', ...dockerd]
   // a process group of its own, so that Ctrl-C does not end it before the containers are removed

@@ -40,6 +40,11 @@ export async function compose(args: readonly string[], variables: Variables = {}
   })
 }
 
+/** Which container stands for a service now. */
+export async function containerId(service: string): Promise<string> {
+  return await docker('inspect', '--format', '{{.Id}}', `${PROJECT}-${service}`)
+}
+
 /** Removes containers with their volumes, and the networks: all that the tests have made, in this run or in an earlier one. */
 export async function removeAll(): Promise<void> {
   await removeEach(['ps', '--all'], ['rm', '--force', '--volumes'])

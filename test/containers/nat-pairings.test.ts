@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { outcomeOf } from '../lab/matrix.ts'
+import { callOnce } from './caller.ts'
+import { isDirect } from './reports.ts'
 import { Stage } from './stage.ts'
 import type { Kind } from '../lab/matrix.ts'
-import type { Line } from './container.ts'
 
 /** Enough that a circuit's own overhead, some KiB, cannot be taken for it. */
 const ECHO_BYTES = 256 * 1024
@@ -51,13 +52,9 @@ describe('a forward', { concurrency: 1 }, () => {
         const { reason } = await forward.event('holepunch:failed')
         t.diagnostic(`stays relayed: ${String(reason)}`)
       }
-      await stage.call(ECHO_BYTES)
+      await callOnce(ECHO_BYTES)
       const { path: used } = await listener.event('service:opened')
       assert.equal(used, expected, 'data crosses')
     })
   }
 })
-
-function isDirect(line: Line): boolean {
-  return line['path'] === 'direct'
-}

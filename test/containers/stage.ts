@@ -1,18 +1,15 @@
 /** Brings up what compose.yaml describes, piece by piece, each as soon as what it needs has reported that it is there. */
 
-import { run } from '../lab/net/command.ts'
-import { Container, unfollowAll } from './container.ts'
+import { follow, unfollowAll } from './reports.ts'
 import { compose, removeAll } from './docker.ts'
 import type { NatKindName } from '../lab/net/nat-kind.ts'
-import type { Line } from './container.ts'
+import type { Line, Reports } from './reports.ts'
 import type { Variables } from './docker.ts'
 
-/** Where `away` forwards to the echo service. */
-const FORWARD_PORT = '9090'
-const CALLER = 'throughnat-test-away-host'
-
-const RELAYS = ['relay1', 'relay2'] as const
-export type RelayName = (typeof RELAYS)[number]
+/** The relays' addresses in the wide area. */
+export const relayAddresses = { relay1: '11.0.0.11', relay2: '11.0.0.12' } as const
+export type RelayName = keyof typeof relayAddresses
+export const RELAYS = ['relay1', 'relay2'] as const satisfies RelayName[]
 
 export interface Sides {
   /** Which router the listener is behind. */
@@ -22,10 +19,10 @@ export interface Sides {
 }
 
 export class Stage {
-  readonly relays: Record<RelayName, Container>
+  readonly relays: Record<RelayName, Reports>
   readonly #variables: Record<string, string>
 
-  private constructor(relays: Record<RelayName, Container>, addrs: readonly string[]) {
+  private constructor(relays: Record<RelayName, Reports>, addrs: readonly string[]) {
     this.relays = relays
     this.#variables = { RELAYS: addrs.join(' ') }
   }
@@ -34,13 +31,13 @@ export class Stage {
   static async create(): Promise<Stage> {
     await removeAll()
     await compose(['up', '--detach', ...RELAYS])
-    const [relay1, relay2] = await Promise.all([Container.follow('relay1'), Container.follow('relay2')])
+    const [relay1, relay2] = await Promise.all([follow('relay1'), follow('relay2')])
     const ready = await Promise.all([relay1.event('relay:ready'), relay2.event('relay:ready')])
     return new Stage({ relay1, relay2 }, ready.flatMap(publicAddr))
   }
 
   /** Puts the listener and the forwarding side behind new routers, with new containers, and starts the listener. */
-  async place({ home, away }: Sides): Promise<Container> {
+  async place({ home, away }: Sides): Promise<Reports> {
     Object.assign(this.#variables, side('HOME', home), side('AWAY', away))
     // a public side has no router
     const routers = Object.entries({ home, away }).flatMap(([name, kind]) =>
@@ -49,11 +46,11 @@ export class Stage {
     await this.#remove(['home', 'echo', 'away', 'home-host', 'away-host', 'home-router', 'away-router'])
     await this.#up([...routers, 'home-host', 'away-host'])
     await Promise.all([
-      ...routers.map(async router => (await Container.follow(router)).event('router:ready')),
-      ...['home-host', 'away-host'].map(async host => (await Container.follow(host)).event('host:connected')),
+      ...routers.map(async router => (await follow(router)).event('router:ready')),
+      ...['home-host', 'away-host'].map(async host => (await follow(host)).event('host:connected')),
     ])
     await this.#up(['home', 'echo'])
-    const listener = await Container.follow('home')
+    const listener = await follow('home')
     await listener.event('reservation:granted')
     const { peerId } = await listener.event('peer:ready')
     this.#variables['TARGET'] = String(peerId)
@@ -61,11 +58,17 @@ export class Stage {
   }
 
   /** Starts to forward. Resolves when the forward takes connections. */
-  async forward(): Promise<Container> {
+  async forward(): Promise<Reports> {
     await this.#up(['away'])
-    const forward = await Container.follow('away')
+    const forward = await follow('away')
     await forward.event('forward:listening')
     return forward
+  }
+
+  /** As `forward`, with a new container: a program that knows nothing of before. */
+  async forwardAnew(): Promise<Reports> {
+    await this.#remove(['away'])
+    return await this.forward()
   }
 
   /** Replaces a relay's container by a new one, with the same identity: it is told to end, and drains. */
@@ -78,22 +81,9 @@ export class Stage {
 
   /** Follows a relay that was started again, and resolves when it is ready. */
   async refollow(name: RelayName): Promise<void> {
-    const relay = await Container.follow(name)
+    const relay = await follow(name)
     await relay.event('relay:ready')
     this.relays[name] = relay
-  }
-
-  /** Calls the echo service through the forward, once. Resolves with how long it took, or rejects with what went wrong. */
-  async call(bytes: number): Promise<Line> {
-    const { stdout } = await run(
-      ['docker', 'exec', CALLER, 'node', 'caller.ts', FORWARD_PORT, String(bytes)],
-      {
-        timeoutMs: 30_000,
-      },
-    )
-    const line = JSON.parse(stdout) as Line
-    if (line.event !== 'call:succeeded') throw new Error(stdout)
-    return line
   }
 
   /** Removes everything. */

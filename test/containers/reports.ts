@@ -1,10 +1,11 @@
-/** A running container, and the events that its program has reported since it was started: `docker logs --follow`. */
+/** What a program in a container reports, line by line, and waiting for it. */
 
 import { spawn } from 'node:child_process'
 import { EventEmitter, on } from 'node:events'
 import { createInterface } from 'node:readline'
-import { docker } from './docker.ts'
-import type { ChildProcess } from 'node:child_process'
+import { docker, PROJECT } from './docker.ts'
+import type { ChildProcess, ChildProcessByStdio } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
 
 /** How long any one event is waited for unless told, in milliseconds: a punch with all its attempts takes 20 s. */
 const TIMEOUT_MS = 40_000
@@ -20,41 +21,45 @@ export type Fits = (line: Line) => boolean
 
 const followers = new Set<ChildProcess>()
 
+/** Follows a container's events from its last start on. */
+export async function follow(service: string): Promise<Reports> {
+  const name = `${PROJECT}-${service}`
+  const since = await startedAt(service)
+  const child = spawn('docker', ['logs', '--follow', '--since', since, name], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  followers.add(child)
+  child.once('close', () => followers.delete(child))
+  return new Reports(name, child)
+}
+
+/** When the container's program was last started; it changes if that was started again. */
+export async function startedAt(service: string): Promise<string> {
+  return await docker('inspect', '--format', '{{.State.StartedAt}}', `${PROJECT}-${service}`)
+}
+
 /** Stops following all containers. */
 export function unfollowAll(): void {
   for (const child of followers) child.kill()
 }
 
-export class Container {
+export class Reports {
   readonly name: string
   readonly lines: Line[] = []
-  /** What is no event: what a program says to people. */
-  stderr = ''
+  #stderr = ''
   readonly #emitter = new EventEmitter()
 
-  private constructor(name: string, since: string) {
+  /** Reads what a process prints: events on stdout, and on stderr what is for people. */
+  constructor(name: string, child: ChildProcessByStdio<Writable | null, Readable, Readable>) {
     this.name = name
-    const child = spawn('docker', ['logs', '--follow', '--since', since, name], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    followers.add(child)
-    child.once('close', () => {
-      followers.delete(child)
-      this.#emitter.emit('end')
-    })
+    child.once('close', () => this.#emitter.emit('end'))
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr += text
+      this.#stderr += text
     })
     createInterface(child.stdout).on('line', text => {
       this.lines.push(JSON.parse(text) as Line)
       this.#emitter.emit('line')
     })
-  }
-
-  /** Follows a container from its last start on. */
-  static async follow(service: string): Promise<Container> {
-    const name = `throughnat-test-${service}`
-    return new Container(name, await docker('inspect', '--format', '{{.State.StartedAt}}', name))
   }
 
   /** How many lines there are: events from here on are new. */
@@ -86,7 +91,7 @@ export class Container {
 
   #told(): string {
     const tail = this.lines.slice(-20).map(line => JSON.stringify(line))
-    return [...tail, this.stderr].join('\n')
+    return [...tail, this.#stderr].join('\n')
   }
 }
 
@@ -96,4 +101,14 @@ export interface Wanted {
   mark?: number
   /** @default 40000 */
   timeoutMs?: number
+}
+
+/** Fits what is told of a path that is direct. */
+export function isDirect(line: Line): boolean {
+  return line['path'] === 'direct'
+}
+
+/** Fits what is told of a reservation at the relay with this address. */
+export function isAt(address: string): Fits {
+  return line => String(line['addr']).includes(`/ip4/${address}/`)
 }
