@@ -46,10 +46,12 @@ async function testContainers(): Promise<boolean> {
 
 /** One file after the other: each makes the same networks. */
 async function runTests(): Promise<boolean> {
-  const wanted = process.argv.slice(2)
-  const files = wanted.length > 0 ? wanted : globSync('test/containers/*.test.ts')
+  const args = process.argv.slice(2)
+  const files = args.some(arg => arg.endsWith('.test.ts')) ? [] : globSync('test/containers/*.test.ts')
   stopped.signal.throwIfAborted()
-  const child = spawn(process.execPath, ['--test', '--test-concurrency=1', ...files], { stdio: 'inherit' })
+  const child = spawn(process.execPath, ['--test', '--test-concurrency=1', ...args, ...files], {
+    stdio: 'inherit',
+  })
   const onStop = (): boolean => child.kill('SIGTERM')
   stopped.signal.addEventListener('abort', onStop, { once: true })
   const [code] = (await once(child, 'exit')) as [number | null]

@@ -1,13 +1,14 @@
 /**
  * `npm test`: all checks in order, and a table of how they went.
  *
- * `npm test -- unit lab` runs only some. The lab needs Linux, root and its programs; where it cannot run it is left out
- * with the reason, and under `CI=true` that is a failure.
+ * `npm test -- unit lab` runs only some. The lab needs Linux, root and its programs, the containers a Docker engine; where
+ * a step cannot run it is left out with the reason, and under `CI=true` that is a failure.
  */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync } from 'node:fs'
+import { engineObstacle } from './containers/engine.ts'
 import { findMissing } from '../test/lab/net/prerequisites.mjs'
 
 interface Step {
@@ -35,6 +36,11 @@ const steps: Step[] = [
   { name: 'unit', command: tests('test/unit/**/*.test.ts') },
   { name: 'network', command: tests('test/network/**/*.test.ts', 1) },
   { name: 'lab', command: tests('test/lab/**/*.test.ts', LAB_CONCURRENCY), obstacle: labObstacle },
+  {
+    name: 'containers',
+    command: [process.execPath, 'scripts/test-containers.ts'],
+    obstacle: engineObstacle,
+  },
 ]
 
 const wanted = process.argv.slice(2)
@@ -92,5 +98,5 @@ function passes({ result }: Outcome): boolean {
 function summarize(all: readonly Outcome[]): void {
   console.log('')
   for (const { name, result, seconds, note } of all)
-    console.log(`${name.padEnd(8)} ${result.padEnd(8)} ${seconds.toFixed(0).padStart(5)} s  ${note}`)
+    console.log(`${name.padEnd(10)} ${result.padEnd(8)} ${seconds.toFixed(0).padStart(5)} s  ${note}`)
 }

@@ -6,20 +6,24 @@
  * and packet filter rules are not this machine's, and nothing that a container sends can leave.
  */
 
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { run } from '../../test/lab/net/command.ts'
-import { NotHereError, requirePackages } from './packages.ts'
+import { NotHereError, packagesObstacle, requirePackages } from './packages.ts'
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable } from 'node:stream'
 
 /** Images and their layers are kept from run to run. */
 const DATA_ROOT = '.cache/containers/engine'
+
+/** The programs that are needed to start one, and the packages that bring them. */
+const PACKAGES = { docker: 'docker.io', dockerd: 'docker.io', unshare: 'util-linux', setpriv: 'util-linux' }
+
+const ANSWER_TIMEOUT_MS = 10_000
 
 const START_TIMEOUT_MS = 60_000
 
@@ -41,21 +45,28 @@ const NETWORK_OPTIONS: Readonly<Record<EngineNetwork, () => readonly string[]>> 
   own: () => ['--bridge=none'],
 }
 
+/** Says why there can be no engine here, or nothing if there is one or it can be had. */
+export function engineObstacle(): string | undefined {
+  if (answers()) return undefined
+  if (process.platform !== 'linux' || process.getuid?.() !== 0)
+    return 'no Docker engine answers, and only root on Linux can start one'
+  return packagesObstacle(PACKAGES)
+}
+
 /** Resolves once there is an engine, and DOCKER_HOST names it if it was started here. Dispose of it to stop it again. */
 export async function provideEngine(network: EngineNetwork): Promise<AsyncDisposable> {
-  requirePackages({ docker: 'docker.io' })
-  if (await answers()) return { [Symbol.asyncDispose]: async () => {} }
-  if (process.platform !== 'linux' || process.getuid?.() !== 0)
-    throw new NotHereError('no Docker engine answers, and only root on Linux can start one')
-  requirePackages({ dockerd: 'docker.io', unshare: 'util-linux', setpriv: 'util-linux' })
+  const obstacle = engineObstacle()
+  if (obstacle !== undefined) throw new NotHereError(obstacle)
+  if (answers()) return { [Symbol.asyncDispose]: async () => {} }
+  requirePackages(PACKAGES)
   return await startEngine(network)
 }
 
-async function answers(): Promise<boolean> {
-  return await run(['docker', 'version', '--format', '{{.Server.Version}}']).then(
-    () => true,
-    () => false,
-  )
+function answers(): boolean {
+  const { status } = spawnSync('docker', ['version', '--format', '{{.Server.Version}}'], {
+    timeout: ANSWER_TIMEOUT_MS,
+  })
+  return status === 0
 }
 
 async function startEngine(network: EngineNetwork): Promise<AsyncDisposable> {

@@ -9,22 +9,36 @@ export class NotHereError extends Error {
   override readonly name = 'NotHereError'
 }
 
+/** The Debian package that brings a program, by the program's name. */
+export type Packages = Readonly<Record<string, string>>
+
+/** Says why what is missing cannot be installed, or nothing if it can be or nothing is missing. */
+export function packagesObstacle(packages: Packages): string | undefined {
+  const missing = missingOf(packages)
+  const obstacle = missing.length === 0 ? undefined : installObstacle()
+  return obstacle === undefined
+    ? undefined
+    : `${missing.join(', ')} is missing and cannot be installed (${obstacle})`
+}
+
 /**
  * Installs the packages of those programs that are not in PATH.
  *
- * @param packages by the program that each brings
  * @throws {NotHereError} when that is not possible
  */
-export function requirePackages(packages: Readonly<Record<string, string>>): void {
-  const missing = Object.keys(packages).filter(program => !has(program))
+export function requirePackages(packages: Packages): void {
+  const missing = missingOf(packages)
   if (missing.length === 0) return
-  const obstacle = installObstacle()
-  if (obstacle !== undefined)
-    throw new NotHereError(`${missing.join(', ')} is missing and cannot be installed (${obstacle})`)
-  const names = missing.map(program => packages[program] ?? program)
+  const obstacle = packagesObstacle(packages)
+  if (obstacle !== undefined) throw new NotHereError(obstacle)
+  const names = [...new Set(missing.map(program => packages[program] ?? program))]
   console.log(`Installing Debian packages: ${names.join(', ')} (a minute or less)`)
   const failure = installPackages(names)
   if (failure !== undefined) throw new NotHereError(`${names.join(', ')} cannot be installed:\n${failure}`)
+}
+
+function missingOf(packages: Packages): string[] {
+  return Object.keys(packages).filter(program => !has(program))
 }
 
 function has(program: string): boolean {

@@ -45,6 +45,19 @@ export async function containerId(service: string): Promise<string> {
   return await docker('inspect', '--format', '{{.Id}}', `${PROJECT}-${service}`)
 }
 
+/** The names of the containers there are, running or not. */
+export async function listContainers(): Promise<string[]> {
+  const names = await docker('ps', '--all', '--format', '{{.Names}}', '--filter', LABEL)
+  return names.split('\n').filter(name => name !== '')
+}
+
+/** Removes the containers of these services, as far as there are any, without asking them to end. */
+export async function removeContainers(services: readonly string[]): Promise<void> {
+  const names = services.map(service => `${PROJECT}-${service}`)
+  const there = (await listContainers()).filter(name => names.includes(name))
+  if (there.length > 0) await docker('rm', '--force', '--volumes', ...there)
+}
+
 /** Removes containers with their volumes, and the networks: all that the tests have made, in this run or in an earlier one. */
 export async function removeAll(): Promise<void> {
   await removeEach(['ps', '--all'], ['rm', '--force', '--volumes'])

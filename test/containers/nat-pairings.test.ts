@@ -1,10 +1,11 @@
 /** Two LANs behind two routers: each pairing of NATs ends as the NAT lab's matrix says, and data crosses. */
 
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { after, before, describe } from 'node:test'
 import { outcomeOf } from '../lab/matrix.ts'
 import { callOnce } from './caller.ts'
 import { isDirect } from './reports.ts'
+import { scenario } from './scenario.ts'
 import { Stage } from './stage.ts'
 import type { Kind } from '../lab/matrix.ts'
 
@@ -39,7 +40,7 @@ describe('a forward', { concurrency: 1 }, () => {
 
   for (const [away, home] of pairings) {
     const expected = outcomeOf(away, home)
-    it(`ends ${expected} from behind ${away} to behind ${home}`, async t => {
+    scenario(`ends ${expected} from behind ${away} to behind ${home}`, async t => {
       const listener = await stage.place({ away, home })
       const forward = await stage.forward()
       const startedAt = performance.now()

@@ -4,15 +4,19 @@
  */
 
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, describe, it } from 'node:test'
+import { after, before, beforeEach, describe } from 'node:test'
 import { Caller, callOnce } from './caller.ts'
 import { docker, PROJECT } from './docker.ts'
 import { follow, isAt, isDirect, startedAt } from './reports.ts'
+import { scenario } from './scenario.ts'
 import { relayAddresses, Stage } from './stage.ts'
 import type { Reports } from './reports.ts'
 
 /** How soon everything is back after its network has returned, in milliseconds, as in the NAT lab. */
 const BACK_WITHIN_MS = 10_000
+
+/** Free in either LAN: not what Docker gave to the host. */
+const OTHER_ADDRESS = { home: '192.168.201.77', away: '192.168.202.77' } as const
 
 describe('a forward between two NATs', { concurrency: 1 }, () => {
   let stage: Stage
@@ -29,7 +33,7 @@ describe('a forward between two NATs', { concurrency: 1 }, () => {
     await Promise.all([forward, listener].map(async it => it.event('path:changed', { fits: isDirect })))
   })
 
-  it('is made anew, and direct, after both relays have restarted, one of them killed', async t => {
+  scenario('is made anew, and direct, after both relays have restarted, one of them killed', async t => {
     await listener.event('reservation:granted', { fits: isAt(relayAddresses.relay1) })
     await listener.event('reservation:granted', { fits: isAt(relayAddresses.relay2) })
     const { mark } = listener
@@ -48,7 +52,7 @@ describe('a forward between two NATs', { concurrency: 1 }, () => {
     await callOnce(10_000)
   })
 
-  it('carries again, and directly, after the router of the listener has restarted', async t => {
+  scenario('carries again, and directly, after the router of the listener has restarted', async t => {
     const before = await programs()
     const caller = new Caller()
     await caller.through(0)
@@ -59,19 +63,25 @@ describe('a forward between two NATs', { concurrency: 1 }, () => {
   })
 
   for (const who of ['home', 'away'] as const)
-    it(`carries again, and directly, after ${who} was disconnected from its network and connected again`, async t => {
-      const before = await programs()
-      const host = await follow(`${who}-host`)
-      const caller = new Caller()
-      await caller.through(0)
-      const { mark } = host
-      await docker('network', 'disconnect', `${PROJECT}_${who}`, `${PROJECT}-${who}-host`)
-      await host.event('host:disconnected', { mark })
-      await docker('network', 'connect', `${PROJECT}_${who}`, `${PROJECT}-${who}-host`)
-      await host.event('host:connected', { mark })
-      await assertBack(caller, t.diagnostic.bind(t))
-      assert.deepEqual(await programs(), before, 'the programs are the same')
-    })
+    scenario(
+      `is made anew, and direct, after ${who} was connected to its network again, at another address`,
+      async t => {
+        const before = await programs()
+        const [host, program] = [await follow(`${who}-host`), who === 'home' ? listener : forward]
+        const caller = new Caller()
+        await caller.through(0)
+        const [mark, markOfForward] = [host.mark, forward.mark]
+        const ends = [`${PROJECT}_${who}`, `${PROJECT}-${who}-host`]
+        await docker('network', 'disconnect', ...ends)
+        await host.event('host:disconnected', { mark })
+        await program.event('network:changed')
+        await docker('network', 'connect', '--ip', OTHER_ADDRESS[who], ...ends)
+        await host.event('host:connected', { mark })
+        await assertBack(caller, t.diagnostic.bind(t))
+        await forward.event('path:changed', { mark: markOfForward, fits: isDirect })
+        assert.deepEqual(await programs(), before, 'the programs are the same')
+      },
+    )
 
   /** New calls get through soon, and then directly. */
   async function assertBack(caller: Caller, tell: (text: string) => void): Promise<void> {

@@ -1,10 +1,11 @@
 /** The operator replaces one relay after the other, each drained first, and who uses a forward does not notice. */
 
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { after, before, describe } from 'node:test'
 import { Caller } from './caller.ts'
 import { containerId } from './docker.ts'
 import { isDirect, isAt } from './reports.ts'
+import { scenario } from './scenario.ts'
 import { relayAddresses, RELAYS, Stage } from './stage.ts'
 import type { Sides } from './stage.ts'
 import type { Outcome } from '../lab/matrix.ts'
@@ -22,7 +23,7 @@ describe('a rolling upgrade of both relays', { concurrency: 1 }, () => {
   after(async () => stage?.close())
 
   for (const path of ['direct', 'relayed'] as const)
-    it(`fails no new connection through a forward that is ${path}`, async t => {
+    scenario(`fails no new connection through a forward that is ${path}`, async t => {
       const listener = await stage.place(paths[path])
       const forward = await stage.forward()
       if (path === 'direct') await forward.event('path:changed', { fits: isDirect })
@@ -44,7 +45,7 @@ describe('a rolling upgrade of both relays', { concurrency: 1 }, () => {
         `${succeeded.length} calls, the slowest took ${Math.max(...succeeded.map(({ ms }) => Number(ms)))} ms`,
       )
       assert.deepEqual(failed, [])
-      const { path: used } = listener.lines.findLast(({ event }) => event === 'service:opened') ?? {}
-      assert.equal(used, path)
+      const used = listener.lines.findLast(({ event }) => event === 'service:opened')
+      assert.equal(used?.['path'], path)
     })
 })

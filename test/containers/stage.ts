@@ -1,7 +1,8 @@
 /** Brings up what compose.yaml describes, piece by piece, each as soon as what it needs has reported that it is there. */
 
+import assert from 'node:assert/strict'
 import { follow, unfollowAll } from './reports.ts'
-import { compose, removeAll } from './docker.ts'
+import { compose, docker, PROJECT, removeAll, removeContainers } from './docker.ts'
 import type { NatKindName } from '../lab/net/nat-kind.ts'
 import type { Line, Reports } from './reports.ts'
 import type { Variables } from './docker.ts'
@@ -43,7 +44,7 @@ export class Stage {
     const routers = Object.entries({ home, away }).flatMap(([name, kind]) =>
       kind === 'none' ? [] : [`${name}-router`],
     )
-    await this.#remove(['home', 'echo', 'away', 'home-host', 'away-host', 'home-router', 'away-router'])
+    await removeContainers(['home', 'echo', 'away', 'home-host', 'away-host', 'home-router', 'away-router'])
     await this.#up([...routers, 'home-host', 'away-host'])
     await Promise.all([
       ...routers.map(async router => (await follow(router)).event('router:ready')),
@@ -67,14 +68,16 @@ export class Stage {
 
   /** As `forward`, with a new container: a program that knows nothing of before. */
   async forwardAnew(): Promise<Reports> {
-    await this.#remove(['away'])
+    await removeContainers(['away'])
     return await this.forward()
   }
 
-  /** Replaces a relay's container by a new one, with the same identity: it is told to end, and drains. */
+  /** Replaces a relay's container by a new one, with the same identity: it is told to end, drains, and ends with 0. */
   async replaceRelay(name: RelayName): Promise<void> {
     await compose(['stop', name], this.#variables)
-    await this.#remove([name])
+    await this.relays[name].event('relay:draining')
+    assert.equal(await docker('inspect', '--format', '{{.State.ExitCode}}', `${PROJECT}-${name}`), '0')
+    await removeContainers([name])
     await this.#up([name])
     await this.refollow(name)
   }
@@ -94,10 +97,6 @@ export class Stage {
 
   async #up(services: readonly string[]): Promise<void> {
     await compose(['up', '--detach', '--no-deps', ...services], this.#variables)
-  }
-
-  async #remove(services: readonly string[]): Promise<void> {
-    await compose(['rm', '--force', '--stop', '-v', ...services], this.#variables)
   }
 }
 

@@ -61,7 +61,7 @@ it('docs/api.md is what `npm run docs` makes of the docstrings', () => {
 })
 
 describe('links', () => {
-  const documents = globSync(['*.md', 'docs/*.md', 'examples/*.md', 'test/lab/*.md', 'deploy/*.md'], {
+  const documents = globSync(['*.md', 'docs/*.md', 'examples/*.md', 'test/*/*.md', 'deploy/*.md'], {
     cwd: ROOT,
   })
   for (const path of documents)
