@@ -4,12 +4,13 @@ import assert from 'node:assert/strict'
 import { after, before, describe } from 'node:test'
 import { outcomeOf } from '../lab/matrix.ts'
 import { callOnce } from './caller.ts'
+import { removeContainers } from './docker.ts'
 import { isDirect } from './reports.ts'
 import { scenario } from './scenario.ts'
 import { Stage } from './stage.ts'
 import type { Kind } from '../lab/matrix.ts'
 
-/** Enough that a circuit's own overhead, some KiB, cannot be taken for it. */
+/** Each way. Enough that a circuit's own overhead, some KiB, cannot be taken for it. */
 const ECHO_BYTES = 256 * 1024
 
 /**
@@ -44,7 +45,9 @@ describe('a forward', { concurrency: 1 }, () => {
   for (const [away, home] of pairings) {
     const expected = outcomeOf(away, home)
     scenario(`ends ${expected} from behind ${away} to behind ${home}`, async t => {
+      const marks = stage.relayMarks()
       const listener = await stage.place({ away, home })
+      const { peerId } = await listener.event('peer:ready')
       const forward = await stage.forward()
       const startedAt = performance.now()
       const { path } = await forward.event('peer:connected')
@@ -59,6 +62,11 @@ describe('a forward', { concurrency: 1 }, () => {
       await callOnce(ECHO_BYTES)
       const { path: used } = await listener.event('service:opened')
       assert.equal(used, expected, 'data crosses')
+      // a circuit that is no longer needed ends by itself, the other one with the program
+      if (expected === 'relayed') await removeContainers(['away'])
+      const carried = await stage.circuitBytes(String(peerId), marks)
+      if (expected === 'direct') assert.ok(carried < ECHO_BYTES / 4, `the relay carried ${carried} bytes`)
+      else assert.ok(carried > 2 * ECHO_BYTES, `the relay carried ${carried} bytes`)
     })
   }
 })

@@ -17,6 +17,7 @@ export interface Line {
   [field: string]: unknown
 }
 
+/** Tells whether an event is the one that is waited for. */
 export type Fits = (line: Line) => boolean
 
 const followers = new Set<ChildProcess>()
@@ -47,12 +48,16 @@ export class Reports {
   readonly name: string
   readonly lines: Line[] = []
   #stderr = ''
+  #hasEnded = false
   readonly #emitter = new EventEmitter()
 
   /** Reads what a process prints: events on stdout, and on stderr what is for people. */
   constructor(name: string, child: ChildProcessByStdio<Writable | null, Readable, Readable>) {
     this.name = name
-    child.once('close', () => this.#emitter.emit('end'))
+    child.once('close', () => {
+      this.#hasEnded = true
+      this.#emitter.emit('end')
+    })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text
     })
@@ -74,14 +79,15 @@ export class Reports {
   ): Promise<Line> {
     const find = (): Line | undefined =>
       this.lines.slice(mark).find(line => line.event === name && fits(line))
+    const past = find()
+    if (past !== undefined) return past
     const signal = AbortSignal.timeout(timeoutMs)
     try {
-      // the listener is there before the first look
-      const lines = on(this.#emitter, 'line', { signal, close: ['end'] })
-      for (let line = find(); ; line = find()) {
-        if (line !== undefined) return line
-        if ((await lines.next()).done === true) break
-      }
+      if (!this.#hasEnded)
+        for await (const _ of on(this.#emitter, 'line', { signal, close: ['end'] })) {
+          const line = find()
+          if (line !== undefined) return line
+        }
     } catch (error) {
       if (!signal.aborted) throw error
     }
@@ -95,6 +101,7 @@ export class Reports {
   }
 }
 
+/** Which event is waited for, and how long. */
 export interface Wanted {
   fits?: Fits
   /** @default 0 */

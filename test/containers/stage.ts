@@ -1,10 +1,10 @@
 /** Brings up what compose.yaml describes, piece by piece, each as soon as what it needs has reported that it is there. */
 
 import assert from 'node:assert/strict'
-import { follow, unfollowAll } from './reports.ts'
 import { compose, docker, PROJECT, removeAll, removeContainers } from './docker.ts'
+import { follow, unfollowAll } from './reports.ts'
 import type { NatKindName } from '../lab/net/nat-kind.ts'
-import type { Line, Reports } from './reports.ts'
+import type { Fits, Line, Reports } from './reports.ts'
 import type { Variables } from './docker.ts'
 
 /** The relays' addresses in the wide area. */
@@ -87,6 +87,21 @@ export class Stage {
     const relay = await follow(name)
     await relay.event('relay:ready')
     this.relays[name] = relay
+  }
+
+  /** Where events of the relays are new from. */
+  relayMarks(): Record<RelayName, number> {
+    const { relay1, relay2 } = this.relays
+    return { relay1: relay1.mark, relay2: relay2.mark }
+  }
+
+  /** Resolves with what a circuit to this peer has carried, both ways, once it has ended at either relay. */
+  async circuitBytes(responder: string, marks: Record<RelayName, number>): Promise<number> {
+    const fits: Fits = line => line['responder'] === responder
+    const { bytesToInitiator, bytesToResponder } = await Promise.any(
+      RELAYS.map(async name => this.relays[name].event('circuit:closed', { mark: marks[name], fits })),
+    )
+    return Number(bytesToInitiator) + Number(bytesToResponder)
   }
 
   /** Removes everything. */

@@ -29,9 +29,14 @@ function update(): void {
 
 function setRoutes(): boolean {
   if (!ip('-4', 'route', 'show').includes(`${prefixOf(router)}.0/24 dev`)) return false
-  for (const half of HALVES)
-    if (!ip('route', 'show', half).includes(`via ${router}`)) ip('route', 'replace', half, 'via', router)
-  return true
+  try {
+    for (const half of HALVES)
+      if (!ip('route', 'show', half).includes(`via ${router}`)) ip('route', 'replace', half, 'via', router)
+    return true
+  } catch {
+    // the network has gone since it was looked for, which is the next event
+    return false
+  }
 }
 
 function isConnected(): boolean {
