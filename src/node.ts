@@ -3,11 +3,11 @@
  */
 
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { identify } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
 import { dropLateFrames } from './late-frames.ts'
 import { guardedEncrypter, guardedMuxer } from './negotiation-guard.ts'
 import { nativeNoise } from './native-noise.ts'
+import { plainIdentify } from './plain-identify.ts'
 import { version } from './version.ts'
 import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
 import type { Identify, IdentifyInit } from '@libp2p/identify'
@@ -59,7 +59,7 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
         ),
       ),
     ],
-    services: { identify: identify(init.identify), ping: ping() },
+    services: { identify: plainIdentify(init.identify), ping: ping() },
   }
 }
 

@@ -16,6 +16,7 @@ import { transportSymbol } from '@libp2p/interface'
 import { lpStream, multiaddrConnectionPair, streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { plainIdentify } from '../../src/plain-identify.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type { Connection, Libp2p, MultiaddrConnection, PeerId, Transport, Upgrader } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, TransportManager } from '@libp2p/interface-internal'
@@ -204,6 +205,20 @@ describe('relay/web-socket-bounds.ts', () => {
     await dialer.dial(node.getMultiaddrs())
     assert.equal(await accepted.promise, 0)
   })
+})
+
+describe('src/plain-identify.ts', () => {
+  for (const [name, factory, tells] of [
+    ['exists because @libp2p/identify tells a remote its address with a peer id', identify, true],
+    ['tells it as the specification has it', plainIdentify, false],
+  ] as const)
+    it(name, async t => {
+      const remote = await create(t, { addresses: LISTEN, services: { identify: factory() } })
+      const { node } = await create(t, { services: { identify: identify({ runOnConnectionOpen: false }) } })
+      const connection = await node.dial(remote.node.getMultiaddrs())
+      const { observedAddr } = await node.services.identify.identify(connection)
+      assert.equal(/\/p2p\//.test(String(observedAddr)), tells, String(observedAddr))
+    })
 })
 
 describe('src/holepunch/punch.ts', () => {
