@@ -9,12 +9,14 @@ import { dcutr } from '../src/holepunch/service.ts'
 import { commonOptions } from '../src/node.ts'
 import { tcp } from '../src/transport/shared-port-tcp.ts'
 import { Dialer } from './dialer.ts'
+import { OwnAddresses } from './own-addresses.ts'
 import { portMapping } from './port-mapping/service.ts'
 import { ReservationKeeper } from './reservations/keeper.ts'
 import { lastPeerId } from './target.ts'
 import type { ComponentLogger, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
+import type { Reach } from './own-addresses.ts'
 import type { DialBackService } from '../src/autonat/service.ts'
 import type { HolePunchService } from '../src/holepunch/service.ts'
 import type { PeerEvents } from './events.ts'
@@ -26,6 +28,7 @@ import type { TokenBearer } from './token-bearer.ts'
 /** What a peer's node runs besides what every node does. */
 export type PeerServices = {
   dialBack: DialBackService
+  ownAddresses: OwnAddresses
   portMapping: PortMappingService
   dcutr: HolePunchService
   reservations: ReservationKeeper
@@ -45,8 +48,8 @@ export interface NodeInit {
   events: TypedEventTarget<PeerEvents>
   isRelay: (peerId: string) => boolean
   isReservedAt: (relay: PeerId) => boolean
-  /** Has somebody else dial an address, and tells whether it was reached. */
-  verify: (addr: Multiaddr) => Promise<boolean>
+  /** Has somebody else dial an address, and tells what came of it. */
+  dialBack: (addr: Multiaddr) => Promise<Reach>
 }
 
 // The stock transport would look for relays among all peers that it meets, and make reservations of its own.
@@ -80,8 +83,12 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
       ...common.services,
       dcutr: dcutr(),
       dialBack: dialBack(),
+      ownAddresses: components => new OwnAddresses(components, init.dialBack),
       // off until a relay has seen this peer behind a NAT
-      portMapping: portMapping({ enabled: false, verify: init.verify }),
+      portMapping: portMapping({
+        enabled: false,
+        verify: async addr => (await init.dialBack(addr)) === 'reached',
+      }),
       dialer: components => new Dialer(components, init.relays, init.token),
       reservations: components =>
         new ReservationKeeper(components, {

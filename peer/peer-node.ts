@@ -26,6 +26,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { HolePunchEvents } from '../src/holepunch/events.ts'
 import type { PeerConnection } from './connection.ts'
 import type { PeerEvents, RelayStatus } from './events.ts'
+import type { Reach } from './own-addresses.ts'
 import type { Storage } from './storage.ts'
 import type { PeerServices } from './node.ts'
 import type { Target } from './target.ts'
@@ -85,7 +86,7 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
       events: this,
       isRelay: peerId => this.#isRelay(peerId),
       isReservedAt: relay => this.libp2p.services.reservations.isReservedAt(relay),
-      verify: async addr => this.#verify(addr),
+      dialBack: async addr => this.#dialBack(addr),
     })
     this.#paths = new Paths(this.#libp2p, {
       events: this,
@@ -239,6 +240,7 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     this.safeDispatchEvent('network:changed', { detail })
     void this.#relays.refresh()
     void this.libp2p.services.portMapping.refresh()
+    if (detail.change !== 'slept') this.libp2p.services.ownAddresses.forget()
     // whoever slept, or was busy for seconds, learns from the kernel which connections are dead
     const mayBeGone = detail.change !== 'slept'
     this.libp2p.services.reservations.wake(mayBeGone)
@@ -251,9 +253,10 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
 
   /** What relays see of this peer is another than before: a punch may work now that did not. */
   #onIdentify(): void {
-    const { dcutr, portMapping } = this.libp2p.services
+    const { dcutr, ownAddresses, portMapping } = this.libp2p.services
     const endpoints = dcutr.observed.endpoints()
     portMapping.verifyAgain()
+    void ownAddresses.check(endpoints)
     const seen = endpoints.map(String).toSorted().join(' ')
     if (seen === this.#seen) return
     this.#seen = seen
@@ -262,14 +265,16 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   }
 
   /** Has a relay dial this address. One that this peer is connected to will do: what a router maps, it lets in from everywhere. */
-  async #verify(addr: Multiaddr): Promise<boolean> {
+  async #dialBack(addr: Multiaddr): Promise<Reach> {
     const { dialBack, dcutr } = this.libp2p.services
     const relays = this.libp2p.getConnections().filter(it => dcutr.observed.has(it))
+    let reach: Reach = 'unknown'
     for (const via of relays) {
-      const { isVerified } = await dialBack.verify(addr, via, { signal: this.#stopped.signal })
-      if (isVerified) return true
+      const answer = await dialBack.verify(addr, via, { signal: this.#stopped.signal }).catch(() => undefined)
+      if (answer?.isVerified === true) return 'reached'
+      if (answer?.dialStatus === 'E_DIAL_ERROR') reach = 'unreached'
     }
-    return false
+    return reach
   }
 
   #isRelay(peerId: string): boolean {
