@@ -12,6 +12,7 @@ import { ConnectionList } from './connection-list.ts'
 import { DialBackServer } from './dial-back/service.ts'
 import { Gatekeeper } from './gatekeeper.ts'
 import { circuitRelayHop } from './hop/hop-service.ts'
+import { Introductions } from './introductions.ts'
 import { PeerNotes } from './peer-notes.ts'
 import { PublicAddresses } from './public-addresses.ts'
 import { WebSocketBounds } from './web-socket-bounds.ts'
@@ -51,7 +52,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   const common = commonOptions({
     privateKey,
     logger: init.logger,
-    // peers identify the relay; it has no need to know what they can do
+    // peers identify the relay; it has no need to know what they can do (see introductions.ts)
     identify: { runOnConnectionOpen: false },
     yamux: {
       // once, at the beginning: by the round trip that it measures, windows grow. Then the kernel asks, see KEEP_ALIVE_MS
@@ -89,6 +90,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       connectionList: components => new ConnectionList(components),
       peerNotes: components => new PeerNotes(components),
       dialBack: components => new DialBackServer(components),
+      introductions: components => new Introductions(components, events),
       webSocketBounds: components => new WebSocketBounds(components, limits.maxConnections),
       relay: circuitRelayHop({
         limits,
