@@ -27,6 +27,7 @@ import type { BoundAddress } from '../transport/punch-port.ts'
 import type { SharedPortTcp } from '../transport/shared-port-tcp.ts'
 import type { Connection, Logger, MultiaddrConnection, PeerId, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Uint8ArrayList } from 'uint8arraylist'
 
 /**
  * How long both sides keep dialling, in milliseconds. Covers the retransmission of a lost SYN after 1 s and 3 s
@@ -44,8 +45,14 @@ export interface PunchInit {
   remotePeer: PeerId
   candidates: readonly Multiaddr[]
   role: PunchRole
+  /** Takes the other role in the handshake, for a remote that deals them the other way round. */
+  swapsRoles?: boolean
+  /** Called when the punch fails though a remote was connected, which proposed nothing: it may be waiting for a proposal. */
+  onSilence?: () => void
   /** A punch leaves from the punch port; the reversal of a connection dials once, from an ephemeral one. */
   from: 'punch-port' | 'ephemeral-port'
+  /** True if each side has offered one endpoint: there can be one connection. */
+  isOnlyWay?: boolean
   /** True if both are behind one NAT: the remote may come from any private address. */
   sharesNat?: boolean
   /** The punch port to use instead of the listener's. */
@@ -69,6 +76,7 @@ class Punch {
   readonly #init: PunchInit
   readonly #over = new AbortController()
   readonly #sockets = new Set<MultiaddrConnection>()
+  readonly #silent = new Set<MultiaddrConnection>()
   readonly #result = Promise.withResolvers<Connection>()
   readonly #dials = new Map<string, number>()
   #claimed = 0
@@ -96,8 +104,21 @@ class Punch {
       signal.removeEventListener('abort', onAbort)
       withdraw?.()
       this.#over.abort()
-      if (this.#init.role === 'initiator') this.#resetRest()
+      if (this.#isClient) this.#resetRest()
     }
+  }
+
+  get #isClient(): boolean {
+    const { role, swapsRoles = false } = this.#init
+    return (role === 'initiator') !== swapsRoles
+  }
+
+  /**
+   * True if the remote cannot have chosen another connection. Then the client needs no ping: the second message of the Noise handshake was the remote's answer to its
+   * first one, so bytes have crossed both ways, and the third concludes it. It saves a round trip.
+   */
+  get #isDecided(): boolean {
+    return this.#isClient && this.#init.isOnlyWay === true
   }
 
   get #isPunch(): boolean {
@@ -108,6 +129,7 @@ class Punch {
     const isUnclear = this.#failure === 'timed-out' || this.#failure === 'refused'
     const reason = this.#isThrottled && isUnclear ? 'throttled' : this.#failure
     this.#result.reject(new HolePunchFailedError(reason, this.#init.remotePeer.toString()))
+    if (this.#silent.size > 0) this.#init.onSilence?.()
     this.#resetRest()
   }
 
@@ -195,15 +217,17 @@ class Punch {
 
   /** Upgrades a connected socket and proves it; the first to get through wins. Never throws. */
   async #upgrade(socket: MultiaddrConnection): Promise<void> {
-    const { upgrader, role, remotePeer, log } = this.#init
+    const { upgrader, remotePeer, log } = this.#init
     this.#sockets.add(socket)
     const signal = AbortSignal.timeout(PUNCH_WINDOW_MS)
     guard(socket)
+    this.#silent.add(socket)
+    onProposal(socket, () => this.#silent.delete(socket))
     try {
-      const initiator = role === 'initiator'
+      const initiator = this.#isClient
       const pinned = pin(socket, remotePeer, initiator)
       const connection = await upgrader.upgradeOutbound(pinned, { signal, initiator })
-      await proveConnection(connection, { signal })
+      if (!this.#isDecided) await proveConnection(connection, { signal })
       this.#sockets.delete(socket)
       this.#refund(endpointOf(socket.remoteAddr))
       if (this.#over.signal.aborted && initiator) connection.abort(new Error('another connection was chosen'))
@@ -212,6 +236,7 @@ class Punch {
       if (isWrongPeer(error)) this.#failure = 'wrong-peer'
       log('upgrade of %a failed - %e', socket.remoteAddr, error)
       this.#sockets.delete(socket)
+      this.#silent.delete(socket)
       socket.abort(error as Error)
     } finally {
       unguard(socket)
@@ -236,6 +261,24 @@ class Punch {
 function pin(socket: MultiaddrConnection, remotePeer: PeerId, initiator: boolean): MultiaddrConnection {
   const remoteAddr = socket.remoteAddr.decapsulateCode(CODE_P2P).encapsulate(`/p2p/${remotePeer}`)
   return Object.assign(socket, { direction: initiator ? 'outbound' : 'inbound', remoteAddr } as const)
+}
+
+/** `/multistream/1.0.0` with its length and line end, in bytes. Whoever waits for a proposal may say this much (https://github.com/multiformats/multistream-select). */
+const GREETING_BYTES = 20
+
+/** Calls back when the remote of a guarded socket has said more than a greeting; {@link unguard} ends this, too. */
+function onProposal(socket: MultiaddrConnection, callback: () => void): void {
+  const incoming = socket as MultiaddrConnection & { onData(data: Uint8Array | Uint8ArrayList): void }
+  const onData = incoming.onData.bind(socket)
+  let heard = 0
+  incoming.onData = data => {
+    heard += data.byteLength
+    if (heard > GREETING_BYTES) {
+      incoming.onData = onData
+      callback()
+    }
+    onData(data)
+  }
 }
 
 /** The upgrader wraps the encrypter's errors and keeps only the text, that of `@chainsafe/libp2p-noise` here. */

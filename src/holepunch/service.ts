@@ -153,8 +153,10 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   }
 
   #onConnectionClose = (event: CustomEvent<Connection>): void => {
+    const { id } = event.detail
     this.observed.forget(event.detail)
-    this.#upgrades.delete(event.detail.id)
+    // a direct connection may still come of it
+    void this.#upgrades.get(id)?.settled.then(() => this.#upgrades.delete(id))
   }
 
   #onIdentify = (event: CustomEvent<IdentifyResult>): void => {

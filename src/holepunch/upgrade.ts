@@ -38,6 +38,18 @@ const PATIENCE_MS = 10_000
 /** How long a reversal waits for the remote's addresses, in milliseconds: identify's own time-out. */
 const IDENTIFY_TIMEOUT_MS = 5_000
 
+/**
+ * How long a direct connection may come after the end of its circuit, in milliseconds: a slow round trip. A stock js-libp2p responder that reverses the connection closes the
+ * circuit when its own end is set up, and ours takes a part of a round trip more.
+ */
+const CLOSED_CIRCUIT_GRACE_MS = 1_000
+
+/**
+ * When to ask once more whoever does not speak DCUtR, in milliseconds: go-libp2p begins to when it has seen that it has a public address, and looks after 250 ms, 500 ms more, and so on
+ * (`watchForPublicAddr` of p2p/protocol/holepunch/svc.go), so that a node which connects at once says that it does not.
+ */
+const LATE_DCUTR_MS = 1_000
+
 /** What upgrades have in common. */
 export interface UpgradeContext {
   transport: SharedPortTcp
@@ -70,6 +82,7 @@ export class Upgrade {
   #attempts = 0
   #taken = 0
   #exchanges = 0
+  #swapsRoles = false
 
   constructor(circuit: Connection, context: UpgradeContext) {
     this.circuit = circuit
@@ -79,8 +92,13 @@ export class Upgrade {
     this.outcome.catch(() => {})
     this.#context = context
     this.#log = context.logger.forComponent(`throughnat:holepunch:${this.role}`)
-    circuit.addEventListener('close', () => this.#fail(this.#error('circuit-closed')), { once: true })
+    circuit.addEventListener('close', () => this.#onCircuitClosed(), { once: true })
     if (this.role === 'initiator') this.#awaitExchange()
+  }
+
+  /** Resolves when `outcome` has settled, however. */
+  get settled(): Promise<unknown> {
+    return this.outcome.catch(() => {})
   }
 
   /** True while the upgrade may still succeed. */
@@ -103,18 +121,28 @@ export class Upgrade {
   /** Runs all attempts of the responder. Never throws; see `outcome`. */
   async respond(): Promise<void> {
     this.#begin()
-    let failure: unknown
+    let failure = await this.#tryAll()
+    if (needsReversal(failure) && (await this.#reverse())) return
+    if (isNotSupported(failure) && this.isPending) {
+      await pause(LATE_DCUTR_MS, undefined, { signal: this.#stopped.signal, ref: false }).catch(() => {})
+      failure = await this.#tryAll()
+    }
+    if (failure !== undefined) this.#fail(failure)
+  }
+
+  /** Resolves with why it stays relayed, or undefined when it does not. */
+  async #tryAll(): Promise<unknown> {
+    let failure: unknown = this.#error('stopped')
     while (this.#attempts < MAX_ATTEMPTS && this.isPending) {
       try {
         await this.#attempt(init => openExchange(init))
-        return
+        return undefined
       } catch (error) {
         failure = error
         if (!isWorthRetrying(error)) break
       }
     }
-    if (needsReversal(failure) && (await this.#reverse())) return
-    this.#fail(failure)
+    return failure
   }
 
   /** Takes note of the addresses that the remote has told by identify. */
@@ -204,12 +232,33 @@ export class Upgrade {
     const sharesNat = shareHost(publicCandidates(local), remote.public)
     const candidates = sharesNat ? [...remote.public, ...remote.private] : remote.public
     this.#emit('holepunch:attempt', { n: this.#attempts, rttMs, candidates })
-    const plan = { candidates, role: this.role, from: 'punch-port', sharesNat, spare: spare?.local } as const
-    return this.#dial(plan, signal)
+    const isOnlyWay = areOnePair(candidates, this.#offer(local, remote))
+    const plan = {
+      candidates,
+      role: this.role,
+      from: 'punch-port',
+      isOnlyWay,
+      sharesNat,
+      spare: spare?.local,
+    } as const
+    return this.#dial({ ...plan, ...this.#dealRoles() }, signal)
+  }
+
+  /**
+   * go-libp2p before 0.41 deals the roles of the handshake the other way round: it waits for the responder to propose, and both wait. Where the last attempt connected and heard
+   * no proposal, the next one makes it. (go-libp2p itself does so at its third attempt, whatever happened before.)
+   */
+  #dealRoles(): Pick<PunchInit, 'swapsRoles' | 'onSilence'> {
+    const swapsRoles = this.#swapsRoles
+    this.#swapsRoles = false
+    const onSilence = (): void => {
+      this.#swapsRoles = this.role === 'responder' && !swapsRoles
+    }
+    return { swapsRoles, onSilence }
   }
 
   async #dial(
-    plan: Pick<PunchInit, 'candidates' | 'role' | 'from' | 'sharesNat' | 'spare'>,
+    plan: Omit<PunchInit, 'transport' | 'upgrader' | 'budget' | 'remotePeer' | 'log'>,
     signal: AbortSignal,
   ): Promise<Connection> {
     const { transport, upgrader, budget } = this.#context
@@ -245,6 +294,12 @@ export class Upgrade {
   #awaitExchange(failure: unknown = this.#error('not-supported')): void {
     this.#patience = setTimeout(() => this.#fail(failure), PATIENCE_MS)
     this.#patience.unref()
+  }
+
+  #onCircuitClosed(): void {
+    if (!this.isPending) return
+    const tooLate = setTimeout(() => this.#fail(this.#error('circuit-closed')), CLOSED_CIRCUIT_GRACE_MS)
+    this.#stopped.signal.addEventListener('abort', () => clearTimeout(tooLate), { once: true })
   }
 
   #begin(): void {
@@ -297,15 +352,28 @@ export class Upgrade {
 /** What the relays saw of the port of the last attempt is of no use for this one. */
 function withSpare(local: LocalAddresses, spare: SparePort | undefined): LocalAddresses {
   if (spare === undefined) return local
-  const isIPv6 = net.isIPv6(spare.local.host)
-  const others = local.observed.filter(addr => net.isIPv6(endpointOf(addr).host) !== isIPv6)
+  const others = local.observed.filter(addr => isIPv6(addr) !== net.isIPv6(spare.local.host))
   return { ...local, observed: [spare.endpoint, ...others] }
+}
+
+/** True if one connection can come about and no other: between the only endpoints of one family that both have offered. */
+function areOnePair(theirs: readonly Multiaddr[], ours: readonly Multiaddr[]): boolean {
+  const pairs = theirs.flatMap(remote => ours.filter(local => isIPv6(local) === isIPv6(remote)))
+  return pairs.length === 1
+}
+
+function isIPv6(addr: Multiaddr): boolean {
+  return net.isIPv6(endpointOf(addr).host)
 }
 
 /** A connection can be reversed where the two did not get as far as to punch. */
 function needsReversal(error: unknown): boolean {
-  const { reason } = error as Partial<HolePunchFailedError>
+  const { reason } = (error ?? {}) as Partial<HolePunchFailedError>
   return reason === 'not-supported' || reason === 'no-local-candidates' || reason === 'no-remote-candidates'
+}
+
+function isNotSupported(error: unknown): boolean {
+  return (error as Partial<HolePunchFailedError> | undefined)?.reason === 'not-supported'
 }
 
 /** Time has to pass first, more than an upgrade has. */

@@ -116,6 +116,26 @@ describe('a punch', { concurrency: true }, () => {
     assert.deepEqual(dialled, [])
   })
 
+  for (const [said, isSilent] of [
+    ['', true],
+    ['\x13/multistream/1.0.0\n', true],
+    ['\x13/multistream/1.0.0\n\x07/noise\n', false],
+  ] as const)
+    it(`${isSilent ? 'tells' : 'does not tell'} of silence when a connected remote has said ${JSON.stringify(said)}`, async () => {
+      const { init } = setUp(async addr => {
+        const socket = await connected(addr, unaborted)
+        const incoming = socket as MultiaddrConnection & { onData(data: Uint8Array): void }
+        setImmediate(() => incoming.onData(Buffer.from(said)))
+        return socket
+      }, never)
+      let wasSilent = false
+      const onSilence = (): void => {
+        wasSilent = true
+      }
+      await assert.rejects(punch({ ...init, onSilence }, unaborted), { reason: 'timed-out' })
+      assert.equal(wasSilent, isSilent)
+    })
+
   it('ends at once when it is aborted, and dials no more', async () => {
     const stopped = new AbortController()
     const { init, dialled } = setUp(unanswered)
