@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync } from 'node:fs'
 import { engineObstacle } from './containers/engine.ts'
+import { missingCompilers } from '../test/interop/programs.ts'
 import { findMissing } from '../test/lab/net/prerequisites.mjs'
 
 interface Step {
@@ -40,6 +41,11 @@ const steps: Step[] = [
     name: 'containers',
     command: [process.execPath, 'scripts/test-containers.ts'],
     obstacle: engineObstacle,
+  },
+  {
+    name: 'interop',
+    command: [process.execPath, 'scripts/interop.ts'],
+    obstacle: () => labObstacle() ?? compilerObstacle(),
   },
 ]
 
@@ -89,6 +95,13 @@ function labObstacle(): string | undefined {
   const { missing } = findMissing()
   if (missing.length === 0) return undefined
   return `for want of ${missing.map(({ what, why }) => `${what} (${why})`).join('; ')}`
+}
+
+function compilerObstacle(): string | undefined {
+  const missing = missingCompilers()
+  return missing.length === 0
+    ? undefined
+    : `for want of ${missing.join(' and ')} (compiles go-libp2p, rust-libp2p)`
 }
 
 function passes({ result }: Outcome): boolean {

@@ -20,9 +20,10 @@ const relays: Relay[] = []
 const closers: Array<() => Promise<void>> = []
 
 const actions: Actions = {
-  relay: async ({ listen, dataDir, reservationTtlMs }: RelayRequest) => {
+  relay: async ({ listen, dataDir, reservationTtlMs, isPublic = false }: RelayRequest) => {
     const relay = await createRelay({
       listen,
+      profile: isPublic ? 'public' : 'private',
       ...(dataDir === undefined ? {} : { dataDir }),
       ...(reservationTtlMs === undefined ? {} : { reservationTtlMs }),
     })
@@ -105,6 +106,8 @@ const actions: Actions = {
     return { before, after: connection.path }
   },
 
+  limits: async ({ name }: { name: string }) => ({ limits: connectionOf(name).limits }),
+
   ping: async ({ name, timeoutMs }: { name: string; timeoutMs: number }) => {
     return connectionOf(name).ping({ signal: AbortSignal.timeout(timeoutMs) })
   },
@@ -145,6 +148,7 @@ interface RelayRequest {
   listen: string[]
   dataDir?: string
   reservationTtlMs?: number
+  isPublic?: boolean
 }
 
 interface VisitsRequest {

@@ -9,9 +9,10 @@
 
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { networkInterfaces } from 'node:os'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { dcutr as stockDcutr } from '@libp2p/dcutr'
 import { identify } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
@@ -30,6 +31,21 @@ const nodes = new Map<string, Libp2p>()
 const remotes = new Map<string, PeerId>()
 
 const actions: Actions = {
+  relay: async ({ listen }: { listen: string[] }) => {
+    const relay = await createLibp2p({
+      ...common(listen),
+      addresses: { listen, appendAnnounce: publicAddrs(listen) },
+      // it ends connections to rust-libp2p peers that have a circuit (docs/interop.md)
+      connectionMonitor: { enabled: false },
+      services: {
+        identify: identify(),
+        relay: circuitRelayServer({ reservations: { applyDefaultLimit: false } }),
+      },
+    })
+    nodes.set('relay', relay)
+    return { addrs: relay.getMultiaddrs().map(String) }
+  },
+
   peer: async ({ name, relays, reserve }: { name: string; relays: string[]; reserve: boolean }) => {
     const circuits = reserve ? relays.map(relay => `${relay}/p2p-circuit`) : []
     const node = await createNode(['/ip4/0.0.0.0/tcp/0', ...circuits])
@@ -76,12 +92,27 @@ const actions: Actions = {
 
 async function createNode(listen: string[]): Promise<Libp2p> {
   return createLibp2p({
+    ...common(listen),
+    services: { identify: identify(), ping: ping(), dcutr: isStock ? stockDcutr() : dcutr() },
+  })
+}
+
+function common(listen: string[]) {
+  return {
     addresses: { listen },
     transports: [isStock ? stockTcp() : tcp(), circuitRelayTransport()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
-    services: { identify: identify(), ping: ping(), dcutr: isStock ? stockDcutr() : dcutr() },
-  })
+  }
+}
+
+/** The operator of a stock relay says where it can be reached: libp2p keeps public addresses to itself until they are verified. */
+function publicAddrs(listen: readonly string[]): string[] {
+  const port = listen[0]?.split('/').at(-1)
+  const interfaces = Object.values(networkInterfaces()).flatMap(list => list ?? [])
+  return interfaces.flatMap(({ family, address, internal, scopeid }) =>
+    internal || scopeid ? [] : [`/ip${family === 'IPv4' ? 4 : 6}/${address}/tcp/${port}`],
+  )
 }
 
 function nodeNamed(name: string): Libp2p {

@@ -6,8 +6,14 @@ import { createInterface } from 'node:readline'
 import type { ChildProcess } from 'node:child_process'
 import type { Host } from './net/network.ts'
 
-/** The programs that can run on a host: see the head of each. */
-export type Program = 'agent' | 'plain-agent' | 'mapping-agent' | 'hostile-agent' | 'hostile-relay'
+/** The programs that can run on a host: see the head of each; or another one, by its path. */
+export type Program =
+  | 'agent'
+  | 'plain-agent'
+  | 'mapping-agent'
+  | 'hostile-agent'
+  | 'hostile-relay'
+  | { executable: string }
 
 /** How long any one request may take, in milliseconds, unless it says so itself. */
 const TIMEOUT_MS = 30_000
@@ -49,8 +55,11 @@ export class Remote {
 
   constructor(host: Host, program: Program = 'agent', args: readonly string[] = []) {
     this.host = host
-    const path = fileURLToPath(new URL(`${program}.ts`, import.meta.url))
-    this.#child = host.spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+    const [command, ...rest] =
+      typeof program === 'string'
+        ? [process.execPath, fileURLToPath(new URL(`${program}.ts`, import.meta.url))]
+        : [program.executable]
+    this.#child = host.spawn(command, [...rest, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#replies.setMaxListeners(0)
     createInterface(this.#child.stdout!).on('line', line => this.#receive(line))
     this.#child.stderr!.setEncoding('utf8').on('data', text => {

@@ -86,13 +86,24 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-/** Makes a stage with a relay on a public host. */
-export async function createStage(init: NetworkInit): Promise<Stage> {
+/** What the relay lets its peers take. */
+export interface RelayTerms {
+  /** With the limits that public relays have; otherwise none. */
+  isPublic?: boolean
+}
+
+/** Makes a stage with a relay on a public host; `program` and `args` are the relay's, this project's unless given. */
+export async function createStage(
+  init: NetworkInit,
+  program?: Program,
+  args?: readonly string[],
+  terms: RelayTerms = {},
+): Promise<Stage> {
   const net = await createNetwork(init)
   try {
-    const relay = new Remote(await net.addHost('relay'))
+    const relay = new Remote(await net.addHost('relay'), program, args)
     const listen = [`/ip4/0.0.0.0/tcp/${RELAY_PORT}`, `/ip6/::/tcp/${RELAY_PORT}`]
-    const { addrs } = await relay.do<{ addrs: string[] }>('relay', { listen })
+    const { addrs } = await relay.do<{ addrs: string[] }>('relay', { listen, ...terms })
     return new Stage(net, relay, addrs)
   } catch (error) {
     await net.close()
