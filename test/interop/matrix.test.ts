@@ -24,7 +24,7 @@ const ECHO_BYTES = 64 * 1024
 const wanted = new RegExp(process.env['THROUGHNAT_INTEROP'] ?? '')
 
 // most of a cell is waiting
-describe('peers of different implementations', { concurrency: 6 }, () => {
+describe('peers of different implementations', { concurrency: 5 }, () => {
   for (const nats of natPairs)
     for (const parts of casts) {
       const title = titleOf(parts, nats)
