@@ -8,6 +8,7 @@
  * what else there is in a private network trusts whoever can reach it: so no ports of system services there, nor here.
  */
 
+import net from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
@@ -62,6 +63,17 @@ export function privateCandidates({ listening }: LocalAddresses): Multiaddr[] {
 export function shareHost(local: readonly Multiaddr[], remote: readonly Multiaddr[]): boolean {
   const hosts = new Set(local.map(addr => endpointOf(addr).host))
   return remote.some(addr => hosts.has(endpointOf(addr).host))
+}
+
+/** True if one connection can come about and no other: between the only endpoints of one family that both have offered. */
+export function areOnePair(theirs: readonly Multiaddr[], ours: readonly Multiaddr[]): boolean {
+  const pairs = theirs.flatMap(remote => ours.filter(local => isIPv6(local) === isIPv6(remote)))
+  return pairs.length === 1
+}
+
+/** Tells the family of an address. */
+export function isIPv6(addr: Multiaddr): boolean {
+  return net.isIPv6(endpointOf(addr).host)
 }
 
 /** The remote's offer, one address after the other as it is read from the wire. */

@@ -11,10 +11,12 @@
 import net from 'node:net'
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { reserveSparePort } from '../transport/punch-port.ts'
+import { isIPv6 } from './candidates.ts'
 import { endpointOf } from './endpoint.ts'
 import type { Connection, IdentifyResult, Libp2pEvents, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
+import type { LocalAddresses } from './candidates.ts'
 import type { BoundAddress } from '../transport/punch-port.ts'
 import type { SharedPortTcp } from '../transport/shared-port-tcp.ts'
 
@@ -53,6 +55,13 @@ export async function openSparePort(init: SparePortInit, signal: AbortSignal): P
     // the connection holds the port from here on
     spare.release()
   }
+}
+
+/** What this node knows of itself while it uses this port: what relays saw of the other one is of no use then. */
+export function withSpare(local: LocalAddresses, spare: SparePort | undefined): LocalAddresses {
+  if (spare === undefined) return local
+  const others = local.observed.filter(addr => isIPv6(addr) !== net.isIPv6(spare.local.host))
+  return { ...local, observed: [spare.endpoint, ...others] }
 }
 
 async function observedOver(

@@ -5,15 +5,15 @@
  * come, so it waits a while after a failed one. A failed upgrade never costs the circuit.
  */
 
-import net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { endpointOf } from './endpoint.ts'
 import { CircuitRetirement } from './retirement.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
-import { privateCandidates, publicCandidates, RemoteCandidates, shareHost } from './candidates.ts'
+import { areOnePair, privateCandidates, publicCandidates, RemoteCandidates, shareHost } from './candidates.ts'
+import { isNotSupported, isThrottled, isWorthRetrying, needsReversal } from './failures.ts'
 import { punch } from './punch.ts'
 import { reversalCandidates } from './reversal.ts'
+import { withSpare } from './spare-port.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
 import type { PunchInit } from './punch.ts'
 import type { PunchBudget } from './punch-budget.ts'
@@ -347,42 +347,4 @@ export class Upgrade {
       detail: { peerId: this.circuit.remotePeer, role: this.role, ...detail },
     } as never)
   }
-}
-
-/** What the relays saw of the port of the last attempt is of no use for this one. */
-function withSpare(local: LocalAddresses, spare: SparePort | undefined): LocalAddresses {
-  if (spare === undefined) return local
-  const others = local.observed.filter(addr => isIPv6(addr) !== net.isIPv6(spare.local.host))
-  return { ...local, observed: [spare.endpoint, ...others] }
-}
-
-/** True if one connection can come about and no other: between the only endpoints of one family that both have offered. */
-function areOnePair(theirs: readonly Multiaddr[], ours: readonly Multiaddr[]): boolean {
-  const pairs = theirs.flatMap(remote => ours.filter(local => isIPv6(local) === isIPv6(remote)))
-  return pairs.length === 1
-}
-
-function isIPv6(addr: Multiaddr): boolean {
-  return net.isIPv6(endpointOf(addr).host)
-}
-
-/** A connection can be reversed where the two did not get as far as to punch. */
-function needsReversal(error: unknown): boolean {
-  const { reason } = (error ?? {}) as Partial<HolePunchFailedError>
-  return reason === 'not-supported' || reason === 'no-local-candidates' || reason === 'no-remote-candidates'
-}
-
-function isNotSupported(error: unknown): boolean {
-  return (error as Partial<HolePunchFailedError> | undefined)?.reason === 'not-supported'
-}
-
-/** Time has to pass first, more than an upgrade has. */
-function isThrottled(error: unknown): boolean {
-  return (error as Partial<HolePunchFailedError>).reason === 'throttled'
-}
-
-/** Another attempt can only help where timing may have been at fault. */
-function isWorthRetrying(error: unknown): boolean {
-  const { reason } = error as Partial<HolePunchFailedError>
-  return reason === 'timed-out' || reason === 'refused' || reason === 'protocol' || reason === undefined
 }
