@@ -30,6 +30,12 @@ const MAX_EARLY_STREAMS = 256
  */
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024
 
+/**
+ * Pings over one connection at a time: a new direct connection is proved by one while the application may send another. libp2p's remotes take two (`MAX_INBOUND_STREAMS` of
+ * `@libp2p/ping`).
+ */
+const MAX_PINGS = 2
+
 /** The services that every node runs. */
 export type CommonServices = { identify: Identify; ping: Ping }
 
@@ -59,7 +65,7 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
         ),
       ),
     ],
-    services: { identify: plainIdentify(init.identify), ping: ping() },
+    services: { identify: plainIdentify(init.identify), ping: ping({ maxOutboundStreams: MAX_PINGS }) },
   }
 }
 
