@@ -10,6 +10,9 @@ import type { Readable, Writable } from 'node:stream'
 /** How long any one event is waited for unless told, in milliseconds: a punch with all its attempts takes 20 s. */
 const TIMEOUT_MS = 40_000
 
+/** How often what was printed is read anew while an event is waited for, in milliseconds. */
+const LOOK_AGAIN_MS = 2_000
+
 export interface Line {
   event: string
   /** Milliseconds since the epoch. */
@@ -26,12 +29,11 @@ const followers = new Set<ChildProcess>()
 export async function follow(service: string): Promise<Reports> {
   const name = `${PROJECT}-${service}`
   const since = await startedAt(service)
-  const child = spawn('docker', ['logs', '--follow', '--since', since, name], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const logs = ['logs', '--timestamps', '--since', since]
+  const child = spawn('docker', [...logs, '--follow', name], { stdio: ['ignore', 'pipe', 'pipe'] })
   followers.add(child)
   child.once('close', () => followers.delete(child))
-  return new Reports(name, child)
+  return new Reports(name, child, async () => docker(...logs, name))
 }
 
 /** When the container's program was last started; it changes if that was started again. */
@@ -50,10 +52,19 @@ export class Reports {
   #stderr = ''
   #hasEnded = false
   readonly #emitter = new EventEmitter()
+  readonly #seen = new Set<string>()
+  readonly #readAll: (() => Promise<string>) | undefined
 
-  /** Reads what a process prints: events on stdout, and on stderr what is for people. */
-  constructor(name: string, child: ChildProcessByStdio<Writable | null, Readable, Readable>) {
+  /**
+   * Reads what a process prints: events on stdout, and on stderr what is for people. `readAll` gives all of stdout so far; each line stands behind its time then.
+   */
+  constructor(
+    name: string,
+    child: ChildProcessByStdio<Writable | null, Readable, Readable>,
+    readAll?: () => Promise<string>,
+  ) {
     this.name = name
+    this.#readAll = readAll
     child.once('close', () => {
       this.#hasEnded = true
       this.#emitter.emit('end')
@@ -61,10 +72,22 @@ export class Reports {
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text
     })
-    createInterface(child.stdout).on('line', text => {
-      this.lines.push(JSON.parse(text) as Line)
-      this.#emitter.emit('line')
-    })
+    createInterface(child.stdout).on('line', text => this.#take(text))
+  }
+
+  #take(text: string): void {
+    const isTimed = this.#readAll !== undefined
+    // to the nanosecond, no two lines are the same
+    if (isTimed && this.#seen.has(text)) return
+    this.#seen.add(text)
+    this.lines.push(JSON.parse(isTimed ? text.slice(text.indexOf(' ') + 1) : text) as Line)
+    this.#emitter.emit('line')
+  }
+
+  /** Docker 20.10 can miss a line that is written just when it begins to follow, until another one is. Never rejects: the container may have gone. */
+  async #lookAgain(): Promise<void> {
+    const all = (await this.#readAll?.().catch(() => '')) ?? ''
+    for (const text of all.split('\n')) if (text !== '') this.#take(text)
   }
 
   /** How many lines there are: events from here on are new. */
@@ -82,6 +105,7 @@ export class Reports {
     const past = find()
     if (past !== undefined) return past
     const signal = AbortSignal.timeout(timeoutMs)
+    const looking = setInterval(() => void this.#lookAgain(), LOOK_AGAIN_MS)
     try {
       if (!this.#hasEnded)
         for await (const _ of on(this.#emitter, 'line', { signal, close: ['end'] })) {
@@ -90,6 +114,8 @@ export class Reports {
         }
     } catch (error) {
       if (!signal.aborted) throw error
+    } finally {
+      clearInterval(looking)
     }
     const why = signal.aborted ? `within ${timeoutMs / 1000} s` : 'before it ended'
     throw new Error(`${this.name} has not reported ${name} ${why}\n${this.#told()}`)
