@@ -35,6 +35,9 @@ import type { Uint8ArrayList } from 'uint8arraylist'
  */
 export const PUNCH_WINDOW_MS = 5_000
 
+/** A remote that is connected and proposes nothing for so long waits for a proposal, in milliseconds: some slow round trips. */
+const SILENCE_MS = 2_000
+
 // Inbound sockets that one punch takes; the rest are nobody's. The remote makes at most one per candidate of ours.
 const MAX_CLAIMED = 8
 
@@ -221,6 +224,7 @@ class Punch {
     this.#sockets.add(socket)
     const signal = AbortSignal.timeout(PUNCH_WINDOW_MS)
     guard(socket)
+    const connectedAt = performance.now()
     this.#silent.add(socket)
     onProposal(socket, () => this.#silent.delete(socket))
     try {
@@ -236,7 +240,8 @@ class Punch {
       if (isWrongPeer(error)) this.#failure = 'wrong-peer'
       log('upgrade of %a failed - %e', socket.remoteAddr, error)
       this.#sockets.delete(socket)
-      this.#silent.delete(socket)
+      // the remote's window may have closed first; one that is gone at once was not waiting
+      if (performance.now() - connectedAt < SILENCE_MS) this.#silent.delete(socket)
       socket.abort(error as Error)
     } finally {
       unguard(socket)
