@@ -8,6 +8,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { engineObstacle } from './containers/engine.ts'
 import { missingCompilers } from '../test/interop/programs.ts'
 import { findMissing } from '../test/lab/net/prerequisites.mjs'
@@ -24,6 +25,8 @@ interface Outcome {
   result: 'passed' | 'failed' | 'left out'
   seconds: number
   note: string
+  /** What the runner says at its end of the tests that failed. */
+  failures: string
 }
 
 const isCI = process.env['CI'] === 'true'
@@ -49,6 +52,9 @@ const steps: Step[] = [
   },
 ]
 
+// the line of node's reporter `spec` before the tests that failed
+const FAILURES_HEADING = 'failing tests:'
+
 const wanted = process.argv.slice(2)
 const unknown = wanted.filter(name => !steps.some(step => step.name === name))
 if (unknown.length > 0) {
@@ -72,16 +78,22 @@ process.exitCode = stopped.signal.aborted ? 130 : outcomes.every(passes) ? 0 : 1
 async function runStep({ name, command, obstacle }: Step): Promise<Outcome> {
   console.log(`\n== ${name} ==`)
   const note = obstacle?.()
-  if (note !== undefined) return { name, result: 'left out', seconds: 0, note }
+  if (note !== undefined) return { name, result: 'left out', seconds: 0, note, failures: '' }
   const startedAt = performance.now()
   const [program = '', ...args] = command
-  const child = spawn(program, args, { stdio: 'inherit' })
+  const env = process.stdout.isTTY ? { ...process.env, FORCE_COLOR: '1' } : process.env
+  const child = spawn(program, args, { stdio: ['inherit', 'pipe', 'inherit'], env })
+  let failures = ''
+  createInterface(child.stdout).on('line', line => {
+    console.log(line)
+    if (failures !== '' || line.includes(FAILURES_HEADING)) failures += `${line}\n`
+  })
   const onStop = (): boolean => child.kill('SIGINT')
   stopped.signal.addEventListener('abort', onStop, { once: true })
-  const [code] = (await once(child, 'exit')) as [number | null]
+  const [code] = (await once(child, 'close')) as [number | null]
   stopped.signal.removeEventListener('abort', onStop)
   const seconds = (performance.now() - startedAt) / 1000
-  return { name, result: code === 0 ? 'passed' : 'failed', seconds, note: '' }
+  return { name, result: code === 0 ? 'passed' : 'failed', seconds, note: '', failures }
 }
 
 function tests(glob: string, concurrency?: number): string[] {
@@ -108,7 +120,9 @@ function passes({ result }: Outcome): boolean {
   return result === 'passed' || (result === 'left out' && !isCI)
 }
 
+/** Failures come once more at the end: what is kept of a long log is often its end alone. */
 function summarize(all: readonly Outcome[]): void {
+  for (const { name, failures } of all) if (failures !== '') console.log(`\n== ${name}: ${failures}`)
   console.log('')
   for (const { name, result, seconds, note } of all)
     console.log(`${name.padEnd(10)} ${result.padEnd(8)} ${seconds.toFixed(0).padStart(5)} s  ${note}`)
