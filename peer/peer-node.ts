@@ -21,7 +21,14 @@ import { probePortMapping } from './port-mapping/probe.ts'
 import { checkPresence } from './presence.ts'
 import { lastPeerId, parseTarget } from './target.ts'
 import { TokenBearer } from './token-bearer.ts'
-import type { AbortOptions, ComponentLogger, Libp2p, PeerId, StreamHandler } from '@libp2p/interface'
+import type {
+  AbortOptions,
+  ComponentLogger,
+  Connection,
+  Libp2p,
+  PeerId,
+  StreamHandler,
+} from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { HolePunchEvents } from '../src/holepunch/events.ts'
 import type { PeerConnection } from './connection.ts'
@@ -230,7 +237,7 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
         options,
       )
     this.#network.addEventListener('network:changed', ({ detail }) => this.#onNetworkChange(detail), options)
-    libp2p.addEventListener('peer:identify', () => this.#onIdentify(), options)
+    libp2p.addEventListener('peer:identify', ({ detail }) => this.#onIdentify(detail.connection), options)
     this.addEventListener('holepunch:failed', ({ detail: { peerId, reason } }) => {
       void this.#kept.get(peerId.toString())?.punchAgain(reason)
     })
@@ -252,11 +259,12 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   }
 
   /** What relays see of this peer is another than before: a punch may work now that did not. */
-  #onIdentify(): void {
+  #onIdentify(connection: Connection): void {
     const { dcutr, ownAddresses, portMapping } = this.libp2p.services
     const endpoints = dcutr.observed.endpoints()
     portMapping.verifyAgain()
-    void ownAddresses.check(endpoints)
+    // anybody may have been identified, and only a relay has news
+    if (dcutr.observed.has(connection)) void ownAddresses.check(endpoints)
     const seen = endpoints.map(String).toSorted().join(' ')
     if (seen === this.#seen) return
     this.#seen = seen

@@ -51,6 +51,18 @@ const actions: Actions = {
 
   addrs: async ({ name }: { name: string }) => ({ addrs: peerNamed(name).addrs.map(String) }),
 
+  /** Resolves when the peer announces an address of this host that needs no relay. */
+  announces: async ({ name, host, timeoutMs }: { name: string; host: string; timeoutMs: number }) => {
+    const peer = peerNamed(name)
+    const signal = AbortSignal.timeout(timeoutMs)
+    for (;;) {
+      const addrs = peer.addrs.map(String)
+      const addr = addrs.find(it => it.startsWith(`/ip4/${host}/tcp/`) && !it.includes('/p2p-circuit'))
+      if (addr !== undefined) return { addr }
+      await once(peer.libp2p as never, 'self:peer:update', { signal })
+    }
+  },
+
   connect: async ({ name, target, timeoutMs }: { name: string; target: string; timeoutMs: number }) => {
     const startedAt = performance.now()
     const connection = await peerNamed(name).connect(target, { signal: AbortSignal.timeout(timeoutMs) })
