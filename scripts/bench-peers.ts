@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { build, isBuilt, programOf, versionOf } from '../test/interop/programs.ts'
 import { createStage } from '../test/lab/stage.ts'
 import { connectAndWatch } from '../test/lab/trial.ts'
+import { median } from './bench/stats.ts'
 import type { NatKindName } from '../test/lab/net/network.ts'
 import type { Stage } from '../test/lab/stage.ts'
 import type { Cast, TrialResult } from '../test/lab/trial.ts'
@@ -94,8 +95,9 @@ async function trial(cast: Cast, name: string): Promise<TrialResult> {
 }
 
 function row(dialer: string, listener: string, results: Record<Contender, TrialResult[]>): string {
-  const [ours, go] = contenders.map(name => median(timesOf(results[name])))
-  const ratio = ours === undefined || go === undefined ? '' : (ours / go).toFixed(2)
+  const ours = median(timesOf(results.ours))
+  const go = median(timesOf(results.go))
+  const ratio = (ours / go).toFixed(2)
   const told = contenders.map(name => tell(results[name]).padEnd(27))
   return [dialer.padEnd(16), listener.padEnd(16), ...told, ratio].join(' ')
 }
@@ -104,13 +106,9 @@ function tell(results: readonly TrialResult[]): string {
   const times = timesOf(results)
   const rate = `${times.length}/${results.length}`
   if (times.length === 0) return rate
-  return `${rate}  ${median(times)?.toFixed(0)} (${Math.min(...times).toFixed(0)}-${Math.max(...times).toFixed(0)})`
+  return `${rate}  ${median(times).toFixed(0)} (${Math.min(...times).toFixed(0)}-${Math.max(...times).toFixed(0)})`
 }
 
 function timesOf(results: readonly TrialResult[]): number[] {
   return results.flatMap(({ directMs }) => directMs ?? [])
-}
-
-function median(numbers: readonly number[]): number | undefined {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
 }

@@ -7,6 +7,7 @@
  */
 
 import { parseArgs } from 'node:util'
+import { median } from './bench/stats.ts'
 import { createStage } from '../test/lab/stage.ts'
 import { connectAndWatch } from '../test/lab/trial.ts'
 import type { Cast } from '../test/lab/trial.ts'
@@ -75,9 +76,4 @@ function row(delayMs: number, samples: readonly Sample[]): string {
     (t / r).toFixed(1).padStart(6),
     (t / d).toFixed(1).padStart(6),
   ].join(' ')
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
