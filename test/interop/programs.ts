@@ -99,10 +99,13 @@ function compileRust(cargo: (...args: string[]) => void, output: string): void {
   const folder = join(CACHE, 'rust')
   const manifest = join(folder, 'Cargo.toml')
   const lock = join(folder, 'Cargo.lock')
-  cpSync(join(ROOT, 'rust'), folder, { recursive: true })
+  // what was compiled before stays in target/; a source that is no more must not
+  rmSync(join(folder, 'src'), { recursive: true, force: true })
   rmSync(lock, { force: true })
+  cpSync(join(ROOT, 'rust'), folder, { recursive: true })
   cargo('generate-lockfile', '--quiet', '--manifest-path', manifest)
   const [registry] = /^source = .*$/m.exec(readFileSync(lock, 'utf8')) ?? []
+  if (registry === undefined) throw new Error(`Cargo has not named its registry in ${lock}`)
   const versions = readFileSync(join(ROOT, 'rust', 'versions.lock'), 'utf8')
   writeFileSync(lock, versions.replaceAll(/^checksum = /gm, `${registry}\n$&`))
   cargo('build', '--release', '--locked', '--quiet', '--manifest-path', manifest)
