@@ -231,15 +231,24 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     return true
   }
 
-  /** A direct connection that is no punch's own makes the pending upgrades to its peer needless, once it is proved. */
+  /**
+   * A direct connection makes the pending upgrades to its peer needless, once it is proved. An attempt under way ends first: the connection may be its own, and it
+   * chooses; or the remote's SYN has overtaken the word that it would come, and the attempt goes on for nothing.
+   */
   async #settleWith(direct: Connection): Promise<void> {
-    const pending = this.#pendingTo(direct.remotePeer)
-    if (pending.length === 0 || pending.some(it => it.isPunching)) return
+    const { remotePeer } = direct
+    if (this.#pendingTo(remotePeer).length === 0) return
+    const endTurn = await this.#turns.take(remotePeer)
     try {
+      const pending = this.#pendingTo(remotePeer)
+      // a reversal takes no turn, and chooses, too
+      if (direct.status !== 'open' || pending.length === 0 || pending.some(it => it.isPunching)) return
       await proveConnection(direct, { signal: AbortSignal.timeout(PROOF_TIMEOUT_MS) })
-      for (const upgrade of this.#pendingTo(direct.remotePeer)) upgrade.succeedWith(direct)
+      for (const upgrade of this.#pendingTo(remotePeer)) upgrade.succeedWith(direct)
     } catch (error) {
-      this.#log('a direct connection to %p did not prove itself - %e', direct.remotePeer, error)
+      this.#log('a direct connection to %p did not prove itself - %e', remotePeer, error)
+    } finally {
+      endTurn()
     }
   }
 

@@ -96,6 +96,15 @@ const actions: Actions = {
     return {}
   },
 
+  /** Opens a circuit, waits for the exchange on it, and when the other side punches at the addresses named connects to it directly. */
+  overtake: async ({ name, target, addr }: { name: string; target: string; addr: string }) => {
+    const [node] = nodesNamed(name) as [Libp2p]
+    const circuit = await openCircuit(node, target)
+    await once(synced, circuit.id, { signal: AbortSignal.timeout(SYNC_WITHIN_MS) })
+    await openCircuit(node, addr)
+    return {}
+  },
+
   /** Begins one exchange after the other on the circuits that a node was given, as long as they are answered. */
   exchanges: async ({ name, times, addrs, timeoutMs }: ExchangesRequest) => {
     const [node] = nodesNamed(name) as [Libp2p]

@@ -60,6 +60,25 @@ describe('an upgrade', { concurrency: 2 }, () => {
   })
 })
 
+describe('a direct connection that overtakes the punch which it belongs to', () => {
+  it('ends the upgrade when the attempt at other addresses has come to nothing', async () => {
+    await using stage = await createStage(DELAY)
+    await stage.evident('a direct connection overtakes', async () => {
+      const name = 'overtaken'
+      const own = await stage.place('own', 'none')
+      const init = { name, relays: [stage.relayAddr()], reserve: true }
+      const { addrs } = await own.do<{ addrs: string[] }>('peer', init)
+      const { addr } = await own.do<{ addr: string }>('announces', { name, host: own.host.address })
+      const silent = await stage.net.addNat('silent', 'eim-apdf-drop')
+      const remote = await stage.place('remote', 'none', 'hostile-agent')
+      await remote.do('create', { name, addrs: [`/ip4/${silent.publicAddress}/tcp/2000`] })
+      await remote.do('overtake', { name, target: addrs.find(it => it.includes('p2p-circuit')), addr })
+      const ended = await own.next(({ event }) => /^holepunch:(succeeded|failed)$/.test(event), 20_000)
+      assert.equal(ended.event, 'holepunch:succeeded')
+    })
+  })
+})
+
 describe('a relay', () => {
   it('ends the reservation of a peer whose network went away without a word', async () => {
     await using stage = await createStage(DELAY)
