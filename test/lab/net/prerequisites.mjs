@@ -27,6 +27,8 @@ const PROGRAMS = [
     debianPackage: 'miniupnpd-nftables',
     why: 'makes a NAT map ports when it is asked to',
   },
+  { what: 'sshd', debianPackage: 'openssh-server', why: 'is what people reach through a tunnel' },
+  { what: 'scp', debianPackage: 'openssh-client', why: 'copies through a tunnel' },
   { what: 'ping', debianPackage: 'iputils-ping', why: 'measures delay and loss in the lab’s own test' },
 ]
 
