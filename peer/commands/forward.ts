@@ -11,6 +11,9 @@ import { dialerDataDir, relayFile, relays, relayTokenFile, target } from './opti
 import { reportPeer } from './report.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { Output } from '../../src/cli/output.ts'
+import type { PeerConnection } from '../connection.ts'
+import type { PathDetail } from '../events.ts'
+import type { Peer } from '../peer.ts'
 import type { LocalForward } from '../tunnel/forward.ts'
 import type { OpenStream } from '../tunnel/open-service.ts'
 
@@ -53,17 +56,27 @@ export const forward: Command = defineCommand({
     reportPeer(peer, output)
     const connection = await withTimeout(timeoutMs, signal, target, options => peer.connect(target, options))
     const openStream: OpenStream = (protocols, options) => connection.newStream(protocols, options)
+    const onPath = (listener: () => void): (() => void) => watchPath(peer, connection, listener)
     if (stdout !== undefined)
-      await forwardStdio({ stdin: context.stdin, stdout, openStream, service, signal })
+      await forwardStdio({ stdin: context.stdin, stdout, openStream, onPath, service, signal })
     else if (local !== undefined)
       await forwardUntilStopped(
-        await forwardLocal({ ...local, openStream, service, signal }),
+        await forwardLocal({ ...local, openStream, onPath, service, signal }),
         service,
         output,
         signal,
       )
   },
 })
+
+/** Calls `listener` when the path to the remote peer becomes direct, or relayed again, until what it returns is called. */
+function watchPath(peer: Peer, { remotePeer }: PeerConnection, listener: () => void): () => void {
+  const onChange = ({ detail }: CustomEvent<PathDetail>): void => {
+    if (detail.peerId.equals(remotePeer)) listener()
+  }
+  peer.addEventListener('path:changed', onChange)
+  return () => peer.removeEventListener('path:changed', onChange)
+}
 
 async function forwardUntilStopped(
   forward: LocalForward,

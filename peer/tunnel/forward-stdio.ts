@@ -7,11 +7,12 @@ import { AbortError } from '@libp2p/interface'
 import { Duplex } from 'node:stream'
 import type { Readable, Writable } from 'node:stream'
 import { openService } from './open-service.ts'
-import type { OpenStream } from './open-service.ts'
+import type { OpenServiceOptions, OpenStream } from './open-service.ts'
+import type { ContinuityOptions } from './resume/resumer.ts'
 import { splice } from './splice.ts'
 import type { Traffic } from './splice.ts'
 
-export interface ForwardStdioInit {
+export interface ForwardStdioInit extends ContinuityOptions, Pick<OpenServiceOptions, 'openMs'> {
   stdin: Readable
   /** Is not ended; its owner does that, or exits. */
   stdout: Writable
@@ -19,8 +20,6 @@ export interface ForwardStdioInit {
   service: string
   /** Resets the connection. */
   signal?: AbortSignal
-  /** Milliseconds for reaching the service, see `openService`. @default 30_000 */
-  openMs?: number
 }
 
 /**
@@ -37,7 +36,7 @@ const FLUSH_MS = 1000
  * @throws what `openService` throws, and the cause when the connection was cut.
  */
 export async function forwardStdio(init: ForwardStdioInit): Promise<Traffic> {
-  const { openStream, service, signal, openMs } = init
+  const { openStream, service, signal } = init
   const traffic: Traffic = { bytesIn: 0, bytesOut: 0 }
   const cutting = new AbortController()
   const remoteEnd = new AbortError('The remote side has ended')
@@ -51,8 +50,7 @@ export async function forwardStdio(init: ForwardStdioInit): Promise<Traffic> {
   signal?.addEventListener('abort', onAbort)
   try {
     signal?.throwIfAborted()
-    const limit = openMs === undefined ? {} : { openMs }
-    const stream = await openService(openStream, service, { signal: cutting.signal, ...limit })
+    const stream = await openService(openStream, service, { ...init, signal: cutting.signal })
     return await splice(duplex, stream, { signal: cutting.signal, traffic })
   } catch (error) {
     if (error === remoteEnd) return traffic

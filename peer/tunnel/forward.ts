@@ -10,12 +10,13 @@ import type { TypedEventTarget } from 'main-event'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { openService } from './open-service.ts'
-import type { OpenStream } from './open-service.ts'
+import type { OpenServiceOptions, OpenStream } from './open-service.ts'
+import type { ContinuityOptions } from './resume/resumer.ts'
 import { MAX_CONNECTIONS_PER_PEER } from './protocol.ts'
 import { resetSocket, splice } from './splice.ts'
 import type { Traffic } from './splice.ts'
 
-export interface ForwardLocalInit {
+export interface ForwardLocalInit extends ContinuityOptions, Pick<OpenServiceOptions, 'openMs'> {
   /** Local address to listen on. Whoever reaches it reaches the service in this peer's name. */
   host: string
   /** Local port to listen on; 0 takes a free one. */
@@ -30,8 +31,6 @@ export interface ForwardLocalInit {
    * @default 256 the remote peer allows no more, see `MAX_CONNECTIONS_PER_PEER`
    */
   maxConnections?: number
-  /** Milliseconds for reaching the service, see `openService`. @default 30_000 */
-  openMs?: number
 }
 
 export interface ForwardOpened {
@@ -152,7 +151,7 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
   }
 
   async #carry(socket: Socket, localPort: number, controller: AbortController): Promise<void> {
-    const { openStream, service, openMs } = this.#init
+    const { openStream, service } = this.#init
     const traffic: Traffic = { bytesIn: 0, bytesOut: 0 }
     const onClose = (): void => controller.abort(new ConnectionClosedError('The local caller left'))
     // The error itself is of no use: 'close' follows it.
@@ -161,8 +160,8 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
     socket.on('error', onError)
     try {
       const early = (): Uint8Array | null => takeEarly(socket, traffic)
-      const limit = openMs === undefined ? {} : { openMs }
-      const stream = await openService(openStream, service, { signal: controller.signal, early, ...limit })
+      const options = { ...this.#init, signal: controller.signal, early }
+      const stream = await openService(openStream, service, options)
       socket.off('close', onClose)
       const openedAt = performance.now()
       this.safeDispatchEvent('forward:opened', { detail: { service, localPort } })

@@ -3,13 +3,20 @@
  *
  * Spec: docs/tunnel-protocol.md
  */
+import { randomBytes } from 'node:crypto'
+import { Uint8ArrayList } from 'uint8arraylist'
 import type { Stream } from '@libp2p/interface'
 import { ServiceRefusedError } from '../../src/errors.ts'
 import type { ServiceFailure } from '../../src/errors.ts'
 import { withDeadline } from './deadline.ts'
 import { readMessage } from './message.ts'
 import { decodeResponse, encodeRequest, MAX_CONNECTIONS_PER_PEER, TUNNEL_PROTOCOL } from './protocol.ts'
+import { START } from './resume/receive-window.ts'
+import { ReplayBudget } from './resume/replay-buffer.ts'
+import { ResumableStream } from './resume/resumable-stream.ts'
+import { Resumer } from './resume/resumer.ts'
 import type { TunnelStatus } from './protocol.ts'
+import type { ContinuityOptions } from './resume/resumer.ts'
 
 /** What libp2p's `newStream` needs to be told; hand it on as it is. */
 export interface OpenStreamOptions {
@@ -22,7 +29,7 @@ export interface OpenStreamOptions {
 /** Opens a stream to the remote peer over the best path there is, connecting first if need be. */
 export type OpenStream = (protocols: string[], options: OpenStreamOptions) => Promise<Stream>
 
-export interface OpenServiceOptions {
+export interface OpenServiceOptions extends ContinuityOptions {
   /** Gives up the opening. Without effect on the stream once it is open. */
   signal?: AbortSignal
   /**
@@ -55,17 +62,30 @@ export function openService(
   options: OpenServiceOptions = {},
 ): Promise<Stream> {
   const { openMs = DEFAULT_OPEN_MS } = options
-  const request = encodeRequest({ service })
+  const session = randomBytes(16).toString('base64url')
   const late = `The remote peer did not answer the request for service "${service}" within ${openMs} ms`
   return withDeadline(openMs, late, options.signal, async signal => {
-    const stream = await open(openStream, service, signal)
+    const carrier = await open(openStream, service, signal)
+    let resumer: Resumer | undefined
+    const stream = new ResumableStream({
+      id: session,
+      log: carrier.log,
+      direction: 'outbound',
+      protocol: TUNNEL_PROTOCOL,
+      budget,
+      onLost: () => resumer?.onLost(),
+    })
+    const early = options.early?.() ?? new Uint8Array()
     try {
-      const early = options.early?.()
-      stream.send(early == null ? request : Buffer.concat([request, early]))
-      const status = decodeResponse(await readMessage(stream, { signal }))
+      const request = new Uint8ArrayList(encodeRequest({ service, session }))
+      if (early.byteLength > 0) request.append(stream.sendEarly(new Uint8ArrayList(early)))
+      carrier.send(request)
+      const { status } = decodeResponse(await readMessage(carrier, { signal }))
       if (status !== 'ok') throw refusal(status, service)
-      return stream
     } catch (cause) {
+      if (cause instanceof ServiceRefusedError) carrier.abort(cause)
+      // the listener, which may have let it in meanwhile, is told that nobody will come back for it
+      else stream.attach(carrier, START, early.byteLength)
       stream.abort(cause as Error)
       if (signal.aborted || cause instanceof ServiceRefusedError) throw cause
       throw failure(
@@ -75,16 +95,27 @@ export function openService(
         cause,
       )
     }
+    const openCarrier = (signal: AbortSignal): Promise<Stream> => openCarrierOver(openStream, signal)
+    resumer = new Resumer({ ...options, stream, openCarrier })
+    stream.attach(carrier, START, early.byteLength)
+    return stream
+  })
+}
+
+/** What all streams that this process has opened keep to send again. */
+const budget = new ReplayBudget()
+
+function openCarrierOver(openStream: OpenStream, signal: AbortSignal): Promise<Stream> {
+  return openStream([TUNNEL_PROTOCOL], {
+    signal,
+    runOnLimitedConnection: true,
+    maxOutboundStreams: MAX_CONNECTIONS_PER_PEER,
   })
 }
 
 async function open(openStream: OpenStream, service: string, signal: AbortSignal): Promise<Stream> {
   try {
-    return await openStream([TUNNEL_PROTOCOL], {
-      signal,
-      runOnLimitedConnection: true,
-      maxOutboundStreams: MAX_CONNECTIONS_PER_PEER,
-    })
+    return await openCarrierOver(openStream, signal)
   } catch (cause) {
     if ((cause as Error).name !== 'UnsupportedProtocolError') throw cause
     const advice = 'the remote peer does not speak its protocol. Let it expose services with this version'
@@ -109,6 +140,7 @@ function refusal(status: Exclude<TunnelStatus, 'ok'>, service: string): ServiceR
     case 'busy':
       return failure('service-down', service, 'too many connections are open. Close some or try again later')
     case 'malformed':
+    case 'gone':
       return failure('protocol', service, 'the remote peer did not understand the request. Check its version')
   }
 }

@@ -8,14 +8,25 @@
 import { InvalidMessageError } from '@libp2p/interface'
 import type { StreamHandlerOptions } from '@libp2p/interface'
 import { encodeMessage } from './message.ts'
+import type { Acknowledgement } from './resume/frames.ts'
 
 /** Carries the version: what an old listener could misread gets a new id. */
-export const TUNNEL_PROTOCOL = '/throughnat/tunnel/1'
+export const TUNNEL_PROTOCOL = '/throughnat/tunnel/2'
+
+/** Asks for a service. */
+export interface OpenRequest {
+  service: string
+  /** The name under which the dialer will ask to go on with this stream, see {@link isSessionId}. */
+  session: string
+}
+
+/** Asks to go on with a stream over this carrier. */
+export interface ResumeRequest extends Acknowledgement {
+  session: string
+}
 
 /** What the dialer sends first. */
-export interface TunnelRequest {
-  service: string
-}
+export type TunnelRequest = OpenRequest | ResumeRequest
 
 /**
  * The listener's answer.
@@ -25,8 +36,15 @@ export interface TunnelRequest {
  * - `unavailable`: the service is there and does not accept connections
  * - `busy`: this peer, or all peers together, have as many connections open as the listener allows
  * - `malformed`: the request could not be understood
+ * - `gone`: there is no such session of this peer, or it cannot go on from there
  */
-export type TunnelStatus = 'ok' | 'refused' | 'unavailable' | 'busy' | 'malformed'
+export type TunnelStatus = 'ok' | 'refused' | 'unavailable' | 'busy' | 'malformed' | 'gone'
+
+/** The answer to a {@link ResumeRequest} says where the listener is, if it goes on. */
+export interface TunnelResponse {
+  status: TunnelStatus
+  position?: Acknowledgement
+}
 
 const statuses: readonly string[] = [
   'ok',
@@ -34,6 +52,7 @@ const statuses: readonly string[] = [
   'unavailable',
   'busy',
   'malformed',
+  'gone',
 ] satisfies TunnelStatus[]
 
 /** Longest service name, in characters. A DNS label has 63 at the most (RFC 1035, 2.3.4), and names are of that kind. */
@@ -65,6 +84,11 @@ export function isServiceName(name: string): boolean {
   return name.length <= MAX_SERVICE_NAME_LENGTH && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)
 }
 
+/** Tells whether a text can name a session: 16 random bytes in base64url, so that no two of a peer are the same. */
+export function isSessionId(text: unknown): text is string {
+  return typeof text === 'string' && /^[A-Za-z0-9_-]{22}$/.test(text)
+}
+
 /** @throws {InvalidMessageError} when the request does not fit in a message. */
 export function encodeRequest(request: TunnelRequest): Uint8Array {
   return encodeJson(request)
@@ -72,23 +96,35 @@ export function encodeRequest(request: TunnelRequest): Uint8Array {
 
 /** @throws {InvalidMessageError} when the body is no request. Fields that it does not know are ignored. */
 export function decodeRequest(body: Uint8Array): TunnelRequest {
-  const { service } = decodeObject(body)
-  if (typeof service !== 'string') throw new InvalidMessageError('The request names no service')
-  return { service }
+  const { service, session, received, limit } = decodeObject(body)
+  if (!isSessionId(session)) throw new InvalidMessageError('The request names no session')
+  if (typeof service === 'string') return { service, session }
+  return { session, ...decodePosition(received, limit) }
 }
 
-/** Writes an answer. Equal statuses give equal bytes. */
-export function encodeResponse(status: TunnelStatus): Uint8Array {
-  return encodeJson({ status })
+/** Writes an answer. Equal answers give equal bytes. */
+export function encodeResponse({ status, position }: TunnelResponse): Uint8Array {
+  return encodeJson({ status, ...position })
 }
 
 /** @throws {InvalidMessageError} when the body is no answer of this version. Unknown fields are ignored. */
-export function decodeResponse(body: Uint8Array): TunnelStatus {
-  const { status } = decodeObject(body)
+export function decodeResponse(body: Uint8Array): TunnelResponse {
+  const { status, received, limit } = decodeObject(body)
   if (typeof status !== 'string' || !statuses.includes(status)) {
     throw new InvalidMessageError('The answer has no status of this version')
   }
-  return status as TunnelStatus
+  const response: TunnelResponse = { status: status as TunnelStatus }
+  return received === undefined ? response : { ...response, position: decodePosition(received, limit) }
+}
+
+function decodePosition(received: unknown, limit: unknown): Acknowledgement {
+  if (!isPosition(received) || !isPosition(limit))
+    throw new InvalidMessageError('The message says neither what is asked for nor where to go on')
+  return { received, limit }
+}
+
+function isPosition(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 function encodeJson(value: object): Uint8Array {

@@ -14,7 +14,10 @@ import { connectLocal } from './connect-local.ts'
 import { withDeadline } from './deadline.ts'
 import { readMessage } from './message.ts'
 import { decodeRequest, encodeResponse, MAX_CONNECTIONS_PER_PEER } from './protocol.ts'
-import type { TunnelStatus } from './protocol.ts'
+import { START } from './resume/receive-window.ts'
+import { KEPT_MS } from './resume/resumer.ts'
+import { Sessions } from './resume/sessions.ts'
+import type { OpenRequest, TunnelRequest, TunnelStatus } from './protocol.ts'
 import { createServiceRules } from './service-rules.ts'
 import type { ServiceAddress, ServiceRule, ServiceRules } from './service-rules.ts'
 import { Slots } from './slots.ts'
@@ -43,6 +46,8 @@ export interface ServicesLimits {
    * `ServiceBaseLimit.StreamsInbound`)
    */
   connections: number
+  /** Milliseconds that a connection without a path waits for its peer to come back. @default 120_000 */
+  keptMs: number
 }
 
 export interface ServicesInit {
@@ -62,14 +67,14 @@ export interface ServicesInit {
  * - `busy`: a limit on open connections was reached
  * - `malformed`: the request could not be understood
  * - `silent`: no request came in time
- * - `gone`: the remote peer left before it was served
+ * - `gone`: the remote peer left before it was served, or came back for a connection that is there no more
  */
 export type ServiceRefusal = 'unknown' | 'not-allowed' | 'down' | 'busy' | 'malformed' | 'silent' | 'gone'
 
 export interface ServiceOpened {
   peerId: string
   service: string
-  /** What the connection runs over. It keeps that path until it ends. */
+  /** What the connection runs over when it opens; it moves to better paths. */
   path: 'relayed' | 'direct'
 }
 
@@ -115,6 +120,7 @@ const defaultLimits: ServicesLimits = {
   connectMs: 10_000,
   connectionsPerPeer: MAX_CONNECTIONS_PER_PEER,
   connections: 1024,
+  keptMs: KEPT_MS,
 }
 
 /** Who asks, and for what as far as it is known. */
@@ -129,6 +135,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   readonly #limits: ServicesLimits
   readonly #streams: Slots
   readonly #connections: Slots
+  readonly #sessions: Sessions
   readonly #open: Map<AbortController, Promise<void>> = new Map()
   #isStopped = false
 
@@ -136,7 +143,8 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     super()
     this.#rules = createServiceRules(init.services, init.allow)
     this.#limits = { ...defaultLimits, ...init.limits }
-    const { connectionsPerPeer, connections } = this.#limits
+    const { connectionsPerPeer, connections, keptMs } = this.#limits
+    this.#sessions = new Sessions(keptMs)
     this.#connections = new Slots({ perPeer: connectionsPerPeer, total: connections })
     // Half as many again may be asking, or be told no: they hold no socket. Beyond that there is no answer.
     this.#streams = new Slots({ perPeer: connectionsPerPeer * 1.5, total: connections * 1.5 })
@@ -170,23 +178,32 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   }
 
   async #serve(stream: Stream, caller: Caller, signal: AbortSignal): Promise<void> {
+    let request: TunnelRequest
     try {
       const { requestMs } = this.#limits
       const body = await withDeadline(requestMs, 'The remote peer sent no request in time', signal, signal =>
         readMessage(stream, { signal }),
       )
-      caller.service = decodeRequest(body).service
+      request = decodeRequest(body)
     } catch (error) {
       await this.#rejectRequest(stream, caller, error as Error, signal)
       return
     }
+    if (!('service' in request)) {
+      if (!this.#sessions.resume(caller.peerId, request, stream))
+        await this.#refuse(stream, caller, 'gone', 'gone', signal)
+      return
+    }
+    caller.service = request.service
     const address = this.#rules.find(caller.service, caller.peerId)
     if (typeof address === 'string') {
       await this.#refuse(stream, caller, 'refused', address, signal)
+    } else if (this.#sessions.has(caller.peerId, request)) {
+      await this.#refuse(stream, caller, 'malformed', 'malformed', signal)
     } else if (!this.#connections.enter(caller.peerId)) {
       await this.#refuse(stream, caller, 'busy', 'busy', signal)
     } else {
-      await this.#connect(stream, caller, address, signal).finally(() =>
+      await this.#connect(stream, caller, request, address, signal).finally(() =>
         this.#connections.leave(caller.peerId),
       )
     }
@@ -195,6 +212,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   async #connect(
     stream: Stream,
     caller: Caller,
+    request: OpenRequest,
     address: ServiceAddress,
     signal: AbortSignal,
   ): Promise<void> {
@@ -212,17 +230,26 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       }
       return
     }
-    await this.#carry(socket, stream, caller, signal)
+    await this.#carry(socket, stream, caller, request, signal)
   }
 
-  async #carry(socket: Socket, stream: Stream, caller: Caller, signal: AbortSignal): Promise<void> {
+  async #carry(
+    socket: Socket,
+    carrier: Stream,
+    caller: Caller,
+    request: OpenRequest,
+    signal: AbortSignal,
+  ): Promise<void> {
     const traffic: Traffic = { bytesIn: 0, bytesOut: 0 }
     const openedAt = performance.now()
     this.safeDispatchEvent('service:opened', { detail: { ...caller } })
     let cause: { error?: Error } = {}
     try {
-      if (stream.status === 'open') stream.send(encodeResponse('ok'))
-      await splice(socket, stream, { signal, traffic })
+      if (carrier.status === 'open') carrier.send(encodeResponse({ status: 'ok' }))
+      const stream = this.#sessions.open(caller.peerId, request, carrier.log)
+      const spliced = splice(socket, stream, { signal, traffic })
+      stream.attach(carrier, START)
+      await spliced
     } catch (error) {
       resetSocket(socket)
       cause = { error: error as Error }
@@ -251,7 +278,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   ): Promise<void> {
     this.#report(caller, reason, error)
     try {
-      stream.send(encodeResponse(status))
+      stream.send(encodeResponse({ status }))
       await withDeadline(this.#limits.requestMs, 'The remote peer did not close', signal, async signal => {
         await stream.close({ signal })
         await closed(stream, signal)

@@ -5,14 +5,18 @@
  * each of them the same services still serve an honest caller, so a case that breaks or blocks them fails.
  */
 import { strict as assert } from 'node:assert'
+import { randomBytes } from 'node:crypto'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { once } from 'node:events'
 import type { Stream } from '@libp2p/interface'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { openService } from '../../peer/tunnel/open-service.ts'
-import { encodeRequest, TUNNEL_PROTOCOL } from '../../peer/tunnel/protocol.ts'
+import { readMessage } from '../../peer/tunnel/message.ts'
+import { decodeResponse, encodeRequest, TUNNEL_PROTOCOL } from '../../peer/tunnel/protocol.ts'
+import { encodeAck, encodeData, END_FRAME, FrameReader } from '../../peer/tunnel/resume/frames.ts'
 import type { Services, ServicesInit, ServicesLimits } from '../../peer/tunnel/services.ts'
-import { connectNodes, expose, serveEcho } from './tunnel-nodes.ts'
+import { connectNodes, connectTo, expose, serveEcho } from './tunnel-nodes.ts'
 import type { Nodes } from './tunnel-nodes.ts'
 
 const timeout = 60_000
@@ -59,7 +63,7 @@ const cases: { name: string; bytes: Uint8Array; isEnded: boolean }[] = [
     bytes: Buffer.from(`\x80\x08${'['.repeat(1024)}`, 'latin1'),
     isEnded: false,
   },
-  { name: 'a truncated message', bytes: encodeRequest({ service: 'web' }).subarray(0, 9), isEnded: true },
+  { name: 'a truncated message', bytes: openRequest('web').subarray(0, 9), isEnded: true },
   { name: 'nothing but an end', bytes: new Uint8Array(), isEnded: true },
 ]
 
@@ -97,7 +101,7 @@ test('a peer that ignores a refusal is cut off after the limit', { timeout }, as
   const [nodes] = await start(t, { requestMs: 50 })
   const stream = await newStream(nodes)
   const closed = once(stream, 'close')
-  stream.send(encodeRequest({ service: 'missing' }))
+  stream.send(openRequest('missing'))
   assert.equal((await closed)[0].error?.name, 'StreamResetError')
 })
 
@@ -113,27 +117,59 @@ test('a peer that resets its stream early leaves nothing open', { timeout }, asy
 test('what follows the request at once reaches the service, end included', { timeout }, async t => {
   const [nodes] = await start(t)
   const stream = await newStream(nodes)
-  const answered = answer(stream)
-  stream.send(Buffer.concat([encodeRequest({ service: 'web' }), Buffer.from('early')]))
-  await stream.close()
-  assert.equal(await answered, '\x0f{"status":"ok"}early')
+  const answered = readMessage(stream)
+  stream.send(new Uint8ArrayList(openRequest('web'), encodeData(list('early')), END_FRAME))
+  assert.deepEqual(decodeResponse(await answered), { status: 'ok' })
+  const echoed = Promise.withResolvers<string>()
+  let data = ''
+  const reader = new FrameReader({
+    onData: bytes => (data += Buffer.from(bytes.subarray()).toString()),
+    onAck: () => {},
+    onEnd: () => echoed.resolve(data),
+    onCut: () => echoed.reject(new Error('cut')),
+  })
+  stream.addEventListener('message', event => reader.push(event.data))
+  stream.resume()
+  assert.equal(await echoed.promise, 'early')
 })
 
-test('a peer that floods a service before it is connected is held back, not cut', { timeout }, async t => {
-  const [nodes] = await start(t)
-  const stream = await newStream(nodes)
-  let echoed = 0
-  const ended = once(stream, 'end')
-  stream.addEventListener('message', event => (echoed += event.data.byteLength))
-  // Eight times what an unread stream may hold before libp2p cuts it.
-  stream.send(encodeRequest({ service: 'web' }))
-  const chunk = Buffer.alloc(1024 * 1024)
-  for (let sent = 0; sent < 32; sent++) {
-    if (!stream.send(chunk)) await once(stream, 'drain')
+for (const { name, frames, error } of [
+  { name: 'data after the end', frames: [END_FRAME, encodeData(list('x'))], error: /after the end/ },
+  {
+    name: 'an acknowledgement of what was not sent',
+    frames: [encodeAck({ received: 9, limit: 0 })],
+    error: /not sent/,
+  },
+  { name: 'what is no frame', frames: [Uint8Array.of(9)], error: /no frame/ },
+]) {
+  test(`a peer that sends ${name} is cut off`, { timeout }, async t => {
+    const [nodes, services] = await start(t)
+    const closed = once(services, 'service:closed')
+    const stream = await newStream(nodes)
+    stream.send(new Uint8ArrayList(openRequest('web'), ...frames))
+    assert.match((await closed)[0].detail.error.message, error)
+    await assertServes(nodes)
+  })
+}
+
+test('nobody can go on with a session that another peer opened, nor with one that never was', {
+  timeout,
+}, async t => {
+  const [nodes, services] = await start(t)
+  const opened = await openService(nodes.openStream, 'web')
+  const stranger = await connectTo(t, nodes)
+  for (const [peer, session] of [
+    [stranger, opened.id],
+    [nodes, 'x'.repeat(22)],
+  ] as const) {
+    const refused = once(services, 'service:refused')
+    const stream = await newStream(peer)
+    stream.send(encodeRequest({ session, received: 0, limit: 1 }))
+    assert.deepEqual(decodeResponse(await readMessage(stream)), { status: 'gone' })
+    assert.equal((await refused)[0].detail.reason, 'gone')
+    stream.abort(new Error('seen enough'))
   }
-  await stream.close()
-  await ended
-  assert.equal(echoed, 32 * chunk.byteLength + '\x0f{"status":"ok"}'.length)
+  opened.abort(new Error('done'))
 })
 
 test('one peer gets as many connections as the limit says, and is told so', { timeout }, async t => {
@@ -167,6 +203,14 @@ test('1000 silent streams take no more than their share, and only until the limi
   assert.ok(silent > 0 && silent <= 384, `${silent} streams were served at a time`)
   await assertServes(nodes)
 })
+
+function list(text: string): Uint8ArrayList {
+  return new Uint8ArrayList(Buffer.from(text))
+}
+
+function openRequest(service: string): Uint8Array {
+  return encodeRequest({ service, session: randomBytes(16).toString('base64url') })
+}
 
 /** Asserts that an honest request is served. */
 async function assertServes(nodes: Nodes): Promise<void> {

@@ -21,7 +21,8 @@ import type { LocalForward } from '../../peer/tunnel/forward.ts'
 import type { OpenStream } from '../../peer/tunnel/open-service.ts'
 import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../../peer/tunnel/protocol.ts'
 import { createServices } from '../../peer/tunnel/services.ts'
-import type { Services, ServicesInit } from '../../peer/tunnel/services.ts'
+import type { ContinuityOptions } from '../../peer/tunnel/resume/resumer.ts'
+import type { Services, ServicesInit, ServicesLimits } from '../../peer/tunnel/services.ts'
 
 export type Path = 'direct' | 'relayed'
 
@@ -48,6 +49,15 @@ export async function connectNodes(t: TestContext, path: Path): Promise<Nodes> {
     connection,
     openStream: (protocols, options) => connection.newStream(protocols, options),
   }
+}
+
+/** Connects another node to the listener, directly. */
+export async function connectTo(t: TestContext, { listener }: Nodes): Promise<Nodes> {
+  const dialer = await startNode(t)
+  const addresses = listener.getMultiaddrs().filter(address => !isCircuit(address))
+  const connection = await dialer.dial(addresses, { signal: t.signal })
+  const openStream: OpenStream = (protocols, options) => connection.newStream(protocols, options)
+  return { dialer, listener, connection, openStream }
 }
 
 function isCircuit(address: Multiaddr): boolean {
@@ -87,15 +97,24 @@ export async function expose(t: TestContext, nodes: Nodes, init: ServicesInit): 
 }
 
 /** Exposes one local port under the name `web`, to anyone. */
-export function exposePort(t: TestContext, nodes: Nodes, port: number): Promise<Services> {
+export function exposePort(
+  t: TestContext,
+  nodes: Nodes,
+  port: number,
+  limits: Partial<ServicesLimits> = {},
+): Promise<Services> {
   const services = new Map([['web', { host: '127.0.0.1', port }]])
-  return expose(t, nodes, { services, allow: new Map([['web', 'anyone']]) })
+  return expose(t, nodes, { services, allow: new Map([['web', 'anyone']]), limits })
 }
 
 /** Forwards a free local port to the listener's service. */
-export async function forward(t: TestContext, nodes: Nodes, service = 'web'): Promise<LocalForward> {
+export async function forward(
+  t: TestContext,
+  nodes: Nodes,
+  init: { service?: string } & ContinuityOptions = {},
+): Promise<LocalForward> {
   const { openStream } = nodes
-  const local = await forwardLocal({ host: '127.0.0.1', port: 0, openStream, service })
+  const local = await forwardLocal({ host: '127.0.0.1', port: 0, openStream, service: 'web', ...init })
   t.after(() => local.stop())
   return local
 }

@@ -129,12 +129,12 @@ for (const path of paths) {
       assert.equal(await outcome(socket), 'ECONNRESET')
     })
 
-    test('a connection lost between the peers resets both ends', async t => {
+    test('a connection lost between the peers, and not made again in time, resets both ends', async t => {
       const { promise: accepted, resolve } = Promise.withResolvers<Socket>()
       const service = await serve(t, resolve)
       const nodes = await connectNodes(t, path)
-      await exposePort(t, nodes, service.port)
-      const caller = await call(t, (await forward(t, nodes)).address.port)
+      await exposePort(t, nodes, service.port, { keptMs: 500 })
+      const caller = await call(t, (await forward(t, nodes, { keptMs: 500 })).address.port)
       caller.write('x')
       const socket = await accepted
       await once(socket, 'data')

@@ -10,6 +10,7 @@ import { createServices } from '../../../peer/tunnel/services.ts'
 
 const remotePeer = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
 const connection = { remotePeer, direct: true }
+const session = 'x'.repeat(22)
 
 test('a service that is closed to the peer is answered like one that does not exist', async () => {
   const services = createServices({
@@ -21,7 +22,7 @@ test('a service that is closed to the peer is answered like one that does not ex
     const [outbound, inbound] = await streamPair()
     const handled = services.handle(inbound, connection)
     const answered = once(outbound, 'message')
-    outbound.send(encodeRequest({ service }))
+    outbound.send(encodeRequest({ service, session }))
     answers.push(Buffer.from((await answered)[0].data.subarray()).toString())
     await outbound.close()
     await handled
@@ -34,7 +35,7 @@ test('a name that is not fit for a log is made so', async () => {
   const refused = once(services, 'service:refused')
   const [outbound, inbound] = await streamPair()
   const handled = services.handle(inbound, connection)
-  outbound.send(encodeRequest({ service: `a\n\u001b[31m\u202e${'x'.repeat(500)}` }))
+  outbound.send(encodeRequest({ session, service: `a\n\u001b[31m\u202e${'x'.repeat(500)}` }))
   const { detail } = (await refused)[0]
   assert.deepEqual(detail, {
     peerId: remotePeer.toString(),

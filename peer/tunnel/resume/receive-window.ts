@@ -1,0 +1,72 @@
+/**
+ * How much the other side may send: what has been read, and a window beyond it. So a stream that nobody reads holds no more than that, and what
+ * else travels on its carrier goes on.
+ */
+
+import { InvalidMessageError } from '@libp2p/interface'
+import type { Acknowledgement } from './frames.ts'
+
+/** The window at the start, in bytes, as in yamux (@chainsafe/libp2p-yamux 8.0.1, `INITIAL_STREAM_WINDOW`). */
+const FIRST_WINDOW_BYTES = 256 * 1024
+
+/** What each side knows of the other when a stream begins. */
+export const START: Acknowledgement = { received: 0, limit: FIRST_WINDOW_BYTES }
+
+/** The largest window, in bytes; more than the other side keeps to send again would be of no use to it. */
+const LAST_WINDOW_BYTES = 8 * 1024 * 1024
+
+/** A window that is read in less time than this, in milliseconds, doubles: it may have been what held the sender back. */
+const GROWS_WITHIN_MS = 1_000
+
+export class ReceiveWindow {
+  #received = 0
+  #read = 0
+  #bytes = FIRST_WINDOW_BYTES
+  #told = START
+  #growth = { from: 0, since: performance.now() }
+
+  /** What the other side is to know. */
+  get acknowledgement(): Acknowledgement {
+    return { received: this.#received, limit: this.#read + this.#bytes }
+  }
+
+  /** There is something to tell. */
+  get hasNews(): boolean {
+    const { received, limit } = this.acknowledgement
+    return received !== this.#told.received || limit !== this.#told.limit
+  }
+
+  /** There is so much to tell that it should not wait. */
+  get isDue(): boolean {
+    const { received, limit } = this.acknowledgement
+    return Math.max(received - this.#told.received, limit - this.#told.limit) >= this.#bytes / 4
+  }
+
+  /** Notes that the other side was told. */
+  tell(): Acknowledgement {
+    this.#told = this.acknowledgement
+    return this.#told
+  }
+
+  /** @throws {InvalidMessageError} when it is more than was allowed */
+  receive(bytes: number): void {
+    this.#received += bytes
+    if (this.#received > this.#told.limit)
+      throw new InvalidMessageError('More was sent than the window allows')
+  }
+
+  /** The end was received. It takes a position, and no room. */
+  receiveEnd(): void {
+    this.#received += 1
+  }
+
+  /** All but this many bytes of what was received have been read. */
+  read(unread: number): void {
+    this.#read = this.#received - unread
+    const { from, since } = this.#growth
+    if (this.#read - from < this.#bytes) return
+    const now = performance.now()
+    if (now - since < GROWS_WITHIN_MS) this.#bytes = Math.min(this.#bytes * 2, LAST_WINDOW_BYTES)
+    this.#growth = { from: this.#read, since: now }
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * A stream that outlives the libp2p streams which carry it: to whoever uses it, it is one stream from its opening to its end.
+ *
+ * The invariant: each byte comes out once and in order, whatever was lost on the way, and the end comes only after all of them. While there is no carrier the stream
+ * stands still, as over a slow network; it is reset when somebody says so, on either side.
+ * Spec: docs/tunnel-protocol.md, "Continuity"
+ */
+
+import { InvalidMessageError, StreamResetError } from '@libp2p/interface'
+import { AbstractStream } from '@libp2p/utils'
+import { raceSignal } from 'race-signal'
+import { Carrier } from './carrier.ts'
+import { CUT_FRAME, encodeAck, encodeData, END_FRAME } from './frames.ts'
+import { ReceiveWindow } from './receive-window.ts'
+import { ReplayBuffer } from './replay-buffer.ts'
+import type { AbortOptions, Logger, Stream } from '@libp2p/interface'
+import type { SendResult } from '@libp2p/utils'
+import type { Uint8ArrayList } from 'uint8arraylist'
+import type { Acknowledgement } from './frames.ts'
+import type { ReplayBudget } from './replay-buffer.ts'
+
+export interface ResumableStreamInit {
+  /** The name of the session. */
+  id: string
+  log: Logger
+  direction: 'inbound' | 'outbound'
+  protocol: string
+  budget: ReplayBudget
+  /** The carrier is gone, and there is something left to carry. */
+  onLost: (error: Error) => void
+}
+
+/** Milliseconds after which an acknowledgement is sent that nothing else has caused: it frees what the other side keeps. */
+const ACK_AFTER_MS = 200
+
+/** Comes paused, and without a carrier. */
+export class ResumableStream extends AbstractStream {
+  readonly #replay: ReplayBuffer
+  readonly #window = new ReceiveWindow()
+  readonly #onLost: (error: Error) => void
+  /** Settles when the other side has all that was sent, up to the end. */
+  readonly #arrived = Promise.withResolvers<void>()
+  #carrier: Carrier | undefined
+  /** The position that the other side takes data up to. */
+  #limit = 0
+  #hasRemoteEnd = false
+  #ackTimer: NodeJS.Timeout | undefined
+
+  constructor({ id, log, direction, protocol, budget, onLost }: ResumableStreamInit) {
+    // what may come in is bounded by the window
+    super({ id, log, direction, protocol, maxReadBufferLength: Infinity })
+    this.#replay = new ReplayBuffer(budget)
+    this.#onLost = onLost
+    this.#arrived.promise.catch(() => {})
+    this.addEventListener('close', ({ error }) => this.#finish(error ?? undefined), { once: true })
+    this.pause()
+  }
+
+  /** Nothing is left to carry, in neither direction. */
+  get isComplete(): boolean {
+    return this.#hasRemoteEnd && this.#replay.isComplete
+  }
+
+  get isCarried(): boolean {
+    return this.#carrier !== undefined
+  }
+
+  /** Whether the other side can be where it says, so that this side has all that it misses. */
+  canResumeFrom({ received }: Acknowledgement): boolean {
+    return this.#replay.covers(received)
+  }
+
+  /** Sends data before there is a carrier, behind a request: returns the frame, and keeps it as any other. */
+  sendEarly(bytes: Uint8ArrayList): Uint8ArrayList {
+    this.#replay.append(bytes)
+    return encodeData(bytes)
+  }
+
+  /** Leaves the carrier, so that nothing is received any more until {@link attach}, and tells what has been. */
+  detach(): Acknowledgement {
+    this.#carrier?.drop()
+    this.#carrier = undefined
+    return this.#window.tell()
+  }
+
+  /**
+   * Goes on over a stream that is past its handshake and paused, with what the other side has not received.
+   *
+   * @param sent the position up to which the stream has carried data already, behind the request
+   * @throws {InvalidMessageError} when the other side cannot be where it says
+   */
+  attach(stream: Stream, { received, limit }: Acknowledgement, sent: number = received): void {
+    const missing = this.#replay.from(sent)
+    const carrier = new Carrier(stream, {
+      onData: bytes => this.#receive(bytes),
+      onAck: ack => this.#onAck(ack),
+      onEnd: () => this.#receiveEnd(),
+      onCut: () => this.onRemoteReset(),
+      onInvalid: error => this.abort(error),
+      onDrain: () => this.#sendMore(),
+      onLost: error => this.#lose(carrier, error),
+    })
+    this.#carrier?.drop()
+    this.#carrier = carrier
+    if (missing.byteLength > 0) carrier.send(encodeData(missing))
+    if (this.#replay.hasEnd) carrier.send(END_FRAME)
+    this.#onAck({ received, limit })
+    if (this.#carrier !== carrier) return
+    carrier.start()
+    if (this.status === 'closed') this.#leave()
+  }
+
+  // Out
+
+  override sendData(data: Uint8ArrayList): SendResult {
+    const sentBytes = this.#canSend ? Math.min(data.byteLength, this.#limit - this.#replay.position) : 0
+    if (sentBytes > 0) {
+      const bytes = data.sublist(0, sentBytes)
+      this.#replay.append(bytes)
+      this.#carrier?.send(encodeData(bytes))
+    }
+    return { sentBytes, canSendMore: sentBytes === data.byteLength && this.#canSend }
+  }
+
+  /** Resolves when the other side has received everything. */
+  override async sendCloseWrite(options?: AbortOptions): Promise<void> {
+    this.#replay.end()
+    this.#carrier?.send(END_FRAME)
+    await raceSignal(this.#arrived.promise, options?.signal)
+  }
+
+  override sendReset(): void {
+    this.#carrier?.send(CUT_FRAME)
+  }
+
+  get #canSend(): boolean {
+    return (
+      this.#carrier !== undefined &&
+      !this.#carrier.isFull &&
+      this.#replay.hasRoom &&
+      this.#replay.position < this.#limit
+    )
+  }
+
+  #sendMore(): void {
+    if (this.writableNeedsDrain && this.#canSend) this.onMuxerDrain()
+  }
+
+  #onAck({ received, limit }: Acknowledgement): void {
+    this.#replay.forget(received)
+    this.#limit = Math.max(this.#limit, limit)
+    if (this.#replay.isComplete) this.#arrived.resolve()
+    this.#sendMore()
+  }
+
+  // In
+
+  #receive(bytes: Uint8Array | Uint8ArrayList): void {
+    if (this.#hasRemoteEnd) throw new InvalidMessageError('There is data after the end')
+    this.#window.receive(bytes.byteLength)
+    this.onData(bytes)
+    this.#acknowledge()
+  }
+
+  #receiveEnd(): void {
+    // it was sent again before it was known to have arrived
+    if (this.#hasRemoteEnd) return
+    this.#hasRemoteEnd = true
+    this.#window.receiveEnd()
+    this.#acknowledge(true)
+    this.onRemoteCloseWrite()
+  }
+
+  override sendPause(): void {}
+
+  override sendResume(): void {
+    this.#acknowledge()
+  }
+
+  override async sendCloseRead(): Promise<void> {}
+
+  /** Tells what was received, and what may be sent, before the other side has to wait for it. */
+  #acknowledge(isUrgent = false): void {
+    this.#window.read(this.readBufferLength)
+    if (!this.#window.hasNews || this.#carrier === undefined) return
+    if (isUrgent || this.#window.isDue) {
+      this.#carrier.send(encodeAck(this.#window.tell()))
+      clearTimeout(this.#ackTimer)
+      this.#ackTimer = undefined
+    } else {
+      this.#ackTimer ??= setTimeout(() => {
+        this.#ackTimer = undefined
+        this.#acknowledge(true)
+      }, ACK_AFTER_MS)
+    }
+  }
+
+  // Both
+
+  #lose(carrier: Carrier, error: Error): void {
+    if (this.#carrier !== carrier) return
+    this.#carrier = undefined
+    if (!this.isComplete && this.status === 'open') this.#onLost(error)
+  }
+
+  #finish(error: Error | undefined): void {
+    clearTimeout(this.#ackTimer)
+    this.#replay.clear()
+    this.#arrived.reject(error ?? new StreamResetError())
+    this.#leave()
+  }
+
+  #leave(): void {
+    this.#carrier?.leave()
+    this.#carrier = undefined
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The listener's resumable streams: who may go on with which, and for how long each waits for it.
+ *
+ * The invariant: a stream is found only by the peer that opened it.
+ */
+
+import { ConnectionClosedError } from '@libp2p/interface'
+import { encodeResponse, TUNNEL_PROTOCOL } from '../protocol.ts'
+import { ResumableStream } from './resumable-stream.ts'
+import { ReplayBudget } from './replay-buffer.ts'
+import type { Logger, Stream } from '@libp2p/interface'
+import type { OpenRequest, ResumeRequest } from '../protocol.ts'
+
+/**
+ * Streams that are complete and may still be asked for, because the last acknowledgement was lost with its carrier. The oldest are forgotten
+ * first: whoever asks so late takes a complete transfer for a cut one, and not the other way round.
+ */
+const MAX_COMPLETE = 256
+
+export class Sessions {
+  readonly #keptMs: number
+  readonly #budget = new ReplayBudget()
+  readonly #sessions = new Map<string, ResumableStream>()
+  readonly #complete = new Set<string>()
+  readonly #timers = new Map<string, NodeJS.Timeout>()
+
+  /** @param keptMs how long a stream without a carrier waits for its peer, in milliseconds */
+  constructor(keptMs: number) {
+    this.#keptMs = keptMs
+  }
+
+  /** Whether the peer has a stream of this name. */
+  has(peerId: string, { session }: OpenRequest): boolean {
+    return this.#sessions.has(keyOf(peerId, session))
+  }
+
+  /** Makes a stream, to be attached to its first carrier. */
+  open(peerId: string, { session }: OpenRequest, log: Logger): ResumableStream {
+    const key = keyOf(peerId, session)
+    const stream = new ResumableStream({
+      id: session,
+      log,
+      direction: 'inbound',
+      protocol: TUNNEL_PROTOCOL,
+      budget: this.#budget,
+      onLost: () => this.#wait(key, stream),
+    })
+    this.#sessions.set(key, stream)
+    stream.addEventListener('close', () => this.#onClose(key, stream), { once: true })
+    return stream
+  }
+
+  /** Goes on over another carrier, and answers so; false if that cannot be, and nothing is answered. */
+  resume(peerId: string, { session, ...theirs }: ResumeRequest, carrier: Stream): boolean {
+    const key = keyOf(peerId, session)
+    const stream = this.#sessions.get(key)
+    if (stream?.canResumeFrom(theirs) !== true) return false
+    this.#stopWaiting(key)
+    carrier.send(encodeResponse({ status: 'ok', position: stream.detach() }))
+    stream.attach(carrier, theirs)
+    return true
+  }
+
+  #wait(key: string, stream: ResumableStream): void {
+    const cut = (): void =>
+      stream.abort(
+        new ConnectionClosedError(`The remote peer did not come back within ${this.#keptMs / 1000} s`),
+      )
+    this.#stopWaiting(key)
+    this.#timers.set(key, setTimeout(cut, this.#keptMs))
+  }
+
+  #stopWaiting(key: string): void {
+    clearTimeout(this.#timers.get(key))
+    this.#timers.delete(key)
+  }
+
+  #onClose(key: string, stream: ResumableStream): void {
+    this.#stopWaiting(key)
+    if (!stream.isComplete) {
+      this.#sessions.delete(key)
+      return
+    }
+    this.#complete.add(key)
+    if (this.#complete.size <= MAX_COMPLETE) return
+    const [oldest = ''] = this.#complete
+    this.#complete.delete(oldest)
+    this.#sessions.delete(oldest)
+  }
+}
+
+function keyOf(peerId: string, session: string): string {
+  return `${peerId} ${session}`
+}
