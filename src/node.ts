@@ -4,6 +4,7 @@
 
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { ping } from '@libp2p/ping'
+import { fairMuxer } from './fair-muxer.ts'
 import { dropLateFrames } from './late-frames.ts'
 import { guardedEncrypter, guardedMuxer } from './negotiation-guard.ts'
 import { nativeNoise } from './native-noise.ts'
@@ -17,9 +18,8 @@ import type { Ping } from '@libp2p/ping'
 import type { Libp2pOptions } from 'libp2p'
 
 /**
- * Streams that a remote may open before this side has set up the connection. Whoever forwards a port opens one for each
- * local connection, and a browser opens dozens at once; with libp2p's 10 the remote would end the whole connection. As
- * many as the tunnel allows a peer (`MAX_CONNECTIONS_PER_PEER`).
+ * Streams that a remote may open before this side has set up the connection. With libp2p's 10 the remote would end the whole connection where an application begins a dozen things at
+ * once.
  */
 const MAX_EARLY_STREAMS = 256
 
@@ -56,12 +56,14 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
     connectionEncrypters: [guardedEncrypter(nativeNoise())],
     streamMuxers: [
       guardedMuxer(
-        dropLateFrames(
-          yamux({
-            maxEarlyStreams: MAX_EARLY_STREAMS,
-            streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES },
-            ...init.yamux,
-          }),
+        fairMuxer(
+          dropLateFrames(
+            yamux({
+              maxEarlyStreams: MAX_EARLY_STREAMS,
+              streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES },
+              ...init.yamux,
+            }),
+          ),
         ),
       ),
     ],

@@ -16,9 +16,19 @@ import { transportSymbol } from '@libp2p/interface'
 import { lpStream, multiaddrConnectionPair, streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { defaultLogger } from '@libp2p/logger'
+import { sharesOf } from '../unit/full-connection.ts'
 import { plainIdentify } from '../../src/plain-identify.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
-import type { Connection, Libp2p, MultiaddrConnection, PeerId, Transport, Upgrader } from '@libp2p/interface'
+import type {
+  Connection,
+  Libp2p,
+  MultiaddrConnection,
+  PeerId,
+  StreamMuxerFactory,
+  Transport,
+  Upgrader,
+} from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { Libp2pOptions } from 'libp2p'
 import type { EventEmitter } from 'node:events'
@@ -143,6 +153,13 @@ describe('src/message-bounds.ts', () => {
     near.send(Buffer.alloc(64, 0x80))
     const reading = messages.read({ signal: AbortSignal.timeout(500) })
     await assert.rejects(reading, { name: 'TimeoutError' }, 'two bytes tell 4096; it waits for more than 64')
+  })
+})
+
+describe('src/fair-muxer.ts', () => {
+  it('exists because the first stream of a full connection lets no other have a turn', async () => {
+    const create = yamux() as (components: object) => StreamMuxerFactory
+    assert.deepEqual(await sharesOf(create({ logger: defaultLogger() })), [1, 0, 0, 0, 0])
   })
 })
 
