@@ -13,6 +13,7 @@ import { OwnAddresses } from './own-addresses.ts'
 import { portMapping } from './port-mapping/service.ts'
 import { ReservationKeeper } from './reservations/keeper.ts'
 import { lastPeerId } from './target.ts'
+import { MAX_CONNECTIONS_PER_PEER } from './tunnel/protocol.ts'
 import type { ComponentLogger, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
@@ -55,13 +56,24 @@ export interface NodeInit {
 // The stock transport would look for relays among all peers that it meets, and make reservations of its own.
 const NO_DISCOVERY = { has: () => true, add: () => {}, remove: () => {} }
 
+/**
+ * Streams of one connection, of each side. Tunnels may take this many while they move from one path to another, all of them at once, and other protocols have some left; beyond
+ * yamux's own 1,000, and 10 before this side has set up the connection, the connection would be ended.
+ */
+const MAX_STREAMS = 2 * MAX_CONNECTIONS_PER_PEER
+
 /** Makes the node; it is started with `startNode`. */
 export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> {
   const common = commonOptions({
     privateKey: init.privateKey,
     logger: init.logger,
-    // once, at the beginning: by the round trip that it measures, windows grow. Then the kernel asks, see src/transport/keep-alive.ts
-    yamux: { keepAliveInterval: longestDurationMs },
+    yamux: {
+      // once, at the beginning: by the round trip that it measures, windows grow. Then the kernel asks, see src/transport/keep-alive.ts
+      keepAliveInterval: longestDurationMs,
+      maxInboundStreams: MAX_STREAMS,
+      maxOutboundStreams: MAX_STREAMS,
+      maxEarlyStreams: MAX_STREAMS,
+    },
   })
   return createLibp2p<PeerServices>({
     ...common,

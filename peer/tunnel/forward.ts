@@ -28,7 +28,7 @@ export interface ForwardLocalInit extends ContinuityOptions, Pick<OpenServiceOpt
   /**
    * Local connections open at a time; more are reset.
    *
-   * @default 256 the remote peer allows no more, see `MAX_CONNECTIONS_PER_PEER`
+   * @default 1024 the remote peer allows no more, see `MAX_CONNECTIONS_PER_PEER`
    */
   maxConnections?: number
 }

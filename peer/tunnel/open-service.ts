@@ -12,7 +12,7 @@ import { withDeadline } from './deadline.ts'
 import { readMessage } from './message.ts'
 import { decodeResponse, encodeRequest, MAX_CONNECTIONS_PER_PEER, TUNNEL_PROTOCOL } from './protocol.ts'
 import { START } from './resume/receive-window.ts'
-import { ReplayBudget } from './resume/replay-buffer.ts'
+import { MemoryBudget } from './resume/memory-budget.ts'
 import { ResumableStream } from './resume/resumable-stream.ts'
 import { Resumer } from './resume/resumer.ts'
 import type { TunnelStatus } from './protocol.ts'
@@ -103,7 +103,7 @@ export function openService(
 }
 
 /** What all streams that this process has opened keep to send again. */
-const budget = new ReplayBudget()
+const budget = new MemoryBudget()
 
 function openCarrierOver(openStream: OpenStream, signal: AbortSignal): Promise<Stream> {
   return openStream([TUNNEL_PROTOCOL], {

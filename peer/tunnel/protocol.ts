@@ -59,13 +59,10 @@ const statuses: readonly string[] = [
 export const MAX_SERVICE_NAME_LENGTH = 63
 
 /**
- * Tunnel connections that one remote peer may have open at a time, to and from it.
- *
- * go-libp2p's resource manager allows a peer as many inbound streams in all (limit_defaults.go,
- * `PeerBaseLimit.StreamsInbound`). js-libp2p's own 32 in, 64 out (registrar.ts) are too few: one web page
- * opens more than that.
+ * Tunnel connections that one remote peer may have open at a time, to and from it: those of a busy proxy (nginx's default is 512 for a process, `worker_connections`, and
+ * a proxied one takes two). They cost 128 KiB each at the least, if the remote wants them to.
  */
-export const MAX_CONNECTIONS_PER_PEER = 256
+export const MAX_CONNECTIONS_PER_PEER = 1024
 
 /**
  * Options for `libp2p.handle(TUNNEL_PROTOCOL, ...)`.

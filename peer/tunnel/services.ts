@@ -37,13 +37,12 @@ export interface ServicesLimits {
    * @default 10_000 as long as libp2p gives a dial (`DIAL_TIMEOUT`)
    */
   connectMs: number
-  /** Connections that one remote peer may have open at a time. @default 256 see `MAX_CONNECTIONS_PER_PEER` */
+  /** Connections that one remote peer may have open at a time. @default 1024 see `MAX_CONNECTIONS_PER_PEER` */
   connectionsPerPeer: number
   /**
    * Connections that all remote peers together may have open at a time. Each takes a file descriptor.
    *
-   * @default 1024 go-libp2p's resource manager grants a service as many inbound streams (limit_defaults.go,
-   * `ServiceBaseLimit.StreamsInbound`)
+   * @default 2048 so that one peer alone cannot take them all
    */
   connections: number
   /** Milliseconds that a connection without a path waits for its peer to come back. @default 120_000 */
@@ -119,7 +118,7 @@ const defaultLimits: ServicesLimits = {
   requestMs: 10_000,
   connectMs: 10_000,
   connectionsPerPeer: MAX_CONNECTIONS_PER_PEER,
-  connections: 1024,
+  connections: 2048,
   keptMs: KEPT_MS,
 }
 

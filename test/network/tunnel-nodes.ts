@@ -15,6 +15,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import { fairMuxer } from '../../src/fair-muxer.ts'
 import { createRelay } from '../../relay/index.ts'
 import { forwardLocal } from '../../peer/tunnel/forward.ts'
 import type { LocalForward } from '../../peer/tunnel/forward.ts'
@@ -70,7 +71,10 @@ async function startNode(t: TestContext, relayAddress?: Multiaddr): Promise<Libp
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0', ...circuits] },
     transports: [tcp(), circuitRelayTransport()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
+    // as in peer/node.ts
+    streamMuxers: [
+      fairMuxer(yamux({ maxInboundStreams: 2048, maxOutboundStreams: 2048, maxEarlyStreams: 2048 })),
+    ],
     connectionMonitor: { enabled: false },
     services: { identify: identify() },
   })

@@ -4,26 +4,30 @@
  */
 
 import { InvalidMessageError } from '@libp2p/interface'
+import { CEILING_BYTES, FLOOR_BYTES } from './memory-budget.ts'
 import type { Acknowledgement } from './frames.ts'
-
-/** The window at the start, in bytes, as in yamux (@chainsafe/libp2p-yamux 8.0.1, `INITIAL_STREAM_WINDOW`). */
-const FIRST_WINDOW_BYTES = 256 * 1024
+import type { MemoryBudget } from './memory-budget.ts'
 
 /** What each side knows of the other when a stream begins. */
-export const START: Acknowledgement = { received: 0, limit: FIRST_WINDOW_BYTES }
+export const START: Acknowledgement = { received: 0, limit: FLOOR_BYTES }
 
-/** The largest window, in bytes; more than the other side keeps to send again would be of no use to it. */
-const LAST_WINDOW_BYTES = 8 * 1024 * 1024
+/** An acknowledgement is due for this many bytes, at the latest: what the other side keeps meanwhile is memory that cannot be used again. */
+const ACK_BYTES = 256 * 1024
 
 /** A window that is read in less time than this, in milliseconds, doubles: it may have been what held the sender back. */
 const GROWS_WITHIN_MS = 1_000
 
 export class ReceiveWindow {
+  readonly #budget: MemoryBudget
   #received = 0
   #read = 0
-  #bytes = FIRST_WINDOW_BYTES
+  #bytes = FLOOR_BYTES
   #told = START
   #growth = { from: 0, since: performance.now() }
+
+  constructor(budget: MemoryBudget) {
+    this.#budget = budget
+  }
 
   /** What the other side is to know. */
   get acknowledgement(): Acknowledgement {
@@ -39,7 +43,10 @@ export class ReceiveWindow {
   /** There is so much to tell that it should not wait. */
   get isDue(): boolean {
     const { received, limit } = this.acknowledgement
-    return Math.max(received - this.#told.received, limit - this.#told.limit) >= this.#bytes / 4
+    return (
+      Math.max(received - this.#told.received, limit - this.#told.limit) >=
+      Math.min(this.#bytes / 4, ACK_BYTES)
+    )
   }
 
   /** Notes that the other side was told. */
@@ -66,7 +73,18 @@ export class ReceiveWindow {
     const { from, since } = this.#growth
     if (this.#read - from < this.#bytes) return
     const now = performance.now()
-    if (now - since < GROWS_WITHIN_MS) this.#bytes = Math.min(this.#bytes * 2, LAST_WINDOW_BYTES)
+    if (now - since < GROWS_WITHIN_MS && !this.#budget.isSpent)
+      this.#resize(Math.min(this.#bytes * 2, CEILING_BYTES))
     this.#growth = { from: this.#read, since: now }
+  }
+
+  /** Gives everything back. */
+  close(): void {
+    this.#resize(FLOOR_BYTES)
+  }
+
+  #resize(bytes: number): void {
+    this.#budget.spend(bytes - this.#bytes)
+    this.#bytes = bytes
   }
 }

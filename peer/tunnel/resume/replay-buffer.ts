@@ -6,40 +6,14 @@
 
 import { InvalidMessageError } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
-
-/** What each stream may hold whatever the others do, in bytes: a first window, so that none stands still. */
-const FLOOR_BYTES = 256 * 1024
-
-/**
- * What each stream may hold at the most, in bytes: what is in flight at 100 Mbit/s and 600 ms. More would hold back nothing but links
- * that are faster and longer.
- */
-const CEILING_BYTES = 8 * 1024 * 1024
+import { CEILING_BYTES, FLOOR_BYTES } from './memory-budget.ts'
+import type { MemoryBudget } from './memory-budget.ts'
 
 /** What a piece takes besides its bytes. So that a remote cannot fill the memory with pieces of a byte. */
 const PIECE_BYTES = 256
 
-/** What all streams of one node may hold above {@link FLOOR_BYTES}. */
-export class ReplayBudget {
-  #left: number
-
-  /** @param bytes 256 MiB unless given */
-  constructor(bytes = 256 * 1024 * 1024) {
-    this.#left = bytes
-  }
-
-  get isSpent(): boolean {
-    return this.#left <= 0
-  }
-
-  /** Takes bytes, or gives them back when negative. */
-  spend(bytes: number): void {
-    this.#left -= bytes
-  }
-}
-
 export class ReplayBuffer {
-  readonly #budget: ReplayBudget
+  readonly #budget: MemoryBudget
   #pieces: Uint8Array[] = []
   /** Position of the first piece. */
   #start = 0
@@ -47,7 +21,7 @@ export class ReplayBuffer {
   #hasEnd = false
   #isEndArrived = false
 
-  constructor(budget: ReplayBudget) {
+  constructor(budget: MemoryBudget) {
     this.#budget = budget
   }
 

@@ -17,7 +17,7 @@ import type { AbortOptions, Logger, Stream } from '@libp2p/interface'
 import type { SendResult } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import type { Acknowledgement } from './frames.ts'
-import type { ReplayBudget } from './replay-buffer.ts'
+import type { MemoryBudget } from './memory-budget.ts'
 
 export interface ResumableStreamInit {
   /** The name of the session. */
@@ -25,7 +25,7 @@ export interface ResumableStreamInit {
   log: Logger
   direction: 'inbound' | 'outbound'
   protocol: string
-  budget: ReplayBudget
+  budget: MemoryBudget
   /** The carrier is gone, and there is something left to carry. */
   onLost: (error: Error) => void
 }
@@ -36,7 +36,7 @@ const ACK_AFTER_MS = 200
 /** Comes paused, and without a carrier. */
 export class ResumableStream extends AbstractStream {
   readonly #replay: ReplayBuffer
-  readonly #window = new ReceiveWindow()
+  readonly #window: ReceiveWindow
   readonly #onLost: (error: Error) => void
   /** Settles when the other side has all that was sent, up to the end. */
   readonly #arrived = Promise.withResolvers<void>()
@@ -50,6 +50,7 @@ export class ResumableStream extends AbstractStream {
     // what may come in is bounded by the window
     super({ id, log, direction, protocol, maxReadBufferLength: Infinity })
     this.#replay = new ReplayBuffer(budget)
+    this.#window = new ReceiveWindow(budget)
     this.#onLost = onLost
     this.#arrived.promise.catch(() => {})
     this.addEventListener('close', ({ error }) => this.#finish(error ?? undefined), { once: true })
@@ -206,6 +207,7 @@ export class ResumableStream extends AbstractStream {
   #finish(error: Error | undefined): void {
     clearTimeout(this.#ackTimer)
     this.#replay.clear()
+    this.#window.close()
     this.#arrived.reject(error ?? new StreamResetError())
     this.#leave()
   }

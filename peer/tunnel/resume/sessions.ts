@@ -7,7 +7,7 @@
 import { ConnectionClosedError } from '@libp2p/interface'
 import { encodeResponse, TUNNEL_PROTOCOL } from '../protocol.ts'
 import { ResumableStream } from './resumable-stream.ts'
-import { ReplayBudget } from './replay-buffer.ts'
+import { MemoryBudget } from './memory-budget.ts'
 import type { Logger, Stream } from '@libp2p/interface'
 import type { OpenRequest, ResumeRequest } from '../protocol.ts'
 
@@ -19,7 +19,7 @@ const MAX_COMPLETE = 256
 
 export class Sessions {
   readonly #keptMs: number
-  readonly #budget = new ReplayBudget()
+  readonly #budget = new MemoryBudget()
   readonly #sessions = new Map<string, ResumableStream>()
   readonly #complete = new Set<string>()
   readonly #timers = new Map<string, NodeJS.Timeout>()
