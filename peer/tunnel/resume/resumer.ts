@@ -35,7 +35,7 @@ export const KEPT_MS = 120_000
 /** Time for one attempt, in milliseconds: libp2p's for negotiation, and as long again for the answer (`PROTOCOL_NEGOTIATION_TIMEOUT`). */
 const ATTEMPT_MS = 20_000
 
-/** The pause after an attempt in vain doubles from the first to the last, in milliseconds, less a random part of up to half. */
+/** The pause before another attempt doubles from the first to the last, in milliseconds, less a random part of up to half. */
 const PAUSE_MS = { first: 100, last: 2_000 } as const
 
 export class Resumer {
@@ -46,6 +46,8 @@ export class Resumer {
   #isAtIt = false
   /** A path came while an attempt was being made. */
   #isAsked = false
+  #movedAt = -Infinity
+  #pauseMs: number = PAUSE_MS.first
 
   constructor({ stream, openCarrier, onPath, keptMs = KEPT_MS }: ResumerInit) {
     this.#stream = stream
@@ -72,25 +74,33 @@ export class Resumer {
 
   async #goOn(): Promise<void> {
     this.#isAtIt = true
-    const until = performance.now() + this.#keptMs
-    let pauseMs: number = PAUSE_MS.first
+    let until = performance.now() + this.#keptMs
+    // a remote that takes the stream and drops it again is not asked at once
+    let isAtOnce = performance.now() - this.#movedAt > PAUSE_MS.last
     while (this.#isAsked && !this.#closed.signal.aborted) {
+      if (isAtOnce) this.#pauseMs = PAUSE_MS.first
+      else await this.#pause()
+      isAtOnce = false
       this.#isAsked = false
       try {
         await withDeadline(ATTEMPT_MS, 'The remote peer did not answer', this.#closed.signal, async signal =>
           this.#attempt(signal),
         )
+        this.#movedAt = performance.now()
+        until = this.#movedAt + this.#keptMs
       } catch (cause) {
         // a stream that did not get as far as leaving its path stays on it
         this.#isAsked ||= !this.#stream.isCarried
         if (this.#isAsked && performance.now() > until) this.#giveUp(cause)
-        await pause(pauseMs * (1 - Math.random() / 2), undefined, { signal: this.#closed.signal }).catch(
-          () => {},
-        )
-        pauseMs = Math.min(pauseMs * 2, PAUSE_MS.last)
       }
     }
     this.#isAtIt = false
+  }
+
+  async #pause(): Promise<void> {
+    const { signal } = this.#closed
+    await pause(this.#pauseMs * (1 - Math.random() / 2), undefined, { signal }).catch(() => {})
+    this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MS.last)
   }
 
   /** The stream leaves its carrier only once there is another to ask over. */

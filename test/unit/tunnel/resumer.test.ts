@@ -1,0 +1,73 @@
+import { strict as assert } from 'node:assert'
+import { setTimeout as pause } from 'node:timers/promises'
+import { describe, it } from 'node:test'
+import { defaultLogger } from '@libp2p/logger'
+import { streamPair } from '@libp2p/utils'
+import { encodeResponse } from '../../../peer/tunnel/protocol.ts'
+import { MemoryBudget } from '../../../peer/tunnel/resume/memory-budget.ts'
+import { START } from '../../../peer/tunnel/resume/receive-window.ts'
+import { ResumableStream } from '../../../peer/tunnel/resume/resumable-stream.ts'
+import { Resumer } from '../../../peer/tunnel/resume/resumer.ts'
+import type { TunnelResponse } from '../../../peer/tunnel/protocol.ts'
+
+/** A stream whose listener answers requests to go on so, and then hangs up. */
+function createStream(
+  response: TunnelResponse | undefined,
+  keptMs: number,
+): { stream: ResumableStream; asked: () => number } {
+  let count = 0
+  const stream: ResumableStream = new ResumableStream({
+    id: 'x'.repeat(22),
+    log: defaultLogger().forComponent('test'),
+    direction: 'outbound',
+    protocol: '/test',
+    budget: new MemoryBudget(),
+    onLost: () => resumer.onLost(),
+  })
+  const openCarrier = async () => {
+    count++
+    if (response === undefined) throw new Error('nobody is there')
+    const [near, far] = await streamPair()
+    far.addEventListener('message', () => {
+      far.send(encodeResponse(response))
+      setImmediate(() => far.abort(new Error('hung up')))
+    })
+    return near
+  }
+  const resumer = new Resumer({ stream, openCarrier, keptMs })
+  return { stream, asked: () => count }
+}
+
+async function lose(stream: ResumableStream): Promise<void> {
+  const [near, far] = await streamPair()
+  near.pause()
+  stream.attach(near, START)
+  far.abort(new Error('lost'))
+}
+
+describe('a stream whose carrier is lost', () => {
+  it('is not offered again at once to a listener that takes it and hangs up', async () => {
+    const { stream, asked } = createStream({ status: 'ok', position: START }, 60_000)
+    await lose(stream)
+    await pause(1_000)
+    assert.ok(asked() >= 2 && asked() <= 10, `${asked()} times`)
+    stream.abort(new Error('the test is over'))
+  })
+
+  it('is reset when nobody has been there for as long as it is kept, with the last reason', async () => {
+    const { stream } = createStream(undefined, 300)
+    const closed = new Promise<Error | undefined>(resolve =>
+      stream.addEventListener('close', ({ error }) => resolve(error)),
+    )
+    await lose(stream)
+    assert.match((await closed)?.message ?? '', /No path to the remote peer for 0.3 s: nobody is there/)
+  })
+
+  it('is reset at once when the listener does not know it any more', async () => {
+    const { stream, asked } = createStream({ status: 'gone' }, 60_000)
+    const closed = new Promise(resolve => stream.addEventListener('close', resolve))
+    await lose(stream)
+    await closed
+    assert.equal(asked(), 1)
+  })
+})
