@@ -136,6 +136,11 @@ export class KeptPeer {
     this.#changed.abort()
   }
 
+  /** Whether a path is being made that somebody waits for. */
+  get isDialling(): boolean {
+    return this.#dialling !== undefined
+  }
+
   /** Nothing is kept any more. */
   close(): void {
     this.#closed.abort(new Error('the connection was closed'))

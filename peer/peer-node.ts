@@ -61,6 +61,8 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   readonly #network = new NetworkWatch()
   readonly #stopped = new AbortController()
   readonly #kept = new Map<string, KeptPeer>()
+  /** Peers on the way to be kept: whoever wants one of them meanwhile waits for the same dial. */
+  readonly #sought = new Map<string, KeptPeer>()
   /** Relays that only a target names: they are dialled from the punch port and left out of the events like the others. */
   readonly #namedRelays = new Set<string>()
   #libp2p: Libp2p<PeerServices> | undefined
@@ -181,7 +183,8 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   /** Resolves when there is a path; from then on it is kept. */
   async #reach({ peerId, addrs }: Target, options: AbortOptions): Promise<void> {
     const key = peerId.toString()
-    const kept = this.#kept.get(key) ?? this.#createKept(peerId)
+    const kept = this.#kept.get(key) ?? this.#sought.get(key) ?? this.#createKept(peerId)
+    this.#sought.set(key, kept)
     for (const addr of addrs) if (isCircuit(addr)) this.#namedRelays.add(lastPeerId(relayAddrOf(addr)))
     kept.learn(addrs)
     try {
@@ -190,6 +193,8 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     } catch (cause) {
       options.signal?.throwIfAborted()
       throw await this.#unreachable(kept, cause)
+    } finally {
+      if (!kept.isDialling) this.#sought.delete(key)
     }
   }
 

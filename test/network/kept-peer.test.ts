@@ -30,3 +30,26 @@ describe('a remote peer that ends each connection at once', () => {
     assert.ok(tookMs >= LEAST_MS, `${OPENS} connections in ${tookMs} ms`)
   })
 })
+
+describe('a remote peer that several connect to at once', () => {
+  it('is reached over one circuit by all of them, and over another one later', {
+    timeout: 30_000,
+  }, async t => {
+    const relay = await startRelay(t)
+    const plain = await startPlain(t, relay)
+    const peer = await createPeer()
+    t.after(() => peer.stop())
+    let circuits = 0
+    relay.addEventListener('circuit:opened', () => circuits++)
+    const target = `${relay.addrs[0]}/p2p-circuit/p2p/${plain.peerId}`
+    const impatient = peer
+      .connect(target, { signal: AbortSignal.abort() })
+      .catch((error: Error) => error.name)
+    const connections = await Promise.all(Array.from({ length: 10 }, () => peer.connect(target)))
+    assert.equal(await impatient, 'AbortError')
+    assert.equal(circuits, 1)
+    await connections[0]?.close()
+    await peer.connect(target)
+    assert.equal(circuits, 2)
+  })
+})
