@@ -7,10 +7,23 @@ import { id } from './commands/id.ts'
 import { listen } from './commands/listen.ts'
 import { netcheck } from './commands/netcheck.ts'
 import { ping } from './commands/ping.ts'
+import { revoke, ticket, tickets } from './commands/tickets.ts'
+import { up } from './commands/up.ts'
+import { hideTickets } from './tickets/ticket.ts'
 import type { Command } from '../src/cli/command.ts'
 
 /** The commands. */
-export const peerCommands: readonly Command[] = [listen, ping, forward, netcheck, id]
+export const peerCommands: readonly Command[] = [
+  listen,
+  up,
+  forward,
+  ping,
+  ticket,
+  tickets,
+  revoke,
+  netcheck,
+  id,
+]
 
 /** Options of `throughnat-relay`: their variables may be in the environment too. A test holds them against that program. */
 export const RELAY_OPTIONS = [
@@ -56,6 +69,7 @@ export async function run(): Promise<number> {
     version,
     description: 'Reach programs behind NATs: through a relay at once, directly as soon as a hole is punched',
     commands: peerCommands,
+    hide: hideTickets,
     foreignOptions: [...RELAY_OPTIONS],
   })
 }

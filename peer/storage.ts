@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { DataDirError } from '../src/errors.ts'
 import { loadIdentity } from '../src/identity.ts'
 import type { PrivateKey } from '@libp2p/interface'
+import type { ClassicLevel } from 'classic-level'
 import type { LevelDatastore } from 'datastore-level'
 
 /** The name of the database in the data directory. */
@@ -37,22 +38,31 @@ export async function openStorage(dataDir: string): Promise<Storage> {
   }
 }
 
-/** The database is native code, with builds for most platforms: it is loaded only where it is wanted. */
 async function openDatastore(dataDir: string): Promise<LevelDatastore> {
-  const [{ ClassicLevel }, { LevelDatastore }] = await Promise.all([
-    import('classic-level'),
-    import('datastore-level'),
-  ])
+  const { LevelDatastore } = await import('datastore-level')
+  const database = await openDatabase<Uint8Array>(dataDir, DATABASE, 'view')
+  // the two differ in what TypeScript makes of an absent value
+  return new LevelDatastore(database as unknown as ConstructorParameters<typeof LevelDatastore>[0])
+}
+
+/**
+ * Opens a database in a data directory, which is made if it does not exist. It is native code, with builds for most platforms: it is loaded only
+ * where it is wanted.
+ *
+ * @throws {DataDirError} if another process has it open, or it cannot be used
+ */
+export async function openDatabase<V>(
+  dataDir: string,
+  name: string,
+  valueEncoding: 'view' | 'json',
+): Promise<ClassicLevel<string, V>> {
+  const { ClassicLevel } = await import('classic-level')
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
-    const database = new ClassicLevel<string, Uint8Array>(join(dataDir, DATABASE), {
-      keyEncoding: 'utf8',
-      valueEncoding: 'view',
-    })
-    // LevelDatastore would open it, too, but does not tell why it cannot
+    const database = new ClassicLevel<string, V>(join(dataDir, name), { keyEncoding: 'utf8', valueEncoding })
+    // whoever is given it would open it, too, but not tell why it cannot
     await database.open()
-    // the two differ in what TypeScript makes of an absent value
-    return new LevelDatastore(database as unknown as ConstructorParameters<typeof LevelDatastore>[0])
+    return database
   } catch (error) {
     throw unusable(dataDir, error as Error)
   }

@@ -1,11 +1,12 @@
 /**
  * Targets: what a person names a remote peer by. A circuit address (`/ip4/../tcp/../p2p/RELAY/p2p-circuit/p2p/PEER`), a
- * direct address that ends in `/p2p/PEER`, or a bare peer id, which is looked for at the relays that this peer knows.
+ * direct address that ends in `/p2p/PEER`, a ticket, or a bare peer id, which is looked for at the relays that this peer knows.
  */
 
 import { isPeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, CODE_P2P_CIRCUIT, isMultiaddr, multiaddr } from '@multiformats/multiaddr'
+import { decodeTicket, looksLikeTicket } from './tickets/ticket.ts'
 import { InvalidTargetError } from '../src/errors.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -25,10 +26,13 @@ export function parseTarget(target: string | Multiaddr | PeerId): Target {
   if (isPeerId(target)) return { peerId: target, addrs: [] }
   if (isMultiaddr(target)) return fromMultiaddr(target)
   if (target.startsWith('/')) return fromMultiaddr(readMultiaddr(target))
+  if (looksLikeTicket(target)) return fromTicket(target)
   try {
     return { peerId: peerIdFromString(target), addrs: [] }
   } catch (cause) {
-    throw new InvalidTargetError(target, 'it is neither a multiaddr nor a peer id', { cause })
+    throw new InvalidTargetError(shortened(target), 'it is neither a multiaddr nor a peer id nor a ticket', {
+      cause,
+    })
   }
 }
 
@@ -59,6 +63,26 @@ export function readMultiaddr(text: string): Multiaddr {
   } catch (cause) {
     throw new InvalidTargetError(text, (cause as Error).message, { cause })
   }
+}
+
+function fromTicket(text: string): Target {
+  try {
+    const { peerId, places } = decodeTicket(text)
+    return { peerId, addrs: places.map(it => addrAt(it, peerId)) }
+  } catch (cause) {
+    throw new InvalidTargetError(`${text.slice(0, 8)}...`, (cause as Error).message, { cause })
+  }
+}
+
+/** The address of a peer at a place that a ticket names: a relay, or an address of its own. */
+function addrAt(place: Multiaddr, peerId: PeerId): Multiaddr {
+  const isRelay = place.getComponents().at(-1)?.code === CODE_P2P
+  return isRelay ? circuitAddr(place, peerId) : place.encapsulate(`/p2p/${peerId}`)
+}
+
+/** Enough of a text to know it by. It may be a ticket with a mistake in it, and is to be shown. */
+function shortened(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 8)}...` : text
 }
 
 function fromMultiaddr(addr: Multiaddr): Target {

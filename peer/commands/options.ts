@@ -1,5 +1,7 @@
 /** Options that several commands of `throughnat` have in common. */
 
+import { DEFAULT_NAMES } from '../names.ts'
+
 /** Where this peer finds others, and is found. */
 export const relays = {
   kind: 'relay-addr',
@@ -44,9 +46,11 @@ export const dialerDataDir = {
   doc: 'The directory that keeps the identity, where a service is open to certain peers only; without it, a new one each time',
 } as const
 
-/** The remote peer. */
-export const target = {
-  kind: 'string',
-  doc: 'A circuit address (.../p2p/RELAY/p2p-circuit/p2p/PEER), or a peer id together with --relay',
-  example: '/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay.../p2p-circuit/p2p/12D3KooWPeer...',
+/** What this user calls peers. */
+export const names = {
+  kind: 'path',
+  optional: true,
+  placeholder: 'FILE',
+  example: DEFAULT_NAMES,
+  doc: `The file of names, a NAME and a TARGET a line; without it, ${DEFAULT_NAMES} if there is one`,
 } as const

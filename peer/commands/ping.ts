@@ -4,7 +4,9 @@ import { defineCommand } from '../../src/cli/command.ts'
 import { HolePunchFailedError, UnreachableError } from '../../src/errors.ts'
 import { describeFailure } from '../describe-failure.ts'
 import { createPeer } from '../create-peer.ts'
-import { dialerDataDir, relayFile, relays, relayTokenFile, target } from './options.ts'
+import { readNames } from '../names.ts'
+import { readDestination, target } from './destination.ts'
+import { dialerDataDir, names, relayFile, relays, relayTokenFile } from './options.ts'
 import { PingSession } from './ping-session.ts'
 import { reportPunching } from './report.ts'
 import { withDataDir, withRelayFile, withRelayToken, withTimeout } from './dial.ts'
@@ -25,6 +27,7 @@ export const ping: Command = defineCommand({
     relayFile,
     relayTokenFile,
     dataDir: dialerDataDir,
+    names,
     untilDirect: {
       kind: 'boolean',
       doc: 'End as soon as the path is direct; exit code 5, with the reason, if it stays relayed',
@@ -47,9 +50,12 @@ export const ping: Command = defineCommand({
     'throughnat ping /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay.../p2p-circuit/p2p/12D3KooWPeer... --until-direct',
     'throughnat ping 12D3KooWPeer... --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --count 3',
   ],
-  run: async (config, { arguments: { target }, output, signal }) => {
+  run: async (config, context) => {
+    const { output, signal } = context
     const { relays, relayFile, relayTokenFile, dataDir, untilDirect, intervalMs, timeoutMs } = config
     const count = config.count ?? (untilDirect ? Number.POSITIVE_INFINITY : DEFAULT_COUNT)
+    const names = await readNames(config.names)
+    const { target, label } = await readDestination(context.arguments.target, { ...context, names })
     const token = await withRelayToken(relayTokenFile)
     await using peer = await createPeer(
       { relays, ...withRelayFile(relayFile), reserve: false, ...withDataDir(dataDir), ...token },
@@ -57,7 +63,7 @@ export const ping: Command = defineCommand({
     )
     const over = new AbortController()
     reportPunching(peer, output, over.signal)
-    const connection = await withTimeout(timeoutMs, signal, target, options => peer.connect(target, options))
+    const connection = await withTimeout(timeoutMs, signal, label, options => peer.connect(target, options))
     const session = new PingSession(connection, { count, intervalMs, timeoutMs, untilDirect })
     const upgrade = watchUpgrade(connection, signal)
     await session.run(

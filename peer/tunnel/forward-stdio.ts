@@ -12,7 +12,7 @@ import type { ContinuityOptions } from './resume/resumer.ts'
 import { splice } from './splice.ts'
 import type { Traffic } from './splice.ts'
 
-export interface ForwardStdioInit extends ContinuityOptions, Pick<OpenServiceOptions, 'openMs'> {
+export interface ForwardStdioInit extends ContinuityOptions, Pick<OpenServiceOptions, 'openMs' | 'ticket'> {
   stdin: Readable
   /** Is not ended; its owner does that, or exits. */
   stdout: Writable

@@ -30,6 +30,8 @@ export interface OpenStreamOptions {
 export type OpenStream = (protocols: string[], options: OpenStreamOptions) => Promise<Stream>
 
 export interface OpenServiceOptions extends ContinuityOptions {
+  /** The secret of a ticket that lets this peer in. */
+  ticket?: string | undefined
   /** Gives up the opening. Without effect on the stream once it is open. */
   signal?: AbortSignal
   /**
@@ -77,11 +79,11 @@ export function openService(
     })
     const early = options.early?.() ?? new Uint8Array()
     try {
-      const request = new Uint8ArrayList(encodeRequest({ service, session }))
+      const request = new Uint8ArrayList(encodeRequest({ service, session, ...withTicket(options.ticket) }))
       if (early.byteLength > 0) request.append(stream.sendEarly(new Uint8ArrayList(early)))
       carrier.send(request)
       const { status } = decodeResponse(await readMessage(carrier, { signal }))
-      if (status !== 'ok') throw refusal(status, service)
+      if (status !== 'ok') throw refusal(status, service, options.ticket !== undefined)
     } catch (cause) {
       if (cause instanceof ServiceRefusedError) carrier.abort(cause)
       // the listener, which may have let it in meanwhile, is told that nobody will come back for it
@@ -123,13 +125,23 @@ async function open(openStream: OpenStream, service: string, signal: AbortSignal
   }
 }
 
-function refusal(status: Exclude<TunnelStatus, 'ok'>, service: string): ServiceRefusedError {
+function withTicket(ticket: string | undefined): { ticket?: string } {
+  return ticket === undefined ? {} : { ticket }
+}
+
+function refusal(
+  status: Exclude<TunnelStatus, 'ok'>,
+  service: string,
+  hasTicket: boolean,
+): ServiceRefusedError {
   switch (status) {
     case 'refused':
       return failure(
         'refused',
         service,
-        'it does not exist there, or is not open to this peer. Ask its owner',
+        hasTicket
+          ? 'it does not exist there, or the ticket does not open it: it may be used up, expired or revoked. Ask its owner for another'
+          : 'it does not exist there, or is not open to this peer. Ask its owner',
       )
     case 'unavailable':
       return failure(

@@ -18,6 +18,8 @@ export interface OpenRequest {
   service: string
   /** The name under which the dialer will ask to go on with this stream, see {@link isSessionId}. */
   session: string
+  /** What a ticket lets its bearer in by, see peer/tickets. */
+  ticket?: string
 }
 
 /** Asks to go on with a stream over this carrier. */
@@ -93,9 +95,10 @@ export function encodeRequest(request: TunnelRequest): Uint8Array {
 
 /** @throws {InvalidMessageError} when the body is no request. Fields that it does not know are ignored. */
 export function decodeRequest(body: Uint8Array): TunnelRequest {
-  const { service, session, received, limit } = decodeObject(body)
+  const { service, session, ticket, received, limit } = decodeObject(body)
   if (!isSessionId(session)) throw new InvalidMessageError('The request names no session')
-  if (typeof service === 'string') return { service, session }
+  if (typeof service === 'string')
+    return typeof ticket === 'string' ? { service, session, ticket } : { service, session }
   return { session, ...decodePosition(received, limit) }
 }
 

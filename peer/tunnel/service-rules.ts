@@ -9,11 +9,20 @@ import { InvalidConfigError } from '../../src/errors.ts'
 import type { ConfigProblem } from '../../src/errors.ts'
 import { isServiceName } from './protocol.ts'
 
-/** Where a local TCP service listens. */
-export interface ServiceAddress {
-  host: string
-  /** 1 to 65535. */
-  port: number
+/** Where a local service listens, and how it is spoken to. */
+export type ServiceAddress = (
+  | {
+      host: string
+      /** 1 to 65535. */
+      port: number
+    }
+  | {
+      /** Of a Unix socket. */
+      path: string
+    }
+) & {
+  /** Begins each connection with a header that says who it comes from, see proxy-header.ts. @default false */
+  proxyHeader?: boolean
 }
 
 /** Peer ids as text, in any of their spellings, or everyone who can reach this peer. */
@@ -22,6 +31,8 @@ export type ServiceRule = 'anyone' | ReadonlySet<string>
 export interface ServiceRules {
   /** Finds the address of a service for a peer, given by its id as base58 text, or tells why there is none. */
   find: (service: string, peerId: string) => ServiceAddress | 'unknown' | 'not-allowed'
+  /** The address of a service, whoever asks. */
+  addressOf: (service: string) => ServiceAddress | undefined
 }
 
 /**
@@ -34,8 +45,10 @@ export function createServiceRules(
   allow: ReadonlyMap<string, ServiceRule>,
 ): ServiceRules {
   const problems: ConfigProblem[] = []
-  for (const [name, { port }] of services) {
+  for (const [name, address] of services) {
     if (!isServiceName(name)) problems.push({ where: `service "${name}"`, what: nameRule })
+    if ('path' in address) continue
+    const { port } = address
     if (!Number.isInteger(port) || port < 1 || port > 65535) {
       problems.push({ where: `service "${name}"`, what: `the port is ${port}; it must be 1 to 65535` })
     }
@@ -57,6 +70,7 @@ export function createServiceRules(
       if (address !== undefined && isAllowed) return address
       return address === undefined ? 'unknown' : 'not-allowed'
     },
+    addressOf: service => addresses.get(service),
   }
 }
 

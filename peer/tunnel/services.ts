@@ -9,19 +9,23 @@ import { AbortError, StreamResetError } from '@libp2p/interface'
 import type { Connection, Stream } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import type { TypedEventTarget } from 'main-event'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket } from 'node:net'
 import { connectLocal } from './connect-local.ts'
 import { withDeadline } from './deadline.ts'
 import { readMessage } from './message.ts'
 import { decodeRequest, encodeResponse, MAX_CONNECTIONS_PER_PEER } from './protocol.ts'
+import { encodeProxyHeader } from './proxy-header.ts'
 import { START } from './resume/receive-window.ts'
 import { KEPT_MS } from './resume/resumer.ts'
 import { Sessions } from './resume/sessions.ts'
 import type { OpenRequest, TunnelRequest, TunnelStatus } from './protocol.ts'
+import type { ServiceOpened, ServiceRefusal, ServiceRefused, ServicesEvents } from './service-events.ts'
 import { createServiceRules } from './service-rules.ts'
 import type { ServiceAddress, ServiceRule, ServiceRules } from './service-rules.ts'
 import { Slots } from './slots.ts'
 import { resetSocket, splice } from './splice.ts'
+import type { TicketDesk } from './ticket-desk.ts'
 import type { Traffic } from './splice.ts'
 
 export interface ServicesLimits {
@@ -50,57 +54,27 @@ export interface ServicesLimits {
 }
 
 export interface ServicesInit {
-  /** The TCP services that can be reached, by name. */
+  /** The services that can be reached, by name. */
   services: ReadonlyMap<string, ServiceAddress>
   /** Who may reach them, by the same names. A service without a rule is open to nobody. */
   allow: ReadonlyMap<string, ServiceRule>
+  /** Lets in who shows a ticket. @default nobody */
+  tickets?: TicketDesk
   limits?: Partial<ServicesLimits>
-}
-
-/**
- * Why a remote peer was not let through. Only the owner of the service learns the difference between the first two.
- *
- * - `unknown`: there is no service of that name
- * - `not-allowed`: there is, and no rule opens it to this peer
- * - `down`: the service did not accept the connection
- * - `busy`: a limit on open connections was reached
- * - `malformed`: the request could not be understood
- * - `silent`: no request came in time
- * - `gone`: the remote peer left before it was served, or came back for a connection that is there no more
- */
-export type ServiceRefusal = 'unknown' | 'not-allowed' | 'down' | 'busy' | 'malformed' | 'silent' | 'gone'
-
-export interface ServiceOpened {
-  peerId: string
-  service: string
-  /** What the connection runs over when it opens; it moves to better paths. */
-  path: 'relayed' | 'direct'
-}
-
-export interface ServiceClosed extends ServiceOpened, Traffic {
-  durationMs: number
-  /** Why it was cut, if it was. */
-  error?: Error
-}
-
-export interface ServiceRefused {
-  peerId: string
-  /** What the peer asked for, fit for a log; empty if it did not get as far. */
-  service: string
-  reason: ServiceRefusal
-  error?: Error
-}
-
-export interface ServicesEvents {
-  'service:opened': CustomEvent<ServiceOpened>
-  'service:closed': CustomEvent<ServiceClosed>
-  'service:refused': CustomEvent<ServiceRefused>
 }
 
 /** Answers tunnel requests. Register `handle` with `tunnelHandlerOptions`. */
 export interface Services extends TypedEventTarget<ServicesEvents> {
   /** Handles one stream of `TUNNEL_PROTOCOL`. Resolves when it is closed and never rejects. */
-  handle: (stream: Stream, connection: Pick<Connection, 'remotePeer' | 'direct'>) => Promise<void>
+  handle: (stream: Stream, connection: Bearer) => Promise<void>
+  /**
+   * Services and rules are others from now on. Open connections that could not be opened any more are reset.
+   *
+   * @throws {InvalidConfigError} as {@link createServices} does; nothing has changed then
+   */
+  replace: (init: Pick<ServicesInit, 'services' | 'allow'>) => void
+  /** Resets open connections that could not be opened any more: a ticket was revoked. */
+  reconsider: () => void
   /** Takes no more streams and resets those that are open. Resolves when all are closed. May be called again. */
   stop: () => Promise<void>
 }
@@ -122,25 +96,35 @@ const defaultLimits: ServicesLimits = {
   keptMs: KEPT_MS,
 }
 
+/** The part of a libp2p connection that is looked at. */
+export type Bearer = Pick<Connection, 'remotePeer' | 'remoteAddr' | 'direct'>
+
 /** Who asks, and for what as far as it is known. */
-interface Caller {
-  peerId: string
-  path: 'relayed' | 'direct'
-  service: string
+type Caller = ServiceOpened
+
+/** A stream that is open, and what will end it. */
+interface Serving {
+  caller: Caller
+  controller: AbortController
+  remoteAddr: Multiaddr | undefined
+  isAdmitted: boolean
+  ended: Promise<void>
 }
 
 class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Services {
-  readonly #rules: ServiceRules
+  #rules: ServiceRules
+  readonly #tickets: TicketDesk | undefined
   readonly #limits: ServicesLimits
   readonly #streams: Slots
   readonly #connections: Slots
   readonly #sessions: Sessions
-  readonly #open: Map<AbortController, Promise<void>> = new Map()
+  readonly #open = new Set<Serving>()
   #isStopped = false
 
   constructor(init: ServicesInit) {
     super()
     this.#rules = createServiceRules(init.services, init.allow)
+    this.#tickets = init.tickets
     this.#limits = { ...defaultLimits, ...init.limits }
     const { connectionsPerPeer, connections, keptMs } = this.#limits
     this.#sessions = new Sessions(keptMs)
@@ -149,9 +133,9 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     this.#streams = new Slots({ perPeer: connectionsPerPeer * 1.5, total: connections * 1.5 })
   }
 
-  handle = async (stream: Stream, connection: Pick<Connection, 'remotePeer' | 'direct'>): Promise<void> => {
-    const peerId = connection.remotePeer.toString()
-    const caller: Caller = { peerId, path: connection.direct ? 'direct' : 'relayed', service: '' }
+  handle = async (stream: Stream, { remotePeer, remoteAddr, direct }: Bearer): Promise<void> => {
+    const peerId = remotePeer.toString()
+    const caller: Caller = { peerId, path: direct ? 'direct' : 'relayed', service: '' }
     if (this.#isStopped) {
       stream.abort(new AbortError('The services were stopped'))
       return
@@ -162,21 +146,48 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       return
     }
     const controller = new AbortController()
-    const serving = this.#serve(stream, caller, controller.signal).finally(() => {
-      this.#open.delete(controller)
+    const { promise: ended, resolve } = Promise.withResolvers<void>()
+    const serving: Serving = {
+      caller,
+      controller,
+      remoteAddr: direct ? remoteAddr : undefined,
+      isAdmitted: false,
+      ended,
+    }
+    this.#open.add(serving)
+    await this.#serve(stream, serving).finally(() => {
+      this.#open.delete(serving)
       this.#streams.leave(peerId)
+      resolve()
     })
-    this.#open.set(controller, serving)
-    await serving
+  }
+
+  replace({ services, allow }: Pick<ServicesInit, 'services' | 'allow'>): void {
+    this.#rules = createServiceRules(services, allow)
+    this.reconsider()
+  }
+
+  reconsider(): void {
+    for (const { caller, controller, isAdmitted } of this.#open)
+      if (isAdmitted && !this.#mayGoOn(caller))
+        controller.abort(new AbortError('This peer may not use the service any more'))
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true
-    for (const controller of this.#open.keys()) controller.abort(new AbortError('The services were stopped'))
-    await Promise.all(this.#open.values())
+    for (const { controller } of this.#open) controller.abort(new AbortError('The services were stopped'))
+    await Promise.all([...this.#open].map(it => it.ended))
   }
 
-  async #serve(stream: Stream, caller: Caller, signal: AbortSignal): Promise<void> {
+  #mayGoOn({ service, peerId, ticket }: Caller): boolean {
+    if (typeof this.#rules.find(service, peerId) !== 'string') return true
+    const isBearer = ticket !== undefined && this.#tickets?.isRevoked(ticket) === false
+    return isBearer && this.#rules.addressOf(service) !== undefined
+  }
+
+  async #serve(stream: Stream, serving: Serving): Promise<void> {
+    const { caller, controller } = serving
+    const { signal } = controller
     let request: TunnelRequest
     try {
       const { requestMs } = this.#limits
@@ -193,8 +204,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
         await this.#refuse(stream, caller, 'gone', 'gone', signal)
       return
     }
-    caller.service = request.service
-    const address = this.#rules.find(caller.service, caller.peerId)
+    const address = await this.#admit(request, caller)
     if (typeof address === 'string') {
       await this.#refuse(stream, caller, 'refused', address, signal)
     } else if (this.#sessions.has(caller.peerId, request)) {
@@ -202,20 +212,36 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     } else if (!this.#connections.enter(caller.peerId)) {
       await this.#refuse(stream, caller, 'busy', 'busy', signal)
     } else {
-      await this.#connect(stream, caller, request, address, signal).finally(() =>
+      serving.isAdmitted = true
+      await this.#connect(stream, serving, request, address).finally(() =>
         this.#connections.leave(caller.peerId),
       )
     }
   }
 
+  /** Finds the service for a peer that the rules, or its ticket, let in. */
+  async #admit(
+    { service, ticket }: OpenRequest,
+    caller: Caller,
+  ): Promise<ServiceAddress | Exclude<ServiceRefusal, 'busy'>> {
+    caller.service = service
+    const found = this.#rules.find(service, caller.peerId)
+    if (typeof found !== 'string' || ticket === undefined || this.#tickets === undefined) return found
+    const redeemed = await this.#tickets.redeem(ticket, service, caller.peerId)
+    if (typeof redeemed === 'string') return redeemed
+    caller.ticket = redeemed.id
+    return this.#rules.addressOf(service) ?? 'unknown'
+  }
+
   async #connect(
     stream: Stream,
-    caller: Caller,
+    serving: Serving,
     request: OpenRequest,
     address: ServiceAddress,
-    signal: AbortSignal,
   ): Promise<void> {
     let socket: Socket
+    const { caller, controller } = serving
+    const { signal } = controller
     const { connectMs } = this.#limits
     try {
       socket = await withDeadline(connectMs, 'The service did not accept in time', signal, signal =>
@@ -229,6 +255,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       }
       return
     }
+    if (address.proxyHeader === true) socket.write(encodeProxyHeader({ ...caller, ...serving }, address))
     await this.#carry(socket, stream, caller, request, signal)
   }
 

@@ -15,6 +15,8 @@ export interface OutputInit {
   readonly json: boolean
   readonly stdout: Writable
   readonly stderr: Writable
+  /** Takes secrets out of what is written to stderr. @default nothing is */
+  readonly hide?: (text: string) => string
   /** Tells the time in milliseconds since the epoch. @default Date.now */
   readonly now?: () => number
 }
@@ -47,7 +49,7 @@ export interface Output {
 
 /** Creates the output of a command. The streams are borrowed and never ended. */
 export function createOutput(init: OutputInit): Output {
-  const { json, now = Date.now } = init
+  const { json, now = Date.now, hide = text => text } = init
   const stdout = new Outlet(init.stdout)
   const stderr = new Outlet(init.stderr)
   let events = stdout
@@ -62,10 +64,10 @@ export function createOutput(init: OutputInit): Output {
       stdout.write(text.endsWith('\n') ? text : `${text}\n`)
     },
     note(text) {
-      stderr.write(`${printable(text)}\n`)
+      stderr.write(`${hide(printable(text))}\n`)
     },
     problem(error) {
-      stderr.write(`${printable(describeProblem(error))}\n`)
+      stderr.write(`${hide(printable(describeProblem(error)))}\n`)
     },
     claimStdout() {
       events = stderr

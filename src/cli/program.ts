@@ -25,6 +25,8 @@ import { watchStopSignals } from './stop-signals.ts'
 export interface ProgramInit extends ProgramDescription {
   /** Names of options (as in `data-dir`) of other programs, whose variables may be in the environment too. */
   readonly foreignOptions?: readonly string[]
+  /** Takes secrets out of what is written to stderr. */
+  readonly hide?: (text: string) => string
   /** The arguments. @default those of the process */
   readonly argv?: readonly string[]
   readonly env?: Readonly<Record<string, string | undefined>>
@@ -49,8 +51,8 @@ type Run = Extract<ParsedCommandLine, { kind: 'run' }>
  * ```
  */
 export async function runProgram(init: ProgramInit): Promise<number> {
-  const { stdout = process.stdout, stderr = process.stderr } = init
-  const output = createOutput({ json: false, stdout, stderr })
+  const { stdout = process.stdout, stderr = process.stderr, hide = text => text } = init
+  const output = createOutput({ json: false, stdout, stderr, hide })
   const finish = async (code: number): Promise<number> => {
     await output.flush()
     return code
@@ -81,9 +83,9 @@ async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise
     await early.flush()
     return code
   }
-  const { stdout = process.stdout, stderr = process.stderr } = init
+  const { stdout = process.stdout, stderr = process.stderr, hide = text => text } = init
   const { json, explain, checkConfig } = settled.globals
-  const output = createOutput({ json, stdout, stderr })
+  const output = createOutput({ json, stdout, stderr, hide })
   if (explain) showOrigins(settled, output)
   else if (checkConfig) output.event('config:checked', {}, 'The configuration is in order.')
   else return await runSettled(init, settled, settle, output)

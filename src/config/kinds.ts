@@ -4,15 +4,15 @@
  * A table names a kind by a word of {@link KindValues}, or brings a {@link Kind} of its own.
  */
 
-import { resolve } from 'node:path'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { HostPort } from './addresses.ts'
 import { hostPortKind, multiaddrKind, peerIdKind, relayAddrKind } from './addresses.ts'
 import type { Kind } from './kind.ts'
+import { expandPath } from './paths.ts'
 import { durationKind, integerKind, portKind, rateKind, sizeKind } from './quantities.ts'
 import type { AllowRule, NamedService } from './services.ts'
-import { allowRuleKind, serviceKind } from './services.ts'
+import { allowRuleKind, serviceKind, serviceNameKind } from './services.ts'
 
 /** What each named kind resolves to. */
 export interface KindValues {
@@ -33,6 +33,7 @@ export interface KindValues {
   'relay-addr': Multiaddr
   'peer-id': PeerId
   service: NamedService
+  'service-name': string
   'allow-rule': AllowRule
 }
 
@@ -50,11 +51,7 @@ const pathKind: Kind<string> = {
   noun: 'a path',
   placeholder: 'PATH',
   example: './data',
-  parse(text, { directory, home }) {
-    if (text.includes('\0')) throw new Error('a path holds no NUL character')
-    // No shell stands between a config file or a service manager's environment and this program.
-    return text === '~' || text.startsWith('~/') ? resolve(home, text.slice(2)) : resolve(directory, text)
-  },
+  parse: (text, { directory, home }) => expandPath(text, directory, home),
   accepts: isString,
 }
 
@@ -86,6 +83,7 @@ export const namedKinds: { readonly [N in keyof KindValues]: Kind<KindValues[N]>
   'relay-addr': relayAddrKind,
   'peer-id': peerIdKind,
   service: serviceKind,
+  'service-name': serviceNameKind,
   'allow-rule': allowRuleKind,
 }
 

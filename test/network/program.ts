@@ -44,8 +44,12 @@ export class Program {
   }
 
   async line(event: string): Promise<Line> {
+    return this.lineWhere(it => it.event === event)
+  }
+
+  async lineWhere(fits: (line: Line) => boolean): Promise<Line> {
     for (;;) {
-      const line = this.lines.find(it => it.event === event)
+      const line = this.lines.find(fits)
       if (line !== undefined) return line
       await once(this.child, 'json', { signal: AbortSignal.timeout(20_000) })
     }

@@ -144,10 +144,18 @@ test('a service is a name, a host and a port', () => {
   assert.deepEqual(serviceKind.parse('web=localhost:80', place), { name: 'web', host: 'localhost', port: 80 })
 })
 
-test('a rule holds a peer id or the word anyone', () => {
+test('a service may be a Unix socket, by a path that starts where other paths do', () => {
+  const service = serviceKind.parse('docker=unix:run/docker.sock', { directory: '/srv', home: '/root' })
+  assert.deepEqual(service, { name: 'docker', path: '/srv/run/docker.sock' })
+  assert.equal(serviceKind.print?.(service), 'docker=unix:/srv/run/docker.sock')
+  assert.throws(() => serviceKind.parse('docker=unix:', place), /the path of the Unix socket is missing/)
+})
+
+test('a rule holds a peer id, the word anyone, or what somebody may call a peer', () => {
   assert.deepEqual(allowRuleKind.parse('web=anyone', place), { name: 'web', peer: 'anyone' })
+  assert.deepEqual(allowRuleKind.parse('web=laptop', place), { name: 'web', peer: 'laptop' })
   const { peer } = allowRuleKind.parse(`web=${id}`, place)
-  assert.ok(peer !== 'anyone' && peer.equals(peerIdFromString(id)))
+  assert.ok(typeof peer !== 'string' && peer.equals(peerIdFromString(id)))
 })
 
 test('a multiaddr that is no relay is not accepted from code as one', () => {

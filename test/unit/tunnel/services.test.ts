@@ -3,13 +3,22 @@ import { strict as assert } from 'node:assert'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import { multiaddr } from '@multiformats/multiaddr'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { streamPair } from '@libp2p/utils'
 import { encodeRequest } from '../../../peer/tunnel/protocol.ts'
 import { createServices } from '../../../peer/tunnel/services.ts'
+import { decodeResponse } from '../../../peer/tunnel/protocol.ts'
+import { readMessage } from '../../../peer/tunnel/message.ts'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import type { TestContext } from 'node:test'
+import type { Stream } from '@libp2p/interface'
+import type { Services } from '../../../peer/tunnel/services.ts'
+import type { TicketDesk } from '../../../peer/tunnel/ticket-desk.ts'
 
 const remotePeer = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
-const connection = { remotePeer, direct: true }
+const connection = { remotePeer, remoteAddr: multiaddr('/ip4/192.0.2.7/tcp/4001'), direct: true }
 const session = 'x'.repeat(22)
 
 test('a service that is closed to the peer is answered like one that does not exist', async () => {
@@ -80,4 +89,117 @@ test('streams beyond half as many again as a peer may have connections are not e
   )
   await services.stop()
   await Promise.all(handled)
+})
+
+/** A service that says nothing. */
+async function silentService(t: TestContext): Promise<{ host: string; port: number }> {
+  const server = createServer(socket => socket.on('error', () => {})).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
+}
+
+async function ask(
+  services: Services,
+  request: { service: string; ticket?: string },
+): Promise<{ status: string; stream: Stream; handled: Promise<void> }> {
+  const [outbound, inbound] = await streamPair()
+  const handled = services.handle(inbound, connection)
+  const id = Math.random().toString(36).slice(2).padEnd(22, 'x').slice(0, 22)
+  outbound.send(encodeRequest({ session: id, ...request }))
+  const { status } = decodeResponse(await readMessage(outbound))
+  outbound.resume()
+  return { status, stream: outbound, handled }
+}
+
+test('rules that are replaced cut the connections that they would not let in, and no others', async t => {
+  const address = await silentService(t)
+  const both = new Map([
+    ['ssh', address],
+    ['web', address],
+  ])
+  const services = createServices({
+    services: both,
+    allow: new Map<string, 'anyone' | Set<string>>([
+      ['ssh', new Set([remotePeer.toString()])],
+      ['web', 'anyone'],
+    ]),
+  })
+  const ssh = await ask(services, { service: 'ssh' })
+  const web = await ask(services, { service: 'web' })
+  const cut = once(services, 'service:closed')
+  services.replace({ services: both, allow: new Map([['web', 'anyone' as const]]) })
+  const { detail } = (await cut)[0]
+  assert.equal(detail.service, 'ssh')
+  assert.equal(detail.error.message, 'This peer may not use the service any more')
+  await ssh.handled
+  assert.equal(web.stream.status, 'open')
+  assert.equal((await ask(services, { service: 'ssh' })).status, 'refused')
+  await services.stop()
+})
+
+test('rules that are wrong change nothing', async t => {
+  const address = await silentService(t)
+  const services = createServices({
+    services: new Map([['ssh', address]]),
+    allow: new Map([['ssh', 'anyone' as const]]),
+  })
+  assert.throws(
+    () => services.replace({ services: new Map(), allow: new Map([['ssh', 'anyone' as const]]) }),
+    {
+      name: 'InvalidConfigError',
+    },
+  )
+  assert.equal((await ask(services, { service: 'ssh' })).status, 'ok')
+  await services.stop()
+})
+
+test('a ticket lets in whom no rule does, until it is revoked', async t => {
+  const revoked = new Set<string>()
+  const tickets: TicketDesk = {
+    redeem: async secret => (secret === 'right' ? { id: 'one' } : 'ticket-expired'),
+    isRevoked: id => revoked.has(id),
+  }
+  const services = createServices({
+    services: new Map([['ssh', await silentService(t)]]),
+    allow: new Map(),
+    tickets,
+  })
+  const opened = once(services, 'service:opened')
+  const { status, handled } = await ask(services, { service: 'ssh', ticket: 'right' })
+  assert.equal(status, 'ok')
+  assert.equal((await opened)[0].detail.ticket, 'one')
+  services.reconsider()
+  const cut = once(services, 'service:closed')
+  revoked.add('one')
+  services.reconsider()
+  assert.equal((await cut)[0].detail.error.message, 'This peer may not use the service any more')
+  await handled
+  await services.stop()
+})
+
+test('a ticket that does not let in is answered like no ticket at all, and like no service', async () => {
+  const tickets: TicketDesk = {
+    redeem: async (secret, service) =>
+      secret === 'right' && service === 'missing' ? { id: 'one' } : 'ticket-used-up',
+    isRevoked: () => false,
+  }
+  const services = createServices({
+    services: new Map([['ssh', { host: '127.0.0.1', port: 22 }]]),
+    allow: new Map(),
+    tickets,
+  })
+  const reasons: string[] = []
+  services.addEventListener('service:refused', ({ detail }) => reasons.push(detail.reason))
+  for (const request of [
+    { service: 'ssh', ticket: 'wrong' },
+    { service: 'ssh' },
+    { service: 'missing', ticket: 'right' },
+  ]) {
+    const { status, stream } = await ask(services, request)
+    assert.equal(status, 'refused')
+    await stream.close()
+  }
+  assert.deepEqual(reasons, ['ticket-used-up', 'not-allowed', 'unknown'])
+  await services.stop()
 })

@@ -1,0 +1,45 @@
+/** A file with allow rules, one a line, for those who let in more peers than fit on a command line. */
+
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname } from 'node:path'
+import { allowRuleKind } from '../../src/config/services.ts'
+import { InvalidConfigError } from '../../src/errors.ts'
+import type { ConfigProblem } from '../../src/errors.ts'
+import type { AllowRule } from '../../src/config/services.ts'
+
+/** A rule, and the line that it stands in. */
+export interface PlacedRule extends AllowRule {
+  where: string
+}
+
+/**
+ * Reads the rules. What follows # is passed over.
+ *
+ * @throws {InvalidConfigError} with every line that is no rule, or if the file cannot be read
+ */
+export async function readAllowFile(path: string): Promise<PlacedRule[]> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    const what = `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`
+    throw new InvalidConfigError([{ where: 'allow-file', what }])
+  }
+  const rules: PlacedRule[] = []
+  const problems: ConfigProblem[] = []
+  const place = { directory: dirname(path), home: homedir() }
+  for (const [index, line] of text.split('\n').entries()) {
+    const rule = line.replace(/#.*$/, '').trim()
+    const where = `${path}:${index + 1}`
+    if (rule === '') continue
+    try {
+      rules.push({ ...allowRuleKind.parse(rule, place), where })
+    } catch (error) {
+      const what = `${JSON.stringify(rule)} is not ${allowRuleKind.noun}: ${(error as Error).message}`
+      problems.push({ where, what })
+    }
+  }
+  if (problems.length > 0) throw new InvalidConfigError(problems)
+  return rules
+}

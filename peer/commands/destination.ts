@@ -1,0 +1,108 @@
+/**
+ * Where a command's connections go, as a person says it: an address, a peer id, a name that stands for one, or a ticket.
+ *
+ * A ticket is as good as a key. It may come from a file or from standard input; one that stood on the command line is taken out of what `ps` shows.
+ */
+
+import { readFile } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { InvalidConfigError, UsageError } from '../../src/errors.ts'
+import { decodeTicket, looksLikeTicket } from '../tickets/ticket.ts'
+import type { Output } from '../../src/cli/output.ts'
+import type { PeerNames } from '../names.ts'
+import type { Ticket } from '../tickets/ticket.ts'
+
+/** The argument. */
+export const target = {
+  kind: 'string',
+  doc: 'A circuit address (.../p2p/RELAY/p2p-circuit/p2p/PEER), a peer id together with --relay, a name in the file of names, or a ticket: itself, @FILE, or - for standard input',
+  example: '/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay.../p2p-circuit/p2p/12D3KooWPeer...',
+} as const
+
+/** A remote peer, and the ticket that led to it. */
+export interface Destination {
+  /** What to connect to. It may hold a secret. */
+  target: string
+  /** What to call it. */
+  label: string
+  ticket: Ticket | undefined
+}
+
+/** What reading one takes. */
+export interface DestinationContext {
+  names: PeerNames
+  stdin: Readable
+  output: Output
+}
+
+/** More than the longest ticket, in bytes. */
+const LONGEST_BYTES = 4096
+
+/**
+ * Reads a destination.
+ *
+ * @throws {UsageError} for a ticket that is damaged
+ * @throws {InvalidConfigError} for a name that stands for nothing, or a file that cannot be read
+ */
+export async function readDestination(text: string, context: DestinationContext): Promise<Destination> {
+  // overwrites the arguments
+  if (looksLikeTicket(text)) process.title = 'throughnat'
+  const target = await dereference(text, context)
+  if (!looksLikeTicket(target)) return { target, label: text, ticket: undefined }
+  let ticket: Ticket
+  try {
+    ticket = decodeTicket(target)
+  } catch (cause) {
+    throw new UsageError(`TARGET: ${(cause as Error).message}.`, { cause })
+  }
+  const { peerId, expiresAt } = ticket
+  if (expiresAt !== undefined && expiresAt.getTime() < Date.now())
+    context.output.note(`By this machine's clock the ticket has expired, on ${expiresAt.toISOString()}.`)
+  return { target, label: peerId.toString(), ticket }
+}
+
+/**
+ * Settles which service is meant.
+ *
+ * @throws {UsageError} where neither the ticket nor the command line says so, or they differ
+ */
+export function serviceOf({ ticket }: Destination, named: string | undefined): string {
+  if (ticket !== undefined && named !== undefined && named !== ticket.service)
+    throw new UsageError(`The ticket is for the service ${JSON.stringify(ticket.service)}: leave NAME out.`)
+  const service = ticket?.service ?? named
+  if (service === undefined)
+    throw new UsageError('NAME is missing: which of the services? Only a ticket says so.')
+  return service
+}
+
+async function dereference(text: string, { names, stdin }: DestinationContext): Promise<string> {
+  if (text === '-') return firstLine(await readStart(stdin), 'standard input')
+  if (text.startsWith('@')) return readTicketFile(text.slice(1))
+  return names.resolve(text, 'TARGET')
+}
+
+/** Reads a target from a file. @throws {InvalidConfigError} if it cannot be read, or is empty */
+export async function readTicketFile(path: string): Promise<string> {
+  try {
+    return firstLine(await readFile(path, 'utf8'), path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    throw new InvalidConfigError([{ where: 'TARGET', what: `${path} cannot be read (${code})` }])
+  }
+}
+
+function firstLine(text: string, where: string): string {
+  const line = text.split('\n').find(it => it.trim() !== '' && !it.startsWith('#'))
+  if (line === undefined) throw new InvalidConfigError([{ where, what: 'there is no ticket in it' }])
+  return line.trim()
+}
+
+async function readStart(stdin: Readable): Promise<string> {
+  let text = ''
+  for await (const chunk of stdin) {
+    text += String(chunk)
+    if (text.length > LONGEST_BYTES || text.includes('\n')) break
+  }
+  return text.slice(0, LONGEST_BYTES)
+}

@@ -1,0 +1,125 @@
+/** Exposing services, as options of the command line: which there are, and who may use them. */
+
+import { InvalidConfigError } from '../../src/errors.ts'
+import { isPeerId } from '@libp2p/interface'
+import { nearestHint } from '../../src/config/nearest.ts'
+import { parseTarget } from '../target.ts'
+import { readAllowFile } from './allow-file.ts'
+import type { Output } from '../../src/cli/output.ts'
+import type { NamedService } from '../../src/config/services.ts'
+import type { Resolved } from '../../src/config/options.ts'
+import type { ConfigProblem } from '../../src/errors.ts'
+import type { PeerNames } from '../names.ts'
+import type { ServiceAddress } from '../tunnel/service-rules.ts'
+import type { Services, ServicesInit } from '../tunnel/services.ts'
+import type { PlacedRule } from './allow-file.ts'
+
+/** The options; all are read again on SIGHUP. */
+export const exposingOptions = {
+  expose: {
+    kind: 'service',
+    many: true,
+    optional: true,
+    doc: 'A service that remote peers may ask for by name; closed to everyone until --allow or a ticket opens it',
+  },
+  allow: {
+    kind: 'allow-rule',
+    many: true,
+    optional: true,
+    doc: 'Open a service to one peer, or, said aloud, to anyone',
+  },
+  allowFile: {
+    kind: 'path',
+    optional: true,
+    placeholder: 'FILE',
+    example: './allow',
+    doc: 'A file with more of these rules, one a line; read again on SIGHUP',
+  },
+  proxyProtocol: {
+    kind: 'service-name',
+    many: true,
+    optional: true,
+    doc: 'Tell this service who connects: by a PROXY protocol v2 header, with the peer id in field 0xE0',
+  },
+} as const
+
+/** What the services are made of. */
+export type Exposure = Pick<ServicesInit, 'services' | 'allow'>
+
+/**
+ * Looks up what a configuration exposes, and to whom.
+ *
+ * @throws {InvalidConfigError} with every rule that is for a missing service, or for a peer that nobody is called
+ */
+export async function exposureOf(
+  config: Resolved<typeof exposingOptions>,
+  names: PeerNames,
+): Promise<Exposure> {
+  const { expose, allow, allowFile, proxyProtocol } = config
+  const problems: ConfigProblem[] = []
+  const services = new Map(expose.map(it => [it.name, addressOf(it, proxyProtocol.includes(it.name))]))
+  const known = [...services.keys()]
+  const rules: PlacedRule[] = allow.map(it => ({ ...it, where: '--allow' }))
+  if (allowFile !== undefined) rules.push(...(await readAllowFile(allowFile)))
+  const placed = [...rules, ...proxyProtocol.map(name => ({ name, where: '--proxy-protocol' }))]
+  for (const { name, where } of placed)
+    if (!services.has(name)) {
+      const hint = known.length === 0 ? '; expose it with --expose' : nearestHint(name, known)
+      problems.push({ where, what: `there is no service called ${JSON.stringify(name)}${hint}` })
+    }
+  const opened = new Map<string, 'anyone' | Set<string>>()
+  for (const rule of rules) {
+    try {
+      open(opened, rule, names)
+    } catch (error) {
+      if (!(error instanceof InvalidConfigError)) throw error
+      problems.push(...error.problems)
+    }
+  }
+  if (problems.length > 0) throw new InvalidConfigError(problems)
+  return { services, allow: opened }
+}
+
+/** Says which services nobody can use, since no rule opens them. */
+export function warnAboutClosed({ services, allow }: Exposure, output: Output): void {
+  for (const name of services.keys())
+    if (!allow.has(name))
+      output.note(
+        `${name} is closed to everyone without a ticket: open it with --allow ${name}=PEER or --allow ${name}=anyone.`,
+      )
+}
+
+/** Prints what becomes of requests for services. */
+export function reportServices(services: Services, output: Output): void {
+  services.addEventListener('service:opened', ({ detail }) =>
+    output.event('service:opened', { ...detail }, `${detail.peerId} uses ${detail.service}, ${detail.path}`),
+  )
+  services.addEventListener('service:closed', ({ detail }) => output.event('service:closed', { ...detail }))
+  services.addEventListener('service:refused', ({ detail }) =>
+    output.event(
+      'service:refused',
+      { ...detail },
+      `Refused ${detail.peerId || 'a peer'} the service "${detail.service}": ${detail.reason}`,
+    ),
+  )
+}
+
+function addressOf(service: NamedService, proxyHeader: boolean): ServiceAddress {
+  const { name: _, ...address } = service
+  return { ...address, proxyHeader }
+}
+
+function open(
+  opened: Map<string, 'anyone' | Set<string>>,
+  { name, peer, where }: PlacedRule,
+  names: PeerNames,
+): void {
+  const rule = opened.get(name) ?? new Set<string>()
+  if (peer === 'anyone' || rule === 'anyone') opened.set(name, 'anyone')
+  else opened.set(name, rule.add(peerIdOf(peer, where, names)))
+}
+
+function peerIdOf(peer: PlacedRule['peer'], where: string, names: PeerNames): string {
+  const target = isPeerId(peer) ? peer : names.resolve(peer, where)
+  return parseTarget(target).peerId.toString()
+}

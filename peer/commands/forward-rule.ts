@@ -1,0 +1,46 @@
+/** A forward in one text, for a node that has several: `LOCAL=TARGET/NAME`, or `LOCAL=TICKET`. */
+
+import { parseHostPort, isHostPort, printHostPort } from '../../src/config/addresses.ts'
+import { serviceNameKind } from '../../src/config/services.ts'
+import { expandPath } from '../../src/config/paths.ts'
+import { hideTickets } from '../tickets/ticket.ts'
+import type { HostPort } from '../../src/config/addresses.ts'
+import type { Kind } from '../../src/config/kind.ts'
+
+/** What is listened on, and where it leads. */
+export interface ForwardRule {
+  local: HostPort
+  /** As {@link readDestination} reads it. */
+  target: string
+  /** Undefined where a ticket says it. */
+  service: string | undefined
+}
+
+export const forwardRuleKind: Kind<ForwardRule> = {
+  noun: 'a forward',
+  placeholder: 'LOCAL=TARGET/NAME|@FILE',
+  example: '127.0.0.1:2222=home/ssh',
+  parse(text, place) {
+    const at = text.indexOf('=')
+    if (at === -1)
+      throw new Error('expected HOST:PORT=TARGET/NAME, or HOST:PORT=@FILE with a ticket in the file')
+    const local = parseHostPort(text.slice(0, at), 0)
+    const rest = text.slice(at + 1)
+    if (rest === '' || rest === '-') throw new Error('it does not say where to')
+    if (rest.startsWith('@')) {
+      const path = expandPath(rest.slice(1), place.directory, place.home)
+      return { local, target: `@${path}`, service: undefined }
+    }
+    const slash = rest.lastIndexOf('/')
+    if (slash === -1) return { local, target: rest, service: undefined }
+    return {
+      local,
+      target: rest.slice(0, slash),
+      service: serviceNameKind.parse(rest.slice(slash + 1), place),
+    }
+  },
+  accepts: (value): value is ForwardRule =>
+    typeof value === 'object' && value !== null && 'local' in value && isHostPort(value.local),
+  print: ({ local, target, service }) =>
+    `${printHostPort(local)}=${hideTickets(target)}${service === undefined ? '' : `/${service}`}`,
+}

@@ -1,0 +1,119 @@
+/** Forwards, as commands run them: each listens at once, and reaches its peer when there is a connection to carry, and again after a loss. */
+
+import { parseTarget } from '../target.ts'
+import { forwardLocal } from '../tunnel/forward.ts'
+import { readDestination, serviceOf } from './destination.ts'
+import { printHostPort } from '../../src/config/addresses.ts'
+import type { PeerId } from '@libp2p/interface'
+import type { HostPort } from '../../src/config/addresses.ts'
+import type { Output } from '../../src/cli/output.ts'
+import type { PeerConnection } from '../connection.ts'
+import type { PathDetail } from '../events.ts'
+import type { Peer } from '../peer.ts'
+import type { LocalForward } from '../tunnel/forward.ts'
+import type { OpenStream } from '../tunnel/open-service.ts'
+import type { Destination, DestinationContext } from './destination.ts'
+import type { ForwardRule } from './forward-rule.ts'
+
+/** What is carried, and how it finds its way. */
+export interface Carriage {
+  openStream: OpenStream
+  onPath: (listener: () => void) => () => void
+  service: string
+  ticket: string | undefined
+}
+
+interface ForwardsContext extends DestinationContext {
+  signal: AbortSignal
+}
+
+/**
+ * Starts all forwards, or none.
+ *
+ * @throws {UsageError} or {InvalidConfigError} for a target that cannot be understood
+ * @throws the system's error for a port that cannot be had
+ */
+export async function startForwards(
+  peer: Peer,
+  rules: readonly ForwardRule[],
+  context: ForwardsContext,
+): Promise<AsyncDisposable> {
+  const running = new AsyncDisposableStack()
+  try {
+    for (const { local, target, service } of rules) {
+      const destination = await readDestination(target, context)
+      const carriage = carriageTo(peer, destination, serviceOf(destination, service))
+      running.use(await startForward(local, carriage, context))
+      void connectEarly(peer, destination, context)
+    }
+    return running
+  } catch (error) {
+    await running.disposeAsync()
+    throw error
+  }
+}
+
+/** Starts one forward, and reports what becomes of it. */
+export async function startForward(
+  local: HostPort,
+  carriage: Carriage,
+  { output, signal }: Pick<ForwardsContext, 'output' | 'signal'>,
+): Promise<LocalForward> {
+  const forward = await forwardLocal({ ...local, ...carriage, signal })
+  report(forward, carriage.service, output)
+  return forward
+}
+
+/** How a connection gets to a service; `connection` is one that is there already. */
+export function carriageTo(
+  peer: Peer,
+  { target, ticket }: Destination,
+  service: string,
+  connection?: PeerConnection,
+): Carriage {
+  const { peerId } = parseTarget(target)
+  return {
+    openStream: async (protocols, options) => {
+      connection ??= await peer.connect(target, { signal: options.signal })
+      return connection.newStream(protocols, options)
+    },
+    onPath: listener => watchPath(peer, peerId, listener),
+    service,
+    ticket: ticket?.secret,
+  }
+}
+
+/** So that the path is direct by the time somebody wants it. */
+async function connectEarly(
+  peer: Peer,
+  { target, label }: Destination,
+  context: ForwardsContext,
+): Promise<void> {
+  const { output, signal } = context
+  try {
+    await peer.connect(target, { signal })
+  } catch (error) {
+    if (!signal.aborted)
+      output.note(`${label} is not reachable now; each connection tries again. ${(error as Error).message}`)
+  }
+}
+
+/** Calls `listener` when the path to the remote peer becomes direct, or relayed again, until what it returns is called. */
+function watchPath(peer: Peer, peerId: PeerId, listener: () => void): () => void {
+  const onChange = ({ detail }: CustomEvent<PathDetail>): void => {
+    if (detail.peerId.equals(peerId)) listener()
+  }
+  peer.addEventListener('path:changed', onChange)
+  return () => peer.removeEventListener('path:changed', onChange)
+}
+
+function report(forward: LocalForward, service: string, output: Output): void {
+  const { host, port } = forward.address
+  const human = `Listening on ${printHostPort({ host, port })}, for ${service}`
+  output.event('forward:listening', { service, host, port }, human)
+  forward.addEventListener('forward:opened', ({ detail }) => output.event('forward:opened', { ...detail }))
+  forward.addEventListener('forward:closed', ({ detail }) => output.event('forward:closed', { ...detail }))
+  forward.addEventListener('forward:failed', ({ detail }) =>
+    output.event('forward:failed', { ...detail }, `A connection failed: ${detail.error.message}`),
+  )
+}

@@ -1,0 +1,107 @@
+/** A node that runs until it is stopped: reachable through relays, with services that it exposes and forwards that it keeps. */
+
+import { once } from 'node:events'
+import { relayAddrKind } from '../../src/config/addresses.ts'
+import { InvalidConfigError } from '../../src/errors.ts'
+import { createPeer } from '../create-peer.ts'
+import { readNames } from '../names.ts'
+import { openTickets } from '../tickets/database.ts'
+import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../tunnel/protocol.ts'
+import { createServices } from '../tunnel/services.ts'
+import { withRelayFile, withRelayToken } from './dial.ts'
+import { exposingOptions, exposureOf, reportServices, warnAboutClosed } from './exposing.ts'
+import { startForwards } from './forwards.ts'
+import { dataDir, names, relayFile, relays, relayTokenFile } from './options.ts'
+import { reportPeer } from './report.ts'
+import type { CommandContext } from '../../src/cli/command.ts'
+import type { Output } from '../../src/cli/output.ts'
+import type { Resolved } from '../../src/config/options.ts'
+import type { Peer } from '../peer.ts'
+import type { ForwardRule } from './forward-rule.ts'
+
+/** After this many milliseconds without a reservation a person wants to know what is going on. */
+const HINT_AFTER_MS = 10_000
+
+/** What a node that others look for is told. */
+export const nodeOptions = {
+  relays,
+  relayFile,
+  reservations: {
+    kind: 'integer',
+    default: 2,
+    min: 1,
+    max: 16,
+    doc: 'How many of the relays to be reachable through at once; others step in when one is lost',
+  },
+  relayTokenFile,
+  dataDir,
+  port: {
+    kind: 'port',
+    default: 0,
+    doc: 'The TCP port to listen on and to punch from; 0 for any free one',
+  },
+  names,
+  ...exposingOptions,
+} as const
+
+/** Runs the node until `context.signal` fires. */
+export async function runNode(
+  config: Resolved<typeof nodeOptions>,
+  context: CommandContext<typeof nodeOptions>,
+  rules: readonly ForwardRule[] = [],
+): Promise<void> {
+  const { relays, relayFile, reservations, relayTokenFile, dataDir, port } = config
+  const { output, signal, onReload } = context
+  // a node that only forwards finds others by their addresses or tickets
+  const reserve = config.expose.length > 0 || rules.length === 0
+  if (reserve) assertRelays(relays, relayFile)
+  const names = await readNames(config.names)
+  const exposure = await exposureOf(config, names)
+  const token = await withRelayToken(relayTokenFile)
+  await using peer = await createPeer(
+    { relays, ...withRelayFile(relayFile), reservations, reserve, dataDir, port, ...token },
+    { signal },
+  )
+  const tickets = await openTickets(dataDir)
+  const services = createServices({ ...exposure, tickets })
+  try {
+    reportServices(services, output)
+    await peer.libp2p.handle(TUNNEL_PROTOCOL, services.handle, tunnelHandlerOptions)
+    announceReady(peer, reserve, output)
+    reportPeer(peer, output)
+    warnAboutClosed(exposure, output)
+    onReload(async renewed => {
+      const names = await readNames(renewed.names)
+      services.replace(await exposureOf(renewed, names))
+      output.event('config:reloaded', {}, 'Services and rules were read again.')
+    })
+    await using _forwards = await startForwards(peer, rules, { ...context, names })
+    const hint = reserve ? hintAtSilence(peer, output) : undefined
+    if (!signal.aborted) await once(signal, 'abort')
+    clearTimeout(hint)
+  } finally {
+    await services.stop()
+    await tickets.close()
+  }
+}
+
+function assertRelays(relays: readonly unknown[], relayFile: string | undefined): void {
+  if (relays.length > 0 || relayFile !== undefined) return
+  const what = `is missing; expected ${relayAddrKind.noun}, as in ${relayAddrKind.example}`
+  throw new InvalidConfigError([{ where: '--relay', what }])
+}
+
+function hintAtSilence(peer: Peer, output: Output): NodeJS.Timeout {
+  return setTimeout(() => {
+    if (peer.addrs.every(addr => !addr.toString().includes('/p2p-circuit')))
+      output.note('No relay has granted a reservation yet; still trying. Check --relay and the network.')
+  }, HINT_AFTER_MS)
+}
+
+/** The peer is ready when it can be reached: the first reservation makes it so, and is reported right after. */
+function announceReady(peer: Peer, reserve: boolean, output: Output): void {
+  const tell = (): void =>
+    output.event('peer:ready', { peerId: peer.peerId, addrs: peer.addrs }, `This peer is ${peer.peerId}`)
+  if (reserve) peer.addEventListener('reservation:granted', tell, { once: true })
+  else tell()
+}

@@ -1,0 +1,33 @@
+/** `throughnat up`: everything of one configuration at once, services and forwards, as at boot. */
+
+import { defineCommand } from '../../src/cli/command.ts'
+import { UsageError } from '../../src/errors.ts'
+import { forwardRuleKind } from './forward-rule.ts'
+import { nodeOptions, runNode } from './run-node.ts'
+import type { Command } from '../../src/cli/command.ts'
+
+export const up: Command = defineCommand({
+  name: 'up',
+  summary: 'Bring up all services and forwards of a configuration, until stopped',
+  options: {
+    ...nodeOptions,
+    forward: {
+      kind: forwardRuleKind,
+      many: true,
+      optional: true,
+      doc: 'Listen at LOCAL, and carry each connection to the service NAME of the peer TARGET, or to where the ticket in FILE leads',
+    },
+  },
+  examples: [
+    'throughnat up --config /etc/throughnat/peer.yaml --data-dir /var/lib/throughnat',
+    'throughnat up --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --forward 127.0.0.1:2222=home/ssh --forward 127.0.0.1:8080=@web.ticket',
+  ],
+  run: async (config, context) => {
+    const { forward, expose } = config
+    if (forward.length === 0 && expose.length === 0)
+      throw new UsageError(
+        'There is nothing to bring up: give --expose or --forward, or a --config that has them.',
+      )
+    await runNode(config, context, forward)
+  },
+})

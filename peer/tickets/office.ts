@@ -1,0 +1,83 @@
+/**
+ * Where tickets are given out: for one data directory, whether or not a node runs with it. One that runs has the tickets open, and is asked over its control
+ * socket, so that what changes holds at once.
+ */
+
+import { InvalidConfigError } from '../../src/errors.ts'
+import { serviceNameKind } from '../../src/config/services.ts'
+import { encodeTicket, MAX_PLACES } from './ticket.ts'
+import { placesOf } from './places.ts'
+import type { PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Services } from '../tunnel/services.ts'
+import type { IssuedTicket, TicketBook, TicketWish } from './ticket-book.ts'
+
+/** A ticket that was just made, and its text, which is nowhere else. */
+export interface NewTicket {
+  ticket: IssuedTicket
+  text: string
+}
+
+/** What can be done with tickets. */
+export interface TicketOffice {
+  /**
+   * @param relays - where the peer is; empty for where the node is now
+   * @throws {InvalidConfigError} where that is not known
+   */
+  issue(wish: TicketWish, relays: readonly Multiaddr[]): Promise<NewTicket>
+  list(): Promise<IssuedTicket[]>
+  /** Resolves with false if there is none of that id. */
+  revoke(id: string): Promise<boolean>
+}
+
+/** What an office works with. */
+export interface LocalOfficeInit {
+  book: TicketBook
+  peerId: PeerId
+  /** Where the node is now. */
+  addrs: () => readonly Multiaddr[]
+  /** Of the node that runs, to hold what it has against its tickets. */
+  services?: Pick<Services, 'reconsider'>
+}
+
+/** The office of the process that has the tickets open. */
+export class LocalOffice implements TicketOffice {
+  readonly #init: LocalOfficeInit
+
+  constructor(init: LocalOfficeInit) {
+    this.#init = init
+  }
+
+  async issue(wish: TicketWish, relays: readonly Multiaddr[]): Promise<NewTicket> {
+    const { book, peerId, addrs } = this.#init
+    const places = relays.length > 0 ? relays.slice(0, MAX_PLACES) : placesOf(addrs())
+    if (places.length === 0) {
+      const what =
+        'is missing: no relay has granted a reservation, so that a ticket would not say where this peer is'
+      throw new InvalidConfigError([{ where: '--relay', what }])
+    }
+    const { ticket, secret } = await book.issue(wish)
+    const expiresAt = ticket.expiresAt === null ? undefined : new Date(ticket.expiresAt)
+    return { ticket, text: encodeTicket({ peerId, places, service: wish.service, secret, expiresAt }) }
+  }
+
+  async list(): Promise<IssuedTicket[]> {
+    return this.#init.book.tickets
+  }
+
+  async revoke(id: string): Promise<boolean> {
+    const isRevoked = await this.#init.book.revoke(id)
+    this.#init.services?.reconsider()
+    return isRevoked
+  }
+}
+
+/** Reads what came over the control socket. @throws {TypeError} if it is no wish */
+export function readWish(body: unknown): TicketWish {
+  const { service, validMs = null, uses = null } = (body ?? {}) as Record<string, unknown>
+  const isCount = (it: unknown): it is number | null =>
+    it === null || (Number.isSafeInteger(it) && Number(it) > 0)
+  if (!serviceNameKind.accepts(service) || !isCount(validMs) || !isCount(uses))
+    throw new TypeError('A ticket takes a service, and optionally validMs and uses')
+  return { service, validMs, uses }
+}

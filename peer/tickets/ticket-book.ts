@@ -1,0 +1,167 @@
+/**
+ * The tickets that this peer has given out, in a LevelDB in its data directory. What is kept of a ticket's secret is a hash, so that whoever reads
+ * the database cannot use the tickets.
+ *
+ * The invariant: a use is on disk before the bearer is let in.
+ */
+
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { TokenBuckets } from '../../src/holepunch/token-buckets.ts'
+import { idOfSecret, SECRET_BYTES } from './ticket.ts'
+import type { TicketRefusal } from '../tunnel/service-events.ts'
+import type { TicketDesk } from '../tunnel/ticket-desk.ts'
+
+/** A ticket as it is kept and listed. */
+export interface IssuedTicket {
+  /** 16 hexadecimal digits. */
+  id: string
+  service: string
+  /** In milliseconds since the epoch, like all times here. */
+  createdAt: number
+  /** null if it does not end by itself. */
+  expiresAt: number | null
+  /** How many peers it is good for; null if for any number. */
+  uses: number | null
+  /** The peers that have used it, where they are counted. */
+  peers: string[]
+}
+
+/** An issued ticket as the database holds it. */
+export interface TicketRecord extends IssuedTicket {
+  /** SHA-256 of the secret, in base64url. The secret is random, so that no slower function is needed. */
+  hash: string
+}
+
+/** What a new ticket is to be. */
+export interface TicketWish {
+  service: string
+  /** How long it is valid in milliseconds; null without end. */
+  validMs: number | null
+  uses: number | null
+}
+
+/** The database that the book is written in. */
+export interface TicketDatabase {
+  put(id: string, record: TicketRecord): Promise<void>
+  del(id: string): Promise<void>
+  values(): AsyncIterable<TicketRecord>
+  close(): Promise<void>
+}
+
+/** Most tickets at a time: some megabytes. */
+export const MAX_TICKETS = 10_000
+
+/** Most peers that one ticket counts. */
+export const MAX_USES = 1000
+
+/** Tickets that have ended are listed for so long, in milliseconds. */
+const REMEMBERED_MS = 7 * 24 * 60 * 60_000
+
+/** Wrong secrets that a peer may show at once, and how many a second after that. A person who mistypes shows one. */
+const GUESSES = { capacity: 5, perSecond: 0.2, maxKeys: 10_000 } as const
+
+export class TicketBook implements TicketDesk {
+  readonly #database: TicketDatabase
+  readonly #records: Map<string, TicketRecord>
+  readonly #now: () => number
+  readonly #guesses = new TokenBuckets(GUESSES)
+
+  private constructor(database: TicketDatabase, records: Map<string, TicketRecord>, now: () => number) {
+    this.#database = database
+    this.#records = records
+    this.#now = now
+  }
+
+  /** @param now - milliseconds since the epoch, for tests */
+  static async open(database: TicketDatabase, now: () => number = Date.now): Promise<TicketBook> {
+    const records = new Map<string, TicketRecord>()
+    for await (const record of database.values()) records.set(record.id, record)
+    const book = new TicketBook(database, records, now)
+    await book.#forgetEnded()
+    return book
+  }
+
+  /** All tickets that have not been revoked, the oldest first. */
+  get tickets(): IssuedTicket[] {
+    const all = [...this.#records.values()].toSorted((a, b) => a.createdAt - b.createdAt)
+    return all.map(withoutHash)
+  }
+
+  /**
+   * Makes a ticket. Its secret is in the result and nowhere else.
+   *
+   * @throws {RangeError} when there are too many
+   */
+  async issue({ service, validMs, uses }: TicketWish): Promise<{ ticket: IssuedTicket; secret: string }> {
+    await this.#forgetEnded()
+    if (this.#records.size >= MAX_TICKETS)
+      throw new RangeError(`There are ${MAX_TICKETS} tickets, and no more are kept: revoke some.`)
+    const secret = randomBytes(SECRET_BYTES).toString('base64url')
+    const id = idOfSecret(secret) ?? ''
+    const createdAt = this.#now()
+    const expiresAt = validMs === null ? null : createdAt + validMs
+    const ticket: IssuedTicket = { id, service, createdAt, expiresAt, uses, peers: [] }
+    const record = { ...ticket, hash: hashOf(secret) }
+    await this.#database.put(id, record)
+    this.#records.set(id, record)
+    return { ticket, secret }
+  }
+
+  /** Ends a ticket; false if there is none of that id. */
+  async revoke(id: string): Promise<boolean> {
+    if (!this.#records.delete(id)) return false
+    await this.#database.del(id)
+    return true
+  }
+
+  async redeem(secret: string, service: string, peerId: string): Promise<{ id: string } | TicketRefusal> {
+    if (this.#guesses.waitMs(peerId) > 0) return 'ticket-guesses'
+    const record = this.#find(secret)
+    if (record === undefined) {
+      this.#guesses.take(peerId)
+      return 'ticket-unknown'
+    }
+    if (record.service !== service) return 'ticket-unknown'
+    if (record.expiresAt !== null && this.#now() >= record.expiresAt) return 'ticket-expired'
+    const { id, uses, peers } = record
+    if (uses !== null && !peers.includes(peerId)) {
+      if (peers.length >= uses) return 'ticket-used-up'
+      peers.push(peerId)
+      await this.#database.put(id, record)
+      if (this.isRevoked(id)) {
+        // what was written after the revocation must not bring it back at the next start
+        await this.#database.del(id)
+        return 'ticket-unknown'
+      }
+    }
+    return { id }
+  }
+
+  isRevoked(id: string): boolean {
+    return !this.#records.has(id)
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close()
+  }
+
+  #find(secret: string): TicketRecord | undefined {
+    const record = this.#records.get(idOfSecret(secret) ?? '')
+    if (record === undefined) return undefined
+    return timingSafeEqual(Buffer.from(hashOf(secret)), Buffer.from(record.hash)) ? record : undefined
+  }
+
+  async #forgetEnded(): Promise<void> {
+    const now = this.#now()
+    for (const { id, expiresAt } of this.#records.values())
+      if (expiresAt !== null && expiresAt + REMEMBERED_MS < now) await this.revoke(id)
+  }
+}
+
+function withoutHash({ id, service, createdAt, expiresAt, uses, peers }: TicketRecord): IssuedTicket {
+  return { id, service, createdAt, expiresAt, uses, peers: [...peers] }
+}
+
+function hashOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('base64url')
+}
