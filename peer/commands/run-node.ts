@@ -4,8 +4,11 @@ import { once } from 'node:events'
 import { relayAddrKind } from '../../src/config/addresses.ts'
 import { InvalidConfigError } from '../../src/errors.ts'
 import { createPeer } from '../create-peer.ts'
+import { serveControl } from '../control/server.ts'
 import { readNames } from '../names.ts'
 import { openTickets } from '../tickets/database.ts'
+import { LocalOffice } from '../tickets/office.ts'
+import { ticketRoutes } from '../tickets/routes.ts'
 import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../tunnel/protocol.ts'
 import { createServices } from '../tunnel/services.ts'
 import { withRelayFile, withRelayToken } from './dial.ts'
@@ -16,6 +19,7 @@ import { reportPeer } from './report.ts'
 import type { CommandContext } from '../../src/cli/command.ts'
 import type { Output } from '../../src/cli/output.ts'
 import type { Resolved } from '../../src/config/options.ts'
+import type { Routes } from '../control/server.ts'
 import type { Peer } from '../peer.ts'
 import type { ForwardRule } from './forward-rule.ts'
 
@@ -75,6 +79,8 @@ export async function runNode(
       services.replace(await exposureOf(renewed, names))
       output.event('config:reloaded', {}, 'Services and rules were read again.')
     })
+    const office = new LocalOffice({ book: tickets, peerId: peer.peerId, addrs: () => peer.addrs, services })
+    await using _control = await startControl(dataDir, ticketRoutes(office), output)
     await using _forwards = await startForwards(peer, rules, { ...context, names })
     const hint = reserve ? hintAtSilence(peer, output) : undefined
     if (!signal.aborted) await once(signal, 'abort')
@@ -82,6 +88,22 @@ export async function runNode(
   } finally {
     await services.stop()
     await tickets.close()
+  }
+}
+
+/** A node does its work without the socket, too. */
+async function startControl(
+  dataDir: string,
+  routes: Routes,
+  output: Output,
+): Promise<AsyncDisposable | undefined> {
+  try {
+    return await serveControl(dataDir, routes)
+  } catch (error) {
+    output.note(
+      `No command can ask this node (status, ticket, tickets, revoke): ${(error as Error).message}.`,
+    )
+    return undefined
   }
 }
 

@@ -5,6 +5,7 @@ import { DataDirError } from '../../src/errors.ts'
 import { loadIdentity } from '../../src/identity.ts'
 import { openTickets } from '../tickets/database.ts'
 import { LocalOffice } from '../tickets/office.ts'
+import { RemoteOffice } from '../tickets/routes.ts'
 import type { TicketBook } from '../tickets/ticket-book.ts'
 import type { TicketOffice } from '../tickets/office.ts'
 
@@ -12,13 +13,17 @@ import type { TicketOffice } from '../tickets/office.ts'
  * Does something with the tickets of a data directory.
  *
  * @throws {DataDirError} if it cannot be used
+ * @throws {UnreachableError} if a node runs with it that does not answer
  */
 export async function withOffice(
   dataDir: string,
   act: (office: TicketOffice) => Promise<void>,
 ): Promise<void> {
   const book = await open(dataDir)
-  if (book === undefined) throw new DataDirError('in-use', dataDir, '')
+  if (book === undefined) {
+    await act(new RemoteOffice(dataDir))
+    return
+  }
   try {
     const peerId = peerIdFromPrivateKey(await loadIdentity(dataDir))
     await act(new LocalOffice({ book, peerId, addrs: () => [] }))

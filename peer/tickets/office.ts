@@ -3,6 +3,7 @@
  * socket, so that what changes holds at once.
  */
 
+import { CODE_P2P } from '@multiformats/multiaddr'
 import { InvalidConfigError } from '../../src/errors.ts'
 import { serviceNameKind } from '../../src/config/services.ts'
 import { encodeTicket, MAX_PLACES } from './ticket.ts'
@@ -50,6 +51,7 @@ export class LocalOffice implements TicketOffice {
 
   async issue(wish: TicketWish, relays: readonly Multiaddr[]): Promise<NewTicket> {
     const { book, peerId, addrs } = this.#init
+    assertAddresses(relays)
     const places = relays.length > 0 ? relays.slice(0, MAX_PLACES) : placesOf(addrs())
     if (places.length === 0) {
       const what =
@@ -70,6 +72,14 @@ export class LocalOffice implements TicketOffice {
     this.#init.services?.reconsider()
     return isRevoked
   }
+}
+
+/** A name stands for relays that may be others by the time the ticket is used. */
+function assertAddresses(relays: readonly Multiaddr[]): void {
+  const name = relays.find(it => it.getComponents().at(-1)?.code !== CODE_P2P)
+  if (name === undefined) return
+  const what = `${name} is a name, and a ticket takes addresses; without --relay it takes those of the node, if it is running`
+  throw new InvalidConfigError([{ where: '--relay', what }])
 }
 
 /** Reads what came over the control socket. @throws {TypeError} if it is no wish */

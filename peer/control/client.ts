@@ -1,0 +1,73 @@
+/** Asks a running node over its control socket. */
+
+import { request } from 'node:http'
+import { json } from 'node:stream/consumers'
+import { once } from 'node:events'
+import { DataDirError, InvalidConfigError, UnreachableError, UsageError } from '../../src/errors.ts'
+import { socketPathOf } from './socket.ts'
+import type { AbortOptions } from '@libp2p/interface'
+import type { IncomingMessage } from 'node:http'
+
+/** Nobody keeps a person at a terminal waiting for longer, in milliseconds. */
+const ANSWER_MS = 10_000
+
+/**
+ * Asks the node that runs with a data directory.
+ *
+ * @param route - such as `GET /status`
+ * @throws {UnreachableError} if none runs, or it does not answer
+ * @throws {DataDirError} if it belongs to another user
+ * @throws {UsageError} or {InvalidConfigError} as the node does
+ */
+export async function askNode<T>(
+  dataDir: string,
+  route: string,
+  body?: object,
+  options: AbortOptions = {},
+): Promise<T> {
+  const [method, path] = route.split(' ')
+  const timeout = AbortSignal.timeout(ANSWER_MS)
+  const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
+  const socketPath = socketPathOf(dataDir)
+  try {
+    const asking = request({ socketPath, method, path, signal })
+    asking.end(body === undefined ? undefined : JSON.stringify(body))
+    const [response] = (await once(asking, 'response')) as [IncomingMessage]
+    const answer = await json(response)
+    if (response.statusCode !== 200) throw failureOf(answer)
+    return answer as T
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    throw explained(error as NodeJS.ErrnoException, dataDir, timeout.aborted)
+  }
+}
+
+function failureOf(answer: unknown): Error {
+  const { name = '', message = '' } = (answer as { error?: Partial<Error> }).error ?? {}
+  if (name === 'InvalidConfigError') {
+    const [where = '', ...what] = message.split(': ')
+    return new InvalidConfigError([{ where, what: what.join(': ') }])
+  }
+  return new UsageError(`The node that runs says: ${message}`)
+}
+
+function explained(error: NodeJS.ErrnoException, dataDir: string, isLate: boolean): Error {
+  const { code = '' } = error
+  if (isLate)
+    return new UnreachableError(
+      `The node that runs with ${dataDir} does not answer. Is it stopped, or busy?`,
+      {
+        cause: error,
+      },
+    )
+  if (code === 'ENOENT' || code === 'ECONNREFUSED')
+    return new UnreachableError(
+      `No node runs with the data directory ${dataDir}. Start one (throughnat listen, or up), or say which with --data-dir.`,
+      { cause: error },
+    )
+  if (code === 'EACCES')
+    return new DataDirError('unusable', dataDir, 'the node that runs with it belongs to another user', {
+      cause: error,
+    })
+  return error
+}

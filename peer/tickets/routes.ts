@@ -1,0 +1,55 @@
+/** Tickets over the control socket, at both ends. */
+
+import { isMultiaddr, multiaddr } from '@multiformats/multiaddr'
+import { relayAddrKind } from '../../src/config/addresses.ts'
+import { askNode } from '../control/client.ts'
+import { readWish } from './office.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Routes } from '../control/server.ts'
+import type { NewTicket, TicketOffice } from './office.ts'
+import type { IssuedTicket, TicketWish } from './ticket-book.ts'
+
+/** Routes by which an office is asked. */
+export function ticketRoutes(office: TicketOffice): Routes {
+  return {
+    'GET /tickets': async () => ({ tickets: await office.list() }),
+    'POST /tickets': async body => office.issue(readWish(body), readRelays(body)),
+    'POST /tickets/revoke': async body => ({ isRevoked: await office.revoke(String(fieldOf(body, 'id'))) }),
+  }
+}
+
+/** The office of a node that runs. */
+export class RemoteOffice implements TicketOffice {
+  readonly #dataDir: string
+
+  constructor(dataDir: string) {
+    this.#dataDir = dataDir
+  }
+
+  async issue(wish: TicketWish, relays: readonly Multiaddr[]): Promise<NewTicket> {
+    return askNode(this.#dataDir, 'POST /tickets', { ...wish, relays: relays.map(String) })
+  }
+
+  async list(): Promise<IssuedTicket[]> {
+    const { tickets } = await askNode<{ tickets: IssuedTicket[] }>(this.#dataDir, 'GET /tickets')
+    return tickets
+  }
+
+  async revoke(id: string): Promise<boolean> {
+    const answer = await askNode<{ isRevoked: boolean }>(this.#dataDir, 'POST /tickets/revoke', { id })
+    return answer.isRevoked
+  }
+}
+
+function readRelays(body: unknown): Multiaddr[] {
+  const relays = fieldOf(body, 'relays') ?? []
+  if (!Array.isArray(relays)) throw new TypeError('The relays are no list')
+  const addrs = relays.map(it => multiaddr(String(it)))
+  if (!addrs.every(it => isMultiaddr(it) && relayAddrKind.accepts(it)))
+    throw new TypeError('One of the relays is no address of a relay')
+  return addrs
+}
+
+function fieldOf(body: unknown, name: string): unknown {
+  return typeof body === 'object' && body !== null ? (body as Record<string, unknown>)[name] : undefined
+}

@@ -1,0 +1,147 @@
+/** Tickets, from the command that makes one to the connection that it opens: programs as processes of their own. */
+
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
+import type { AddressInfo, Socket } from 'node:net'
+import type { TestContext } from 'node:test'
+import type { Line } from './program.ts'
+
+/** A service that says hello. */
+async function greeter(t: TestContext): Promise<string> {
+  const server = createServer(socket => socket.on('error', () => {}).write('hello'))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** A node that exposes `web` to bearers of tickets alone. */
+async function startNode(t: TestContext): Promise<{ dataDir: string; relay: string; listener: Program }> {
+  const { addr: relay } = await startRelay(t, await directory(t))
+  const dataDir = await directory(t)
+  const args = ['--data-dir', dataDir, '--expose', `web=${await greeter(t)}`]
+  const { listener } = await startListener(t, relay, args)
+  return { dataDir, relay, listener }
+}
+
+async function makeTicket(t: TestContext, dataDir: string, args: string[] = []): Promise<Line> {
+  const making = new Program(t, THROUGHNAT, ['ticket', 'web', '--json', '--data-dir', dataDir, ...args])
+  const line = await making.line('ticket')
+  assert.equal(await making.ended(), 0)
+  return line
+}
+
+async function fileOf(t: TestContext, { text }: Line): Promise<string> {
+  const path = join(await directory(t), 'ticket')
+  await writeFile(path, `${String(text)}\n`, { mode: 0o600 })
+  return `@${path}`
+}
+
+async function startForward(t: TestContext, args: string[]): Promise<{ forward: Program; port: number }> {
+  const forward = new Program(t, THROUGHNAT, ['forward', '--json', '--local', '127.0.0.1:0', ...args])
+  const { port } = await forward.line('forward:listening')
+  return { forward, port: Number(port) }
+}
+
+async function read(port: number): Promise<{ text: string; socket: Socket }> {
+  const socket = connect({ host: '127.0.0.1', port })
+  socket.on('error', () => {})
+  const [data] = (await once(socket, 'data', { signal: AbortSignal.timeout(20_000) })) as [Buffer]
+  return { text: data.toString(), socket }
+}
+
+test('a bearer gets in until the ticket is revoked, which cuts what it has open', async t => {
+  const { dataDir, listener } = await startNode(t)
+  const ticket = await makeTicket(t, dataDir)
+  const { forward, port } = await startForward(t, [await fileOf(t, ticket)])
+  const { text, socket } = await read(port)
+  assert.equal(text, 'hello')
+  assert.equal((await listener.line('service:opened')).ticket, ticket.id)
+
+  const cut = new Promise(resolve => socket.on('close', resolve))
+  const revoking = new Program(t, THROUGHNAT, ['revoke', String(ticket.id), '--json', '--data-dir', dataDir])
+  assert.equal((await revoking.line('ticket:revoked')).id, ticket.id)
+  await cut
+  connect({ host: '127.0.0.1', port }).on('error', () => {})
+  const { error } = await forward.line('forward:failed')
+  assert.match(String(error), /the ticket does not open it: it may be used up, expired or revoked/)
+  assert.equal((await listener.line('service:refused')).reason, 'ticket-unknown')
+})
+
+test('a ticket for one peer lets in one, and the next is told no', async t => {
+  const { dataDir, listener } = await startNode(t)
+  const file = await fileOf(t, await makeTicket(t, dataDir, ['--uses', '1', '--expires', '1h']))
+  const { port } = await startForward(t, [file])
+  assert.equal((await read(port)).text, 'hello')
+  assert.equal((await read(port)).text, 'hello')
+  const second = new Program(t, THROUGHNAT, ['forward', file, '--stdio'], { json: false })
+  assert.equal(await second.ended(), 4)
+  assert.match(second.stderr, /does not open it/)
+  assert.equal((await listener.line('service:refused')).reason, 'ticket-used-up')
+})
+
+test('tickets are listed without what lets anybody in', async t => {
+  const { dataDir } = await startNode(t)
+  const ticket = await makeTicket(t, dataDir, ['--uses', '3'])
+  const listing = new Program(t, THROUGHNAT, ['tickets', '--json', '--data-dir', dataDir])
+  const { event: _event, at: _at, ...listed } = await listing.line('ticket:listed')
+  const { event: _made, at: _when, text, ...made } = ticket
+  assert.deepEqual(listed, made)
+  assert.ok(!listing.stdout.includes(String(text).slice(5, 40)))
+})
+
+test('a ticket that is made before the node starts is good once it does', async t => {
+  const { addr: relay } = await startRelay(t, await directory(t))
+  const dataDir = await directory(t)
+  const ticket = await makeTicket(t, dataDir, ['--relay', relay])
+  await startListener(t, relay, ['--data-dir', dataDir, '--expose', `web=${await greeter(t)}`])
+  const { port } = await startForward(t, [await fileOf(t, ticket)])
+  assert.equal((await read(port)).text, 'hello')
+})
+
+test('without a node and without a relay, a ticket would not say where', async t => {
+  const dataDir = await directory(t)
+  const making = new Program(t, THROUGHNAT, ['ticket', 'web', '--data-dir', dataDir], { json: false })
+  assert.equal(await making.ended(), 3)
+  assert.match(making.stderr, /--relay: is missing/)
+})
+
+test('a ticket comes over standard input, too', async t => {
+  const { dataDir } = await startNode(t)
+  const { text } = await makeTicket(t, dataDir)
+  const forward = new Program(t, THROUGHNAT, ['forward', '-', '--json', '--local', '127.0.0.1:0'])
+  forward.child.stdin.write(`${String(text)}\n`)
+  const { port } = await forward.line('forward:listening')
+  assert.equal((await read(Number(port))).text, 'hello')
+})
+
+test('a ticket on the command line is not left where ps shows it', async t => {
+  const { dataDir } = await startNode(t)
+  const { text } = await makeTicket(t, dataDir)
+  const { forward, port } = await startForward(t, [String(text)])
+  assert.equal((await read(port)).text, 'hello')
+  const shown = await readFile(`/proc/${forward.child.pid}/cmdline`, 'utf8')
+  assert.ok(!shown.includes(String(text).slice(5, 40)), shown)
+  assert.ok(!(forward.stdout + forward.stderr).includes(String(text).slice(5, 40)))
+})
+
+test('a ticket in the wrong place is not repeated', async t => {
+  const { dataDir } = await startNode(t)
+  const text = String((await makeTicket(t, dataDir)).text)
+  for (const args of [
+    ['forward', text, 'web', text, '--stdio'],
+    ['forward', text.slice(0, -3), '--stdio'],
+    ['forward', text, 'ssh', '--stdio'],
+    ['ping', text.slice(1)],
+    ['id', text],
+  ]) {
+    const program = new Program(t, THROUGHNAT, args, { json: false })
+    assert.equal(await program.ended(), 2, args[0])
+    assert.ok(!program.stderr.includes(text.slice(12, 40)), program.stderr)
+  }
+})
