@@ -1,12 +1,44 @@
 /** What commands that dial have in common. */
 
-import { UnreachableError } from '../../src/errors.ts'
+import { DataDirError, UnreachableError } from '../../src/errors.ts'
+import { loadIdentity } from '../../src/identity.ts'
 import { readTokens } from '../../src/relay-token.ts'
-import type { AbortOptions } from '@libp2p/interface'
+import { createPeer } from '../create-peer.ts'
+import { dialerDataDir, names, relayFile, relays, relayTokenFile } from './options.ts'
+import type { AbortOptions, PrivateKey } from '@libp2p/interface'
+import type { Resolved } from '../../src/config/options.ts'
+import type { Peer } from '../peer.ts'
 
-/** The option of {@link createPeer} for a data directory that may be absent. */
-export function withDataDir(dataDir: string | undefined): { dataDir?: string } {
-  return dataDir === undefined ? {} : { dataDir }
+/** A peer that only dials. */
+export interface DialingPeer {
+  peer: Peer
+  /** The identity that it acts for, where another process is the peer of that identity. */
+  principal?: PrivateKey
+}
+
+/** What a command that dials is told. */
+export const dialingOptions = { relays, relayFile, relayTokenFile, dataDir: dialerDataDir, names } as const
+
+/**
+ * Starts a peer that only dials. If another process runs with the data directory, this one gets an id of its own and acts for the peer there: ssh may be
+ * called as often as one likes.
+ *
+ * @throws what {@link createPeer} throws
+ * @throws {InvalidConfigError} if the file with the token cannot be used
+ */
+export async function startDialingPeer(
+  { relays, relayFile, relayTokenFile, dataDir }: Omit<Resolved<typeof dialingOptions>, 'names'>,
+  signal: AbortSignal,
+): Promise<DialingPeer> {
+  const token = await withRelayToken(relayTokenFile)
+  const init = { relays, ...withRelayFile(relayFile), reserve: false, ...token }
+  if (dataDir === undefined) return { peer: await createPeer(init, { signal }) }
+  try {
+    return { peer: await createPeer({ ...init, dataDir }, { signal }) }
+  } catch (error) {
+    if (!(error instanceof DataDirError) || error.reason !== 'in-use') throw error
+    return { principal: await loadIdentity(dataDir), peer: await createPeer(init, { signal }) }
+  }
 }
 
 /** The option of {@link createPeer} for a file of relays that may be absent. */

@@ -3,13 +3,11 @@
 import { once } from 'node:events'
 import { defineCommand } from '../../src/cli/command.ts'
 import { UsageError } from '../../src/errors.ts'
-import { createPeer } from '../create-peer.ts'
 import { readNames } from '../names.ts'
 import { forwardStdio } from '../tunnel/forward-stdio.ts'
 import { readDestination, serviceOf, target } from './destination.ts'
-import { withDataDir, withRelayFile, withRelayToken, withTimeout } from './dial.ts'
+import { dialingOptions, startDialingPeer, withTimeout } from './dial.ts'
 import { carriageTo, startForward } from './forwards.ts'
-import { dialerDataDir, names, relayFile, relays, relayTokenFile } from './options.ts'
 import { reportPeer } from './report.ts'
 import type { Command } from '../../src/cli/command.ts'
 
@@ -27,11 +25,7 @@ export const forward: Command = defineCommand({
     },
   },
   options: {
-    relays,
-    relayFile,
-    relayTokenFile,
-    dataDir: dialerDataDir,
-    names,
+    ...dialingOptions,
     local: {
       kind: 'host-port',
       optional: true,
@@ -46,26 +40,24 @@ export const forward: Command = defineCommand({
     'throughnat forward @home.ticket --local 127.0.0.1:2222',
     "ssh -o ProxyCommand='throughnat forward 12D3KooWPeer... ssh --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --stdio' user@home",
   ],
-  run: async ({ relays, relayFile, relayTokenFile, dataDir, names, local, stdio, timeoutMs }, context) => {
+  run: async (config, context) => {
+    const { local, stdio, timeoutMs } = config
     const { output, signal } = context
     if ((local === undefined) === !stdio)
       throw new UsageError('Say where the connections come from: either --local HOST:PORT or --stdio.')
     const { target, service: named } = context.arguments
     if (stdio && target === '-')
       throw new UsageError('Standard input cannot be carried and hold the ticket: give the ticket as @FILE.')
-    const destination = await readDestination(target, { ...context, names: await readNames(names) })
+    const destination = await readDestination(target, { ...context, names: await readNames(config.names) })
     const service = serviceOf(destination, named)
-    const token = await withRelayToken(relayTokenFile)
-    await using peer = await createPeer(
-      { relays, ...withRelayFile(relayFile), reserve: false, ...withDataDir(dataDir), ...token },
-      { signal },
-    )
+    const dialing = await startDialingPeer(config, signal)
+    await using peer = dialing.peer
     const stdout = stdio ? output.claimStdout() : undefined
     reportPeer(peer, output)
     const connection = await withTimeout(timeoutMs, signal, destination.label, options =>
       peer.connect(destination.target, options),
     )
-    const carriage = carriageTo(peer, destination, service, connection)
+    const carriage = await carriageTo(dialing, destination, service, connection)
     if (stdout !== undefined) {
       await forwardStdio({ stdin: context.stdin, stdout, ...carriage, signal })
     } else if (local !== undefined) {

@@ -1,6 +1,7 @@
 /** Forwards, as commands run them: each listens at once, and reaches its peer when there is a connection to carry, and again after a loss. */
 
 import { parseTarget } from '../target.ts'
+import { delegate } from '../tunnel/delegation.ts'
 import { forwardLocal } from '../tunnel/forward.ts'
 import { readDestination, serviceOf } from './destination.ts'
 import { printHostPort } from '../../src/config/addresses.ts'
@@ -10,8 +11,10 @@ import type { Output } from '../../src/cli/output.ts'
 import type { PeerConnection } from '../connection.ts'
 import type { PathDetail } from '../events.ts'
 import type { Peer } from '../peer.ts'
+import type { Credentials } from '../tunnel/protocol.ts'
 import type { LocalForward } from '../tunnel/forward.ts'
 import type { OpenStream } from '../tunnel/open-service.ts'
+import type { DialingPeer } from './dial.ts'
 import type { Destination, DestinationContext } from './destination.ts'
 import type { ForwardRule } from './forward-rule.ts'
 
@@ -20,7 +23,7 @@ export interface Carriage {
   openStream: OpenStream
   onPath: (listener: () => void) => () => void
   service: string
-  ticket: string | undefined
+  credentials: Credentials
 }
 
 interface ForwardsContext extends DestinationContext {
@@ -42,7 +45,7 @@ export async function startForwards(
   try {
     for (const { local, target, service } of rules) {
       const destination = await readDestination(target, context)
-      const carriage = carriageTo(peer, destination, serviceOf(destination, service))
+      const carriage = await carriageTo({ peer }, destination, serviceOf(destination, service))
       running.use(await startForward(local, carriage, context))
       void connectEarly(peer, destination, context)
     }
@@ -65,13 +68,17 @@ export async function startForward(
 }
 
 /** How a connection gets to a service; `connection` is one that is there already. */
-export function carriageTo(
-  peer: Peer,
+export async function carriageTo(
+  { peer, principal }: DialingPeer,
   { target, ticket }: Destination,
   service: string,
   connection?: PeerConnection,
-): Carriage {
+): Promise<Carriage> {
   const { peerId } = parseTarget(target)
+  const credentials: Credentials = {}
+  if (ticket !== undefined) credentials.ticket = ticket.secret
+  if (principal !== undefined)
+    credentials.delegation = await delegate(principal, { delegate: peer.peerId, listener: peerId })
   return {
     openStream: async (protocols, options) => {
       connection ??= await peer.connect(target, { signal: options.signal })
@@ -79,7 +86,7 @@ export function carriageTo(
     },
     onPath: listener => watchPath(peer, peerId, listener),
     service,
-    ticket: ticket?.secret,
+    credentials,
   }
 }
 

@@ -3,13 +3,11 @@
 import { defineCommand } from '../../src/cli/command.ts'
 import { HolePunchFailedError, UnreachableError } from '../../src/errors.ts'
 import { describeFailure } from '../describe-failure.ts'
-import { createPeer } from '../create-peer.ts'
 import { readNames } from '../names.ts'
 import { readDestination, target } from './destination.ts'
-import { dialerDataDir, names, relayFile, relays, relayTokenFile } from './options.ts'
 import { PingSession } from './ping-session.ts'
 import { reportPunching } from './report.ts'
-import { withDataDir, withRelayFile, withRelayToken, withTimeout } from './dial.ts'
+import { dialingOptions, startDialingPeer, withTimeout } from './dial.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { Output } from '../../src/cli/output.ts'
 import type { PeerConnection } from '../connection.ts'
@@ -23,11 +21,7 @@ export const ping: Command = defineCommand({
   summary: 'Ping a remote peer, and tell whether the path is relayed or direct',
   arguments: { target },
   options: {
-    relays,
-    relayFile,
-    relayTokenFile,
-    dataDir: dialerDataDir,
-    names,
+    ...dialingOptions,
     untilDirect: {
       kind: 'boolean',
       doc: 'End as soon as the path is direct; exit code 5, with the reason, if it stays relayed',
@@ -52,15 +46,11 @@ export const ping: Command = defineCommand({
   ],
   run: async (config, context) => {
     const { output, signal } = context
-    const { relays, relayFile, relayTokenFile, dataDir, untilDirect, intervalMs, timeoutMs } = config
+    const { untilDirect, intervalMs, timeoutMs } = config
     const count = config.count ?? (untilDirect ? Number.POSITIVE_INFINITY : DEFAULT_COUNT)
     const names = await readNames(config.names)
     const { target, label } = await readDestination(context.arguments.target, { ...context, names })
-    const token = await withRelayToken(relayTokenFile)
-    await using peer = await createPeer(
-      { relays, ...withRelayFile(relayFile), reserve: false, ...withDataDir(dataDir), ...token },
-      { signal },
-    )
+    await using peer = (await startDialingPeer(config, signal)).peer
     const over = new AbortController()
     reportPunching(peer, output, over.signal)
     const connection = await withTimeout(timeoutMs, signal, label, options => peer.connect(target, options))

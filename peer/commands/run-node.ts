@@ -67,7 +67,7 @@ export async function runNode(
     { signal },
   )
   const tickets = await openTickets(dataDir)
-  const services = createServices({ ...exposure, tickets })
+  const services = createServices({ ...exposure, tickets, peerId: peer.peerId })
   try {
     reportServices(services, output)
     await peer.libp2p.handle(TUNNEL_PROTOCOL, services.handle, tunnelHandlerOptions)

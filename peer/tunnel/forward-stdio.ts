@@ -12,7 +12,9 @@ import type { ContinuityOptions } from './resume/resumer.ts'
 import { splice } from './splice.ts'
 import type { Traffic } from './splice.ts'
 
-export interface ForwardStdioInit extends ContinuityOptions, Pick<OpenServiceOptions, 'openMs' | 'ticket'> {
+export interface ForwardStdioInit
+  extends ContinuityOptions,
+    Pick<OpenServiceOptions, 'openMs' | 'credentials'> {
   stdin: Readable
   /** Is not ended; its owner does that, or exits. */
   stdout: Writable

@@ -16,7 +16,9 @@ import { MAX_CONNECTIONS_PER_PEER } from './protocol.ts'
 import { resetSocket, splice } from './splice.ts'
 import type { Traffic } from './splice.ts'
 
-export interface ForwardLocalInit extends ContinuityOptions, Pick<OpenServiceOptions, 'openMs' | 'ticket'> {
+export interface ForwardLocalInit
+  extends ContinuityOptions,
+    Pick<OpenServiceOptions, 'openMs' | 'credentials'> {
   /** Local address to listen on. Whoever reaches it reaches the service in this peer's name. */
   host: string
   /** Local port to listen on; 0 takes a free one. */

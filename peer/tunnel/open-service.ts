@@ -15,7 +15,7 @@ import { START } from './resume/receive-window.ts'
 import { MemoryBudget } from './resume/memory-budget.ts'
 import { ResumableStream } from './resume/resumable-stream.ts'
 import { Resumer } from './resume/resumer.ts'
-import type { TunnelStatus } from './protocol.ts'
+import type { Credentials, TunnelStatus } from './protocol.ts'
 import type { ContinuityOptions } from './resume/resumer.ts'
 
 /** What libp2p's `newStream` needs to be told; hand it on as it is. */
@@ -30,8 +30,8 @@ export interface OpenStreamOptions {
 export type OpenStream = (protocols: string[], options: OpenStreamOptions) => Promise<Stream>
 
 export interface OpenServiceOptions extends ContinuityOptions {
-  /** The secret of a ticket that lets this peer in. */
-  ticket?: string | undefined
+  /** What lets this peer in, if not its id. */
+  credentials?: Credentials
   /** Gives up the opening. Without effect on the stream once it is open. */
   signal?: AbortSignal
   /**
@@ -79,11 +79,11 @@ export function openService(
     })
     const early = options.early?.() ?? new Uint8Array()
     try {
-      const request = new Uint8ArrayList(encodeRequest({ service, session, ...withTicket(options.ticket) }))
+      const request = new Uint8ArrayList(encodeRequest({ service, session, ...options.credentials }))
       if (early.byteLength > 0) request.append(stream.sendEarly(new Uint8ArrayList(early)))
       carrier.send(request)
       const { status } = decodeResponse(await readMessage(carrier, { signal }))
-      if (status !== 'ok') throw refusal(status, service, options.ticket !== undefined)
+      if (status !== 'ok') throw refusal(status, service, options.credentials?.ticket !== undefined)
     } catch (cause) {
       if (cause instanceof ServiceRefusedError) carrier.abort(cause)
       // the listener, which may have let it in meanwhile, is told that nobody will come back for it
@@ -123,10 +123,6 @@ async function open(openStream: OpenStream, service: string, signal: AbortSignal
     const advice = 'the remote peer does not speak its protocol. Let it expose services with this version'
     throw failure('protocol', service, advice, cause)
   }
-}
-
-function withTicket(ticket: string | undefined): { ticket?: string } {
-  return ticket === undefined ? {} : { ticket }
 }
 
 function refusal(

@@ -8,18 +8,25 @@
 import { InvalidMessageError } from '@libp2p/interface'
 import type { StreamHandlerOptions } from '@libp2p/interface'
 import { encodeMessage } from './message.ts'
+import type { Delegation } from './delegation.ts'
 import type { Acknowledgement } from './resume/frames.ts'
 
 /** Carries the version: what an old listener could misread gets a new id. */
 export const TUNNEL_PROTOCOL = '/throughnat/tunnel/2'
 
+/** By what a peer may be let in besides its id. */
+export interface Credentials {
+  /** What a ticket lets its bearer in by, see peer/tickets. */
+  ticket?: string
+  /** Whom the dialer acts for. */
+  delegation?: Delegation
+}
+
 /** Asks for a service. */
-export interface OpenRequest {
+export interface OpenRequest extends Credentials {
   service: string
   /** The name under which the dialer will ask to go on with this stream, see {@link isSessionId}. */
   session: string
-  /** What a ticket lets its bearer in by, see peer/tickets. */
-  ticket?: string
 }
 
 /** Asks to go on with a stream over this carrier. */
@@ -90,16 +97,29 @@ export function isSessionId(text: unknown): text is string {
 
 /** @throws {InvalidMessageError} when the request does not fit in a message. */
 export function encodeRequest(request: TunnelRequest): Uint8Array {
-  return encodeJson(request)
+  if (!('service' in request)) return encodeJson(request)
+  const { delegation, ...rest } = request
+  return encodeJson(
+    delegation === undefined ? rest : { ...rest, for: delegation.principal, proof: delegation.proof },
+  )
 }
 
 /** @throws {InvalidMessageError} when the body is no request. Fields that it does not know are ignored. */
 export function decodeRequest(body: Uint8Array): TunnelRequest {
-  const { service, session, ticket, received, limit } = decodeObject(body)
+  const { service, session, received, limit, ...rest } = decodeObject(body)
   if (!isSessionId(session)) throw new InvalidMessageError('The request names no session')
-  if (typeof service === 'string')
-    return typeof ticket === 'string' ? { service, session, ticket } : { service, session }
+  if (typeof service === 'string') return { service, session, ...decodeCredentials(rest) }
   return { session, ...decodePosition(received, limit) }
+}
+
+/** What is not as it should be counts as not there: nobody is let in by it. */
+function decodeCredentials({ ticket, for: principal, proof }: Record<string, unknown>): Credentials {
+  return {
+    ...(typeof ticket === 'string' ? { ticket } : {}),
+    ...(typeof principal === 'string' && typeof proof === 'string'
+      ? { delegation: { principal, proof } }
+      : {}),
+  }
 }
 
 /** Writes an answer. Equal answers give equal bytes. */

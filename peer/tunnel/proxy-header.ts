@@ -24,14 +24,19 @@ export const PEER_ID_TLV = 0xe0
 /** Who a connection comes from. */
 export interface ProxiedPeer {
   peerId: string
+  /** Whom it acts for, which is told instead. */
+  principal?: string
   /** Where the peer is connected from; undefined if through a relay. */
   remoteAddr: Multiaddr | undefined
 }
 
 /** Writes the header for a connection to `service`. */
-export function encodeProxyHeader({ peerId, remoteAddr }: ProxiedPeer, service: ServiceAddress): Uint8Array {
+export function encodeProxyHeader(
+  { peerId, principal = peerId, remoteAddr }: ProxiedPeer,
+  service: ServiceAddress,
+): Uint8Array {
   const [family, addresses] = encodeAddresses(remoteAddr, service)
-  const id = Buffer.from(peerId)
+  const id = Buffer.from(principal)
   const tlv = Buffer.concat([Buffer.of(PEER_ID_TLV, id.length >> 8, id.length & 0xff), id])
   const length = Buffer.alloc(2)
   length.writeUInt16BE(addresses.length + tlv.length)

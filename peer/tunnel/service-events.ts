@@ -35,6 +35,8 @@ export interface ServiceOpened {
   service: string
   /** What the connection runs over when it opens; it moves to better paths. */
   path: 'relayed' | 'direct'
+  /** The peer that it acts for, and is let in as, if that is another one. */
+  principal?: string
   /** The id of the ticket that let the peer in, if none of the rules did. */
   ticket?: string
 }

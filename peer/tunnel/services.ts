@@ -6,12 +6,13 @@
  * Spec: docs/tunnel-protocol.md
  */
 import { AbortError, StreamResetError } from '@libp2p/interface'
-import type { Connection, Stream } from '@libp2p/interface'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import type { TypedEventTarget } from 'main-event'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket } from 'node:net'
 import { connectLocal } from './connect-local.ts'
+import { principalOf } from './delegation.ts'
 import { withDeadline } from './deadline.ts'
 import { readMessage } from './message.ts'
 import { decodeRequest, encodeResponse, MAX_CONNECTIONS_PER_PEER } from './protocol.ts'
@@ -60,6 +61,8 @@ export interface ServicesInit {
   allow: ReadonlyMap<string, ServiceRule>
   /** Lets in who shows a ticket. @default nobody */
   tickets?: TicketDesk
+  /** This peer, for those who act for another one. @default nobody can */
+  peerId?: PeerId
   limits?: Partial<ServicesLimits>
 }
 
@@ -106,6 +109,7 @@ type Caller = ServiceOpened
 interface Serving {
   caller: Caller
   controller: AbortController
+  remotePeer: PeerId
   remoteAddr: Multiaddr | undefined
   isAdmitted: boolean
   ended: Promise<void>
@@ -114,6 +118,7 @@ interface Serving {
 class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Services {
   #rules: ServiceRules
   readonly #tickets: TicketDesk | undefined
+  readonly #peerId: PeerId | undefined
   readonly #limits: ServicesLimits
   readonly #streams: Slots
   readonly #connections: Slots
@@ -125,6 +130,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     super()
     this.#rules = createServiceRules(init.services, init.allow)
     this.#tickets = init.tickets
+    this.#peerId = init.peerId
     this.#limits = { ...defaultLimits, ...init.limits }
     const { connectionsPerPeer, connections, keptMs } = this.#limits
     this.#sessions = new Sessions(keptMs)
@@ -150,6 +156,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     const serving: Serving = {
       caller,
       controller,
+      remotePeer,
       remoteAddr: direct ? remoteAddr : undefined,
       isAdmitted: false,
       ended,
@@ -179,8 +186,8 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     await Promise.all([...this.#open].map(it => it.ended))
   }
 
-  #mayGoOn({ service, peerId, ticket }: Caller): boolean {
-    if (typeof this.#rules.find(service, peerId) !== 'string') return true
+  #mayGoOn({ service, peerId, principal = peerId, ticket }: Caller): boolean {
+    if (typeof this.#rules.find(service, principal) !== 'string') return true
     const isBearer = ticket !== undefined && this.#tickets?.isRevoked(ticket) === false
     return isBearer && this.#rules.addressOf(service) !== undefined
   }
@@ -204,7 +211,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
         await this.#refuse(stream, caller, 'gone', 'gone', signal)
       return
     }
-    const address = await this.#admit(request, caller)
+    const address = await this.#admit(request, serving)
     if (typeof address === 'string') {
       await this.#refuse(stream, caller, 'refused', address, signal)
     } else if (this.#sessions.has(caller.peerId, request)) {
@@ -219,15 +226,20 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     }
   }
 
-  /** Finds the service for a peer that the rules, or its ticket, let in. */
+  /** Finds the service for a peer that the rules, or what it shows, let in. */
   async #admit(
-    { service, ticket }: OpenRequest,
-    caller: Caller,
+    { service, ticket, delegation }: OpenRequest,
+    { caller, remotePeer }: Serving,
   ): Promise<ServiceAddress | Exclude<ServiceRefusal, 'busy'>> {
     caller.service = service
-    const found = this.#rules.find(service, caller.peerId)
+    if (delegation !== undefined && this.#peerId !== undefined) {
+      const principal = await principalOf(delegation, { delegate: remotePeer, listener: this.#peerId })
+      if (principal !== undefined) caller.principal = principal
+    }
+    const peerId = caller.principal ?? caller.peerId
+    const found = this.#rules.find(service, peerId)
     if (typeof found !== 'string' || ticket === undefined || this.#tickets === undefined) return found
-    const redeemed = await this.#tickets.redeem(ticket, service, caller.peerId)
+    const redeemed = await this.#tickets.redeem(ticket, service, peerId)
     if (typeof redeemed === 'string') return redeemed
     caller.ticket = redeemed.id
     return this.#rules.addressOf(service) ?? 'unknown'

@@ -186,3 +186,27 @@ test('with nothing to bring up, that is said', async t => {
   assert.equal(await up.ended(), 2)
   assert.match(up.stderr, /nothing to bring up/)
 })
+
+test('two programs use a service with one data directory at the same time', async t => {
+  const { addr: relay } = await startRelay(t, await directory(t))
+  const away = await directory(t)
+  const me = await peerIdOf(t, away)
+  const { listener, addr } = await startListener(t, relay, [
+    '--expose',
+    `web=${await greeter(t, 'hello')}`,
+    '--allow',
+    `web=${me}`,
+  ])
+  const args = ['forward', addr, 'web', '--json', '--local', '127.0.0.1:0', '--data-dir', away]
+  const first = new Program(t, THROUGHNAT, args)
+  await first.line('forward:listening')
+  const second = new Program(t, THROUGHNAT, args)
+  const ports = await Promise.all(
+    [first, second].map(async it => Number((await it.line('forward:listening')).port)),
+  )
+  const texts = await Promise.all(ports.map(async port => (await read(port)).text))
+  assert.deepEqual(texts, ['hello', 'hello'])
+  const opened = await listener.lineWhere(it => it.event === 'service:opened' && it.principal !== undefined)
+  assert.equal(opened.principal, me)
+  assert.notEqual(opened.peerId, me)
+})

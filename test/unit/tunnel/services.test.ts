@@ -6,6 +6,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { streamPair } from '@libp2p/utils'
+import { delegate } from '../../../peer/tunnel/delegation.ts'
 import { encodeRequest } from '../../../peer/tunnel/protocol.ts'
 import { createServices } from '../../../peer/tunnel/services.ts'
 import { decodeResponse } from '../../../peer/tunnel/protocol.ts'
@@ -14,6 +15,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Stream } from '@libp2p/interface'
+import type { OpenRequest } from '../../../peer/tunnel/protocol.ts'
 import type { Services } from '../../../peer/tunnel/services.ts'
 import type { TicketDesk } from '../../../peer/tunnel/ticket-desk.ts'
 
@@ -101,7 +103,7 @@ async function silentService(t: TestContext): Promise<{ host: string; port: numb
 
 async function ask(
   services: Services,
-  request: { service: string; ticket?: string },
+  request: Omit<OpenRequest, 'session'>,
 ): Promise<{ status: string; stream: Stream; handled: Promise<void> }> {
   const [outbound, inbound] = await streamPair()
   const handled = services.handle(inbound, connection)
@@ -201,5 +203,29 @@ test('a ticket that does not let in is answered like no ticket at all, and like 
     await stream.close()
   }
   assert.deepEqual(reasons, ['ticket-used-up', 'not-allowed', 'unknown'])
+  await services.stop()
+})
+
+test('who acts for another peer is let in as that one, if that is proved to this listener', async t => {
+  const [own, friend] = await Promise.all([0, 1].map(() => generateKeyPair('Ed25519')))
+  assert.ok(own !== undefined && friend !== undefined)
+  const peerId = peerIdFromPrivateKey(own)
+  const principal = peerIdFromPrivateKey(friend).toString()
+  const services = createServices({
+    services: new Map([['ssh', await silentService(t)]]),
+    allow: new Map([['ssh', new Set([principal])]]),
+    peerId,
+  })
+  const delegation = await delegate(friend, { delegate: remotePeer, listener: peerId })
+  const stolen = await delegate(friend, { delegate: peerId, listener: peerId })
+  assert.equal((await ask(services, { service: 'ssh' })).status, 'refused')
+  assert.equal((await ask(services, { service: 'ssh', delegation: stolen })).status, 'refused')
+  const opened = once(services, 'service:opened')
+  assert.equal((await ask(services, { service: 'ssh', delegation })).status, 'ok')
+  assert.equal((await opened)[0].detail.principal, principal)
+  services.reconsider()
+  const cut = once(services, 'service:closed')
+  services.replace({ services: new Map([['ssh', await silentService(t)]]), allow: new Map() })
+  await cut
   await services.stop()
 })
