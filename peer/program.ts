@@ -7,6 +7,7 @@ import { id } from './commands/id.ts'
 import { listen } from './commands/listen.ts'
 import { netcheck } from './commands/netcheck.ts'
 import { ping } from './commands/ping.ts'
+import { status } from './commands/status.ts'
 import { revoke, ticket, tickets } from './commands/tickets.ts'
 import { up } from './commands/up.ts'
 import { hideTickets } from './tickets/ticket.ts'
@@ -21,6 +22,7 @@ export const peerCommands: readonly Command[] = [
   ticket,
   tickets,
   revoke,
+  status,
   netcheck,
   id,
 ]

@@ -19,6 +19,7 @@ export const PEER_OPTIONS = [
   'forward',
   'expires',
   'uses',
+  'watch',
   'local',
   'stdio',
   'until-direct',

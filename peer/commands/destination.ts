@@ -7,6 +7,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { InvalidConfigError, UsageError } from '../../src/errors.ts'
+import { parseTarget } from '../target.ts'
 import { decodeTicket, looksLikeTicket } from '../tickets/ticket.ts'
 import type { Output } from '../../src/cli/output.ts'
 import type { PeerNames } from '../names.ts'
@@ -25,6 +26,8 @@ export interface Destination {
   target: string
   /** What to call it. */
   label: string
+  /** The peer id in it. */
+  peerId: string
   ticket: Ticket | undefined
 }
 
@@ -42,13 +45,15 @@ const LONGEST_BYTES = 4096
  * Reads a destination.
  *
  * @throws {UsageError} for a ticket that is damaged
+ * @throws {InvalidTargetError} for what is no target
  * @throws {InvalidConfigError} for a name that stands for nothing, or a file that cannot be read
  */
 export async function readDestination(text: string, context: DestinationContext): Promise<Destination> {
   // overwrites the arguments
   if (looksLikeTicket(text)) process.title = 'throughnat'
   const target = await dereference(text, context)
-  if (!looksLikeTicket(target)) return { target, label: text, ticket: undefined }
+  if (!looksLikeTicket(target))
+    return { target, label: text, peerId: parseTarget(target).peerId.toString(), ticket: undefined }
   let ticket: Ticket
   try {
     ticket = decodeTicket(target)
@@ -58,7 +63,7 @@ export async function readDestination(text: string, context: DestinationContext)
   const { peerId, expiresAt } = ticket
   if (expiresAt !== undefined && expiresAt.getTime() < Date.now())
     context.output.note(`By this machine's clock the ticket has expired, on ${expiresAt.toISOString()}.`)
-  return { target, label: peerId.toString(), ticket }
+  return { target, label: peerId.toString(), peerId: peerId.toString(), ticket }
 }
 
 /**

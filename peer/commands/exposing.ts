@@ -3,12 +3,14 @@
 import { InvalidConfigError } from '../../src/errors.ts'
 import { isPeerId } from '@libp2p/interface'
 import { nearestHint } from '../../src/config/nearest.ts'
+import { printPlace } from '../../src/config/services.ts'
 import { parseTarget } from '../target.ts'
 import { readAllowFile } from './allow-file.ts'
 import type { Output } from '../../src/cli/output.ts'
 import type { NamedService } from '../../src/config/services.ts'
 import type { Resolved } from '../../src/config/options.ts'
 import type { ConfigProblem } from '../../src/errors.ts'
+import type { ExposedService } from '../status/node-status.ts'
 import type { PeerNames } from '../names.ts'
 import type { ServiceAddress } from '../tunnel/service-rules.ts'
 import type { Services, ServicesInit } from '../tunnel/services.ts'
@@ -78,6 +80,13 @@ export async function exposureOf(
   }
   if (problems.length > 0) throw new InvalidConfigError(problems)
   return { services, allow: opened }
+}
+
+/** What an exposure looks like in the status. */
+export function exposedServices({ services, allow }: Exposure): ReadonlyMap<string, ExposedService> {
+  return new Map(
+    [...services].map(([name, it]) => [name, { place: printPlace(it), allowed: allow.get(name) }]),
+  )
 }
 
 /** Says which services nobody can use, since no rule opens them. */

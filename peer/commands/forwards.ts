@@ -12,7 +12,9 @@ import type { PeerConnection } from '../connection.ts'
 import type { PathDetail } from '../events.ts'
 import type { Peer } from '../peer.ts'
 import type { Credentials } from '../tunnel/protocol.ts'
+import type { NodeStatus } from '../status/node-status.ts'
 import type { LocalForward } from '../tunnel/forward.ts'
+import type { Traffic } from '../tunnel/splice.ts'
 import type { OpenStream } from '../tunnel/open-service.ts'
 import type { DialingPeer } from './dial.ts'
 import type { Destination, DestinationContext } from './destination.ts'
@@ -24,6 +26,7 @@ export interface Carriage {
   onPath: (listener: () => void) => () => void
   service: string
   credentials: Credentials
+  onCarry?: (traffic: Traffic) => () => void
 }
 
 interface ForwardsContext extends DestinationContext {
@@ -39,14 +42,14 @@ interface ForwardsContext extends DestinationContext {
 export async function startForwards(
   peer: Peer,
   rules: readonly ForwardRule[],
-  context: ForwardsContext,
+  context: ForwardsContext & { status: NodeStatus },
 ): Promise<AsyncDisposable> {
   const running = new AsyncDisposableStack()
   try {
     for (const { local, target, service } of rules) {
       const destination = await readDestination(target, context)
       const carriage = await carriageTo({ peer }, destination, serviceOf(destination, service))
-      running.use(await startForward(local, carriage, context))
+      running.use(await startWatched(local, carriage, destination, context))
       void connectEarly(peer, destination, context)
     }
     return running
@@ -54,6 +57,26 @@ export async function startForwards(
     await running.disposeAsync()
     throw error
   }
+}
+
+/** Starts a forward that the status shows. */
+async function startWatched(
+  local: HostPort,
+  carriage: Carriage,
+  { label, peerId }: Destination,
+  context: ForwardsContext & { status: NodeStatus },
+): Promise<LocalForward> {
+  const { status } = context
+  let name = ''
+  const onCarry = (traffic: Traffic): (() => void) => {
+    const ends = [status.byForward.open(name, traffic), status.byPeer.open(peerId, traffic)]
+    return () => ends.forEach(end => end())
+  }
+  const forward = await startForward(local, { ...carriage, onCarry }, context)
+  name = printHostPort(forward.address)
+  const onFailure = status.addForward({ local: name, target: label, service: carriage.service })
+  forward.addEventListener('forward:failed', ({ detail }) => onFailure(detail.error))
+  return forward
 }
 
 /** Starts one forward, and reports what becomes of it. */

@@ -6,13 +6,14 @@ import { InvalidConfigError } from '../../src/errors.ts'
 import { createPeer } from '../create-peer.ts'
 import { serveControl } from '../control/server.ts'
 import { readNames } from '../names.ts'
+import { NodeStatus } from '../status/node-status.ts'
 import { openTickets } from '../tickets/database.ts'
 import { LocalOffice } from '../tickets/office.ts'
 import { ticketRoutes } from '../tickets/routes.ts'
 import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../tunnel/protocol.ts'
 import { createServices } from '../tunnel/services.ts'
 import { withRelayFile, withRelayToken } from './dial.ts'
-import { exposingOptions, exposureOf, reportServices, warnAboutClosed } from './exposing.ts'
+import { exposedServices, exposingOptions, exposureOf, reportServices, warnAboutClosed } from './exposing.ts'
 import { startForwards } from './forwards.ts'
 import { dataDir, names, relayFile, relays, relayTokenFile } from './options.ts'
 import { reportPeer } from './report.ts'
@@ -66,8 +67,18 @@ export async function runNode(
     { relays, ...withRelayFile(relayFile), reservations, reserve, dataDir, port, ...token },
     { signal },
   )
+  const status = new NodeStatus(peer, names)
+  status.services = exposedServices(exposure)
   const tickets = await openTickets(dataDir)
-  const services = createServices({ ...exposure, tickets, peerId: peer.peerId })
+  const services = createServices({
+    ...exposure,
+    tickets,
+    peerId: peer.peerId,
+    onCarry: ({ peerId, service }, traffic) => {
+      const ends = [status.byPeer.open(peerId, traffic), status.byService.open(service, traffic)]
+      return () => ends.forEach(end => end())
+    },
+  })
   try {
     reportServices(services, output)
     await peer.libp2p.handle(TUNNEL_PROTOCOL, services.handle, tunnelHandlerOptions)
@@ -76,12 +87,15 @@ export async function runNode(
     warnAboutClosed(exposure, output)
     onReload(async renewed => {
       const names = await readNames(renewed.names)
-      services.replace(await exposureOf(renewed, names))
+      const exposure = await exposureOf(renewed, names)
+      services.replace(exposure)
+      Object.assign(status, { names, services: exposedServices(exposure) })
       output.event('config:reloaded', {}, 'Services and rules were read again.')
     })
     const office = new LocalOffice({ book: tickets, peerId: peer.peerId, addrs: () => peer.addrs, services })
-    await using _control = await startControl(dataDir, ticketRoutes(office), output)
-    await using _forwards = await startForwards(peer, rules, { ...context, names })
+    const routes: Routes = { 'GET /status': async () => status.snapshot({ signal }), ...ticketRoutes(office) }
+    await using _control = await startControl(dataDir, routes, output)
+    await using _forwards = await startForwards(peer, rules, { ...context, names, status })
     const hint = reserve ? hintAtSilence(peer, output) : undefined
     if (!signal.aborted) await once(signal, 'abort')
     clearTimeout(hint)

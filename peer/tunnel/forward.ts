@@ -25,6 +25,8 @@ export interface ForwardLocalInit
   port: number
   openStream: OpenStream
   service: string
+  /** Called for each connection that opens, with its counters, which run; what it returns is called at its end. */
+  onCarry?: (traffic: Traffic) => () => void
   /** Stops the forward, as `stop()` does. */
   signal?: AbortSignal
   /**
@@ -166,11 +168,13 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
       const stream = await openService(openStream, service, options)
       socket.off('close', onClose)
       const openedAt = performance.now()
+      const onEnd = this.#init.onCarry?.(traffic)
       this.safeDispatchEvent('forward:opened', { detail: { service, localPort } })
       const cause = await splice(socket, stream, { signal: controller.signal, traffic }).then(
         () => ({}),
         (error: Error) => ({ error }),
       )
+      onEnd?.()
       const durationMs = performance.now() - openedAt
       this.safeDispatchEvent('forward:closed', {
         detail: { service, localPort, ...traffic, durationMs, ...cause },

@@ -61,6 +61,8 @@ export interface ServicesInit {
   allow: ReadonlyMap<string, ServiceRule>
   /** Lets in who shows a ticket. @default nobody */
   tickets?: TicketDesk
+  /** Called for each connection that opens, with its counters, which run; what it returns is called at its end. */
+  onCarry?: (caller: Readonly<ServiceOpened>, traffic: Traffic) => () => void
   /** This peer, for those who act for another one. @default nobody can */
   peerId?: PeerId
   limits?: Partial<ServicesLimits>
@@ -119,6 +121,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   #rules: ServiceRules
   readonly #tickets: TicketDesk | undefined
   readonly #peerId: PeerId | undefined
+  readonly #onCarry: ServicesInit['onCarry']
   readonly #limits: ServicesLimits
   readonly #streams: Slots
   readonly #connections: Slots
@@ -131,6 +134,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     this.#rules = createServiceRules(init.services, init.allow)
     this.#tickets = init.tickets
     this.#peerId = init.peerId
+    this.#onCarry = init.onCarry
     this.#limits = { ...defaultLimits, ...init.limits }
     const { connectionsPerPeer, connections, keptMs } = this.#limits
     this.#sessions = new Sessions(keptMs)
@@ -280,6 +284,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   ): Promise<void> {
     const traffic: Traffic = { bytesIn: 0, bytesOut: 0 }
     const openedAt = performance.now()
+    const onEnd = this.#onCarry?.(caller, traffic)
     this.safeDispatchEvent('service:opened', { detail: { ...caller } })
     let cause: { error?: Error } = {}
     try {
@@ -292,6 +297,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       resetSocket(socket)
       cause = { error: error as Error }
     }
+    onEnd?.()
     const durationMs = performance.now() - openedAt
     this.safeDispatchEvent('service:closed', { detail: { ...caller, ...traffic, durationMs, ...cause } })
   }

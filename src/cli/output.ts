@@ -5,6 +5,7 @@
  */
 
 import type { Writable } from 'node:stream'
+import { styleText } from 'node:util'
 import { jsonLine } from './json-line.ts'
 import { Outlet } from './outlet.ts'
 import { describeProblem, printable } from './problem.ts'
@@ -24,6 +25,10 @@ export interface OutputInit {
 /** Where a command writes. Nothing here throws or waits; see {@link Output.flush}. */
 export interface Output {
   readonly json: boolean
+  /** Whether a person sees stdout as it is written. */
+  readonly isTerminal: boolean
+  /** Puts a text for stdout into a style, if that is a terminal which shows it and nobody asked for none (`NO_COLOR`). */
+  style(style: 'bold' | 'green' | 'yellow', text: string): string
   /**
    * Fires when nobody reads stdout any more (`throughnat ... | head -1`). Writing goes on without effect; a command
    * should end, quietly. The reason is the stream's error, which may also be a full disk.
@@ -55,6 +60,8 @@ export function createOutput(init: OutputInit): Output {
   let events = stdout
   return {
     json,
+    isTerminal: (init.stdout as { isTTY?: boolean }).isTTY === true,
+    style: (style, text) => styleText(style, text, { stream: init.stdout }),
     readerGone: stdout.gone,
     event(name, fields, human) {
       if (json) events.write(`${jsonLine(name, now(), fields)}\n`)

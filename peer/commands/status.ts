@@ -1,0 +1,54 @@
+/** `throughnat status`: how a running node is. */
+
+import { setTimeout as pause } from 'node:timers/promises'
+import { defineCommand } from '../../src/cli/command.ts'
+import { askNode } from '../control/client.ts'
+import { describeStatus } from '../status/report.ts'
+import { dataDir } from './options.ts'
+import type { Command } from '../../src/cli/command.ts'
+import type { Output } from '../../src/cli/output.ts'
+import type { Emphasis } from '../status/report.ts'
+import type { StatusSnapshot } from '../status/node-status.ts'
+
+/** Moves to the upper left corner and clears what is below (ECMA-48: CUP, ED). */
+const FROM_THE_TOP = '\u001b[H\u001b[J'
+
+const styles = { heading: 'bold', good: 'green', bad: 'yellow' } as const
+
+export const status: Command = defineCommand({
+  name: 'status',
+  summary: 'Show how a running node is: relays, peers with their paths, services and forwards',
+  options: {
+    dataDir: { ...dataDir, doc: 'The data directory of the node that runs' },
+    watch: { kind: 'boolean', doc: 'Go on showing it until stopped' },
+    intervalMs: {
+      kind: 'duration',
+      default: '1s',
+      min: '100ms',
+      doc: 'With --watch, the pause between two looks',
+    },
+  },
+  examples: [
+    'throughnat status',
+    'throughnat status --watch',
+    'throughnat status --json --data-dir /var/lib/throughnat',
+  ],
+  run: async ({ dataDir, watch, intervalMs }, { output, signal }) => {
+    do {
+      show(await askNode<StatusSnapshot>(dataDir, 'GET /status', undefined, { signal }), watch, output)
+      if (watch) await pause(intervalMs, undefined, { signal })
+    } while (watch)
+  },
+})
+
+function show(status: StatusSnapshot, watch: boolean, output: Output): void {
+  if (output.json) {
+    output.event('status', { ...status })
+    return
+  }
+  const emphasize: Emphasis = (kind, text) => output.style(styles[kind], text)
+  const lines = describeStatus(status, Date.now(), emphasize)
+  output.text(
+    `${watch && output.isTerminal ? FROM_THE_TOP : ''}${lines.join('\n')}\n${watch && !output.isTerminal ? '\n' : ''}`,
+  )
+}

@@ -1,0 +1,155 @@
+/** How a running node is, in one snapshot that can be written as JSON. */
+
+import { version } from '../../src/version.ts'
+import { ping } from '../ping.ts'
+import { RemotePeers } from './remote-peers.ts'
+import { Ledger } from './ledger.ts'
+import type { AbortOptions } from '@libp2p/interface'
+import type { ReservationState } from '../events.ts'
+import type { PeerNames } from '../names.ts'
+import type { Peer } from '../peer.ts'
+import type { ServiceRule } from '../tunnel/service-rules.ts'
+import type { Usage } from './ledger.ts'
+import type { RemotePeer } from './remote-peers.ts'
+
+/** A relay of the node. */
+export interface RelaySnapshot {
+  relay: string
+  addrs: string[]
+  state: ReservationState
+  /** In milliseconds since the epoch; null while there is no reservation. */
+  expiresAt: number | null
+}
+
+/** A remote peer, and what tunnels have carried to (`bytesOut`) and from it. */
+export interface PeerSnapshot extends RemotePeer, Usage {
+  /** What this user calls it. */
+  name: string | null
+  /** Measured for this snapshot; null where no answer came. */
+  rttMs: number | null
+}
+
+/** A service that the node exposes. */
+export interface ServiceSnapshot extends Usage {
+  name: string
+  /** Where it listens. */
+  place: string
+  /** Everyone, or how many peers the rules name; tickets come on top. */
+  allowed: 'anyone' | number
+}
+
+/** A forward that the node keeps. */
+export interface ForwardSnapshot extends Usage {
+  local: string
+  /** What it leads to, as it was given; never a ticket. */
+  target: string
+  service: string
+  /** Connections that did not reach the service. */
+  failed: number
+  lastError: string | null
+}
+
+/** How a node is. */
+export interface StatusSnapshot {
+  peerId: string
+  version: string
+  /** In milliseconds since the epoch. */
+  startedAt: number
+  uptimeMs: number
+  addrs: string[]
+  relays: RelaySnapshot[]
+  peers: PeerSnapshot[]
+  services: ServiceSnapshot[]
+  forwards: ForwardSnapshot[]
+}
+
+/** A service, and who may use it. */
+export interface ExposedService {
+  place: string
+  allowed: ServiceRule | undefined
+}
+
+/** How long answers to pings are waited for, in milliseconds. */
+const PING_MS = 2000
+
+/** Peers that are pinged for one snapshot, the ones that changed last. */
+const MAX_PINGED = 32
+
+/** Follows a node from its start. */
+export class NodeStatus {
+  /** What tunnels carry, by remote peer, by service, and by the local address of a forward. */
+  readonly byPeer = new Ledger()
+  readonly byService = new Ledger()
+  readonly byForward = new Ledger()
+  services: ReadonlyMap<string, ExposedService> = new Map()
+  names: PeerNames
+  readonly #peer: Peer
+  readonly #remotePeers: RemotePeers
+  readonly #startedAt = Date.now()
+  readonly #forwards: Omit<ForwardSnapshot, keyof Usage>[] = []
+
+  constructor(peer: Peer, names: PeerNames) {
+    this.#peer = peer
+    this.names = names
+    this.#remotePeers = new RemotePeers(peer)
+  }
+
+  /** Shows a forward from now on; what this returns is called for each of its failures. */
+  addForward(forward: Pick<ForwardSnapshot, 'local' | 'target' | 'service'>): (error: Error) => void {
+    const entry = { ...forward, failed: 0, lastError: null as string | null }
+    this.#forwards.push(entry)
+    return error => {
+      entry.failed += 1
+      entry.lastError = error.message
+    }
+  }
+
+  /** Takes a snapshot, which takes as long as pings do. */
+  async snapshot(options: AbortOptions = {}): Promise<StatusSnapshot> {
+    const { peerId, addrs, relays } = this.#peer
+    return {
+      peerId: peerId.toString(),
+      version,
+      startedAt: this.#startedAt,
+      uptimeMs: Date.now() - this.#startedAt,
+      addrs: addrs.map(String),
+      relays: relays.map(({ relay, addrs, state, expiresAt }) => ({
+        relay: relay.toString(),
+        addrs: addrs.map(String),
+        state,
+        expiresAt: expiresAt?.getTime() ?? null,
+      })),
+      peers: await this.#peers(options),
+      services: [...this.services].map(([name, { place, allowed }]) => ({
+        name,
+        place,
+        allowed: allowed === 'anyone' ? allowed : (allowed?.size ?? 0),
+        ...this.byService.usage(name),
+      })),
+      forwards: this.#forwards.map(it => ({ ...it, ...this.byForward.usage(it.local) })),
+    }
+  }
+
+  async #peers(options: AbortOptions): Promise<PeerSnapshot[]> {
+    const all = this.#remotePeers.all
+    const timeout = AbortSignal.timeout(PING_MS)
+    const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
+    return Promise.all(
+      all.map(async (remote, index) => ({
+        ...remote,
+        name: this.names.nameOf(remote.peerId) ?? null,
+        rttMs: index < all.length - MAX_PINGED ? null : await this.#roundTrip(remote, signal),
+        ...this.byPeer.usage(remote.peerId),
+      })),
+    )
+  }
+
+  async #roundTrip({ peerId, path, remoteAddr }: RemotePeer, signal: AbortSignal): Promise<number | null> {
+    if (path === null) return null
+    const connection = this.#peer.libp2p
+      .getConnections()
+      .find(it => it.remotePeer.toString() === peerId && it.remoteAddr.toString() === remoteAddr)
+    if (connection?.status !== 'open') return null
+    return ping(connection, { signal }).catch(() => null)
+  }
+}

@@ -1,0 +1,96 @@
+/** The remote peers of a node: how each is connected, and what came of the last try to punch to it. Kept from the events, within bounds. */
+
+import { holePunchAdvice } from '../../src/errors.ts'
+import type { HolePunchFailure } from '../../src/errors.ts'
+import type { Path } from '../events.ts'
+import type { Peer } from '../peer.ts'
+
+/** How the last upgrade to direct went, or goes. */
+export interface PunchStatus {
+  outcome: 'running' | 'succeeded' | 'failed'
+  /** When it began, in milliseconds since the epoch. */
+  at: number
+  attempts: number
+  /** How long it took; null while it runs. */
+  elapsedMs: number | null
+  /** Why it failed, and what a person can do. */
+  reason: HolePunchFailure | null
+  advice: string | null
+}
+
+/** A remote peer, as far as the events tell. */
+export interface RemotePeer {
+  peerId: string
+  /** null when it is not connected now. */
+  path: Path | null
+  remoteAddr: string | null
+  /** Since when, in milliseconds since the epoch. */
+  since: number
+  punch: PunchStatus | null
+}
+
+/** Peers that are not connected any more are kept in mind up to this number in all: anybody may connect and leave. */
+const MAX_PEERS = 256
+
+/** Follows a peer from now on. */
+export class RemotePeers {
+  readonly #peers = new Map<string, RemotePeer>()
+  readonly #now: () => number
+
+  constructor(peer: Pick<Peer, 'addEventListener'>, now: () => number = Date.now) {
+    this.#now = now
+    for (const event of ['peer:connected', 'path:changed'] as const)
+      peer.addEventListener(event, ({ detail: { peerId, path, remoteAddr } }) =>
+        this.#update(peerId.toString(), { path, remoteAddr: remoteAddr.toString(), since: now() }),
+      )
+    peer.addEventListener('peer:disconnected', ({ detail: { peerId } }) =>
+      this.#update(peerId.toString(), { path: null, remoteAddr: null, since: now() }),
+    )
+    this.#followPunches(peer)
+  }
+
+  /** Those that are connected, and those that were, the last ones last. */
+  get all(): readonly RemotePeer[] {
+    return [...this.#peers.values()]
+  }
+
+  #followPunches(peer: Pick<Peer, 'addEventListener'>): void {
+    peer.addEventListener('holepunch:started', ({ detail: { peerId } }) =>
+      this.#update(peerId.toString(), { punch: this.#begun() }),
+    )
+    peer.addEventListener('holepunch:attempt', ({ detail: { peerId, n } }) =>
+      this.#punch(peerId.toString(), { attempts: n }),
+    )
+    peer.addEventListener('holepunch:succeeded', ({ detail: { peerId, elapsedMs } }) =>
+      this.#punch(peerId.toString(), { outcome: 'succeeded', elapsedMs }),
+    )
+    peer.addEventListener('holepunch:failed', ({ detail: { peerId, elapsedMs, reason } }) =>
+      this.#punch(peerId.toString(), {
+        outcome: 'failed',
+        elapsedMs,
+        reason,
+        advice: holePunchAdvice[reason],
+      }),
+    )
+  }
+
+  #punch(peerId: string, change: Partial<PunchStatus>): void {
+    const punch = this.#peers.get(peerId)?.punch ?? this.#begun()
+    this.#update(peerId, { punch: { ...punch, ...change } })
+  }
+
+  #begun(): PunchStatus {
+    return { outcome: 'running', at: this.#now(), attempts: 0, elapsedMs: null, reason: null, advice: null }
+  }
+
+  #update(peerId: string, change: Partial<RemotePeer>): void {
+    const before = this.#peers.get(peerId)
+    const unknown: RemotePeer = { peerId, path: null, remoteAddr: null, since: this.#now(), punch: null }
+    this.#peers.delete(peerId)
+    this.#peers.set(peerId, { ...unknown, ...before, ...change })
+    for (const [key, { path }] of this.#peers) {
+      if (this.#peers.size <= MAX_PEERS) return
+      if (path === null) this.#peers.delete(key)
+    }
+  }
+}
