@@ -1,5 +1,6 @@
 /** Asks a running node over its control socket. */
 
+import { stat } from 'node:fs/promises'
 import { request } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { once } from 'node:events'
@@ -15,7 +16,7 @@ const ANSWER_MS = 10_000
  * Asks the node that runs with a data directory.
  *
  * @param route - such as `GET /status`
- * @throws {UnreachableError} if none runs, or it does not answer
+ * @throws {UnreachableError} if none runs, or it does not answer, or stops meanwhile
  * @throws {DataDirError} if it belongs to another user
  * @throws {UsageError} or {InvalidConfigError} as the node does
  */
@@ -38,7 +39,7 @@ export async function askNode<T>(
     return answer as T
   } catch (error) {
     options.signal?.throwIfAborted()
-    throw explained(error as NodeJS.ErrnoException, dataDir, timeout.aborted)
+    throw await explained(error as NodeJS.ErrnoException, dataDir, timeout.aborted)
   }
 }
 
@@ -51,23 +52,35 @@ function failureOf(answer: unknown): Error {
   return new UsageError(`The node that runs says: ${message}`)
 }
 
-function explained(error: NodeJS.ErrnoException, dataDir: string, isLate: boolean): Error {
+async function explained(error: NodeJS.ErrnoException, dataDir: string, isLate: boolean): Promise<Error> {
   const { code = '' } = error
+  const options = { cause: error }
   if (isLate)
     return new UnreachableError(
       `The node that runs with ${dataDir} does not answer. Is it stopped, or busy?`,
-      {
-        cause: error,
-      },
+      options,
     )
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
     return new UnreachableError(
       `No node runs with the data directory ${dataDir}. Start one (throughnat listen, or up), or say which with --data-dir.`,
-      { cause: error },
+      options,
     )
-  if (code === 'EACCES')
-    return new DataDirError('unusable', dataDir, 'the node that runs with it belongs to another user', {
-      cause: error,
-    })
+  // a node that stops cuts the requests that it has not answered
+  if (code === 'ECONNRESET' || code === 'EPIPE')
+    return new UnreachableError(
+      `No node runs with the data directory ${dataDir} any more: it stopped while it was asked.`,
+      options,
+    )
+  if (code === 'EACCES') return new DataDirError('unusable', dataDir, await describeOwner(dataDir), options)
   return error
+}
+
+/** Node.js knows the names of no users but its own. */
+async function describeOwner(dataDir: string): Promise<string> {
+  const me = process.geteuid?.() ?? 'unknown'
+  const owner = await stat(dataDir).then(
+    ({ uid }) => `the user with the id ${uid}`,
+    () => 'another user',
+  )
+  return `it belongs to ${owner}, and only that user may ask the node that runs with it; this one has the id ${me}`
 }

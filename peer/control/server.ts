@@ -25,6 +25,9 @@ const MAX_CONNECTIONS = 16
 /** Time for a whole request, in milliseconds. */
 const REQUEST_MS = 10_000
 
+/** How often that is looked at, in milliseconds. Node's default of 30 s would let silent callers keep all connections for as long. */
+const CHECK_MS = 1_000
+
 /**
  * Serves until disposed of.
  *
@@ -35,7 +38,7 @@ export async function serveControl(dataDir: string, routes: Routes): Promise<Asy
   const path = socketPathOf(dataDir)
   await rm(path, { force: true })
   const server = createServer(
-    { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS },
+    { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: CHECK_MS },
     (request, response) => {
       void answer(request, response, routes)
     },

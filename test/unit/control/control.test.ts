@@ -1,7 +1,7 @@
 /** The socket by which a running node is asked, at both ends. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -75,6 +75,43 @@ test('where no node runs, that is said, with what to do', async t => {
   const server = await serveControl(dataDir, {})
   await server[Symbol.asyncDispose]()
   await assert.rejects(askNode(dataDir, 'GET /status'), nobody)
+})
+
+test('a node that stops while it is asked is told as one that does not run', async t => {
+  const dataDir = await directory(t)
+  const { promise: asked, resolve } = Promise.withResolvers<void>()
+  const server = await serveControl(dataDir, {
+    'GET /late': () => {
+      resolve()
+      return new Promise(() => {})
+    },
+  })
+  const stopped = { name: 'UnreachableError', message: /No node runs with the data directory .* any more/ }
+  const asking = assert.rejects(askNode(dataDir, 'GET /late'), stopped)
+  await asked
+  await server[Symbol.asyncDispose]()
+  await asking
+})
+
+const isRoot = process.geteuid?.() === 0
+
+test('the node of another user is told with both users', {
+  skip: !isRoot && 'only root can be another user',
+}, async t => {
+  const dataDir = await directory(t)
+  await using _server = await serveControl(dataDir, {})
+  // the socket is closed to others, and its directory is not
+  await chmod(dataDir, 0o755)
+  process.seteuid?.(65_534)
+  try {
+    await assert.rejects(askNode(dataDir, 'GET /status'), {
+      name: 'DataDirError',
+      reason: 'unusable',
+      message: /the user with the id 0, .* has the id 65534/,
+    })
+  } finally {
+    process.seteuid?.(0)
+  }
 })
 
 test('a caller that gives up gets its own reason', async t => {
