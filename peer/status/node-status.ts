@@ -1,10 +1,11 @@
 /** How a running node is, in one snapshot that can be written as JSON. */
 
 import { version } from '../../src/version.ts'
+import { isCircuit } from '../dialer.ts'
 import { ping } from '../ping.ts'
 import { RemotePeers } from './remote-peers.ts'
 import { Ledger } from './ledger.ts'
-import type { AbortOptions } from '@libp2p/interface'
+import type { AbortOptions, Connection } from '@libp2p/interface'
 import type { ReservationState } from '../events.ts'
 import type { PeerNames } from '../names.ts'
 import type { Peer } from '../peer.ts'
@@ -27,6 +28,8 @@ export interface PeerSnapshot extends RemotePeer, Usage {
   name: string | null
   /** Measured for this snapshot; null where no answer came. */
   rttMs: number | null
+  /** Streams that are open on all connections to it, those of tunnels and libp2p's own. */
+  streams: number
 }
 
 /** A service that the node exposes. */
@@ -71,9 +74,6 @@ export interface ExposedService {
 
 /** How long answers to pings are waited for, in milliseconds. */
 const PING_MS = 2000
-
-/** Peers that are pinged for one snapshot, the ones that changed last. */
-const MAX_PINGED = 32
 
 /** Follows a node from its start. */
 export class NodeStatus {
@@ -131,25 +131,36 @@ export class NodeStatus {
   }
 
   async #peers(options: AbortOptions): Promise<PeerSnapshot[]> {
-    const all = this.#remotePeers.all
     const timeout = AbortSignal.timeout(PING_MS)
     const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
-    return Promise.all(
-      all.map(async (remote, index) => ({
-        ...remote,
-        name: this.names.nameOf(remote.peerId) ?? null,
-        rttMs: index < all.length - MAX_PINGED ? null : await this.#roundTrip(remote, signal),
-        ...this.byPeer.usage(remote.peerId),
-      })),
-    )
+    return Promise.all(this.#remotePeers.all.map(async remote => this.#look(remote, signal)))
   }
 
-  async #roundTrip({ peerId, path, remoteAddr }: RemotePeer, signal: AbortSignal): Promise<number | null> {
-    if (path === null) return null
-    const connection = this.#peer.libp2p
+  async #look(remote: RemotePeer, signal: AbortSignal): Promise<PeerSnapshot> {
+    const { peerId } = remote
+    const open = this.#peer.libp2p
       .getConnections()
-      .find(it => it.remotePeer.toString() === peerId && it.remoteAddr.toString() === remoteAddr)
-    if (connection?.status !== 'open') return null
-    return ping(connection, { signal }).catch(() => null)
+      .filter(it => it.status === 'open' && it.remotePeer.toString() === peerId)
+    // before the ping, which is a stream
+    const streams = open.reduce((sum, it) => sum + it.streams.length, 0)
+    const used = usedOf(open, remote)
+    const rttMs = used === undefined ? null : await ping(used, { signal }).catch(() => null)
+    return {
+      ...remote,
+      remoteAddr: used?.remoteAddr.toString() ?? remote.remoteAddr,
+      name: this.names.nameOf(peerId) ?? null,
+      rttMs,
+      streams,
+      ...this.byPeer.usage(peerId),
+    }
   }
+}
+
+/** The connection that the path stands for. No event tells that it was replaced by another of the same kind, at another address. */
+function usedOf(
+  open: readonly Connection[],
+  { path, remoteAddr }: Pick<RemotePeer, 'path' | 'remoteAddr'>,
+): Connection | undefined {
+  const ofPath = open.filter(it => path === (isCircuit(it.remoteAddr) ? 'relayed' : 'direct'))
+  return ofPath.findLast(it => it.remoteAddr.toString() === remoteAddr) ?? ofPath.at(-1)
 }

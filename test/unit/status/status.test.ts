@@ -92,6 +92,7 @@ const snapshot: StatusSnapshot = {
       remoteAddr: '/x',
       since: 0,
       rttMs: 12.34,
+      streams: 2,
       ...usage,
       punch: {
         outcome: 'failed',
@@ -110,6 +111,7 @@ const snapshot: StatusSnapshot = {
       since: 0,
       rttMs: null,
       punch: null,
+      streams: 0,
       ...usage,
     },
   ],
