@@ -57,11 +57,13 @@ export function createOutput(init: OutputInit): Output {
   const { json, now = Date.now, hide = text => text } = init
   const stdout = new Outlet(init.stdout)
   const stderr = new Outlet(init.stderr)
+  const isTerminal = (init.stdout as { isTTY?: boolean }).isTTY === true
   let events = stdout
   return {
     json,
-    isTerminal: (init.stdout as { isTTY?: boolean }).isTTY === true,
-    style: (style, text) => styleText(style, text, { stream: init.stdout }),
+    isTerminal,
+    // FORCE_COLOR, which `node --test` hands on, would colour what goes into a pipe
+    style: (style, text) => (isTerminal ? styleText(style, text, { stream: init.stdout }) : text),
     readerGone: stdout.gone,
     event(name, fields, human) {
       if (json) events.write(`${jsonLine(name, now(), fields)}\n`)

@@ -62,6 +62,7 @@ test('a node tells its relays, its peers with their paths, and what its services
     assert.equal(typeof peer?.rttMs, 'number')
     assert.equal(peer?.punch?.outcome, 'succeeded')
     assert.equal(peer?.bytesIn, 5)
+    assert.ok((peer?.streams ?? 0) >= 1)
   }
   const [forward] = ofAway.forwards
   assert.equal(forward?.local, `127.0.0.1:${Number(port)}`)
