@@ -13,6 +13,7 @@ import { openService } from './open-service.ts'
 import type { OpenServiceOptions, OpenStream } from './open-service.ts'
 import type { ContinuityOptions } from './resume/resumer.ts'
 import { MAX_CONNECTIONS_PER_PEER } from './protocol.ts'
+import { START } from './resume/receive-window.ts'
 import { resetSocket, splice } from './splice.ts'
 import type { Traffic } from './splice.ts'
 
@@ -195,9 +196,10 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
   }
 }
 
-/** Takes what a caller that speaks first has said while the stream was being opened. */
+/** Takes what a caller that speaks first has said while the stream was being opened, and leaves what the listener does not take at once. */
 function takeEarly(socket: Socket, traffic: Traffic): Uint8Array | null {
-  const chunk = socket.read() as Uint8Array | null
+  const bytes = Math.min(socket.readableLength, START.limit)
+  const chunk = bytes === 0 ? null : (socket.read(bytes) as Uint8Array | null)
   traffic.bytesOut += chunk?.byteLength ?? 0
   return chunk
 }

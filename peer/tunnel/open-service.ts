@@ -36,7 +36,7 @@ export interface OpenServiceOptions extends ContinuityOptions {
   signal?: AbortSignal
   /**
    * Called once when the stream is open: bytes to send along with the request, which saves a protocol in which the
-   * dialer speaks first a round trip. They are lost if the service is refused.
+   * dialer speaks first a round trip. They are lost if the service is refused. At most 65,536, which is what a listener takes at once.
    */
   early?: () => Uint8Array | null
   /**

@@ -268,3 +268,35 @@ test('a signal stops a forward', { timeout }, async t => {
   await assert.rejects(call(t, local.address.port), { code: 'ECONNREFUSED' })
   await assert.rejects(forwardLocal({ ...init, signal: controller.signal }), { name: 'AbortError' })
 })
+
+test('a caller that has said more than the listener takes at once, before there is a stream, loses nothing', {
+  timeout,
+}, async t => {
+  const nodes = await connectNodes(t, 'direct')
+  await exposePort(t, nodes, (await serveEcho(t)).port)
+  const gate = Promise.withResolvers<void>()
+  const local = await forwardLocal({
+    host: '127.0.0.1',
+    port: 0,
+    service: 'web',
+    openStream: async (protocols, options) => {
+      await gate.promise
+      return nodes.openStream(protocols, options)
+    },
+  })
+  t.after(() => local.stop())
+  const sent = randomFillSync(Buffer.alloc(300_000))
+  const caller = await call(t, local.address.port)
+  // a byte, and then as much as one read of a socket takes: more than a window together
+  caller.write(sent.subarray(0, 1))
+  await turns(20)
+  caller.end(sent.subarray(1))
+  await turns(20)
+  gate.resolve()
+  assert.deepEqual(await readAll(caller), sent)
+})
+
+/** Lets sockets of this process be read so many times. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise(resolve => setImmediate(resolve))
+}
