@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -15,6 +15,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { describe, it } from 'node:test'
 import { Command, isEvent } from './command.ts'
 import { createNetwork } from './net/network.ts'
+import { startSshd } from './sshd.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { TestContext } from 'node:test'
 import type { Host, Nat, Network } from './net/network.ts'
@@ -48,7 +49,7 @@ async function createWorld(t: TestContext, init: { delayMs: number }): Promise<W
     await net.addHost('home', { behind: homeNat }),
     await net.addHost('away', { behind: awayNat }),
   ]
-  const options = await startSshd(home, directory)
+  const options = await startSshd(home, '127.0.0.1', directory)
   const relays: Command[] = []
   const addrs: string[] = []
   for (const n of [1, 2]) {
@@ -74,37 +75,6 @@ async function createWorld(t: TestContext, init: { delayMs: number }): Promise<W
   const forward = new Command(away, 'throughnat', ['forward', String(peerId), 'ssh', ...toRelays, ...local])
   await forward.event(isEvent('forward:listening'))
   return { net, relays, listen, forward, nats: { home: homeNat, away: awayNat }, options, away, directory }
-}
-
-/** Resolves with the options that ssh needs to log in. */
-async function startSshd(host: Host, directory: string): Promise<string[]> {
-  await mkdir('/run/sshd', { recursive: true })
-  for (const name of ['host_key', 'user_key'])
-    await host.exec('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(directory, name)])
-  const config = join(directory, 'sshd_config')
-  await writeFile(
-    config,
-    [
-      'ListenAddress 127.0.0.1:22',
-      `HostKey ${join(directory, 'host_key')}`,
-      `AuthorizedKeysFile ${join(directory, 'user_key.pub')}`,
-      'PidFile none',
-      'StrictModes no',
-      'UsePAM no',
-      'PermitRootLogin prohibit-password',
-      'Subsystem sftp internal-sftp',
-      '',
-    ].join('\n'),
-  )
-  await chmod(directory, 0o755)
-  const sshd = host.spawn('/usr/sbin/sshd', ['-D', '-e', '-f', config], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  for await (const line of createInterface(sshd.stderr!)) if (line.includes('listening on')) break
-  sshd.stderr!.resume()
-  const known = join(directory, 'known_hosts')
-  const told = ['StrictHostKeyChecking=accept-new', `UserKnownHostsFile=${known}`, 'BatchMode=yes']
-  return ['-F', 'none', '-i', join(directory, 'user_key'), ...told.flatMap(it => ['-o', it])]
 }
 
 /** A login whose shell sends back what is typed. */

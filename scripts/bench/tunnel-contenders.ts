@@ -1,0 +1,176 @@
+/** What is measured beside each other, each between the same two places of the lab: away, behind a NAT, and home, behind another, or beside it. */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { Command, isEvent } from '../../test/lab/command.ts'
+import { createNetwork } from '../../test/lab/net/network.ts'
+import { startSshd } from '../../test/lab/sshd.ts'
+import type { Host, Network } from '../../test/lab/net/network.ts'
+
+/** A way from a host to a server that counts and echoes. */
+export interface Contender {
+  name: string
+  /** Where programs on the host connect to. */
+  host: string
+  port: number
+}
+
+/** The place that measurements are made at. */
+export interface TunnelStage extends AsyncDisposable {
+  away: Host
+  contenders: Contender[]
+}
+
+/** A link: of each NAT and host towards the wide area. */
+export interface Link {
+  name: string
+  /** One way, in milliseconds. */
+  delayMs: number
+  /** In megabits a second; undefined for no limit. */
+  megabits?: number
+}
+
+export const END_PROGRAM: string = fileURLToPath(new URL('tunnel-end.ts', import.meta.url))
+
+const SINK = 9000
+const NAT = 'eim-apdf-drop'
+/** Between this one and the other, no hole can be punched. */
+const HARD_NAT = 'apdm-apdf-drop'
+
+/** Sets everything up, and resolves once one tunnel is direct and the other will stay relayed. */
+export async function createTunnelStage(link: Link): Promise<TunnelStage> {
+  const directory = await mkdtemp(join(tmpdir(), 'throughnat-bench-'))
+  const net = await createNetwork(link.delayMs > 0 ? { delayMs: link.delayMs } : {})
+  const stop = async (): Promise<void> => {
+    await net.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+  try {
+    return { ...(await fill(net, directory, link)), [Symbol.asyncDispose]: stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function fill(
+  net: Network,
+  directory: string,
+  link: Link,
+): Promise<Omit<TunnelStage, keyof AsyncDisposable>> {
+  const nats = [
+    await net.addNat('home-nat', NAT),
+    await net.addNat('hard-nat', HARD_NAT),
+    await net.addNat('away-nat', NAT),
+  ] as const
+  const home = await net.addHost('home', { behind: nats[0] })
+  const hard = await net.addHost('hard', { behind: nats[1] })
+  const away = await net.addHost('away', { behind: nats[2] })
+  const server = await net.addHost('server')
+  const relayHost = await net.addHost('relay')
+  if (link.megabits !== undefined)
+    for (const machine of [...nats, server, relayHost]) await limit(machine, link.megabits)
+
+  for (const host of [home, hard, server]) await startServer(host)
+  const relay = new Command(relayHost, 'throughnat-relay', [
+    '--listen',
+    `/ip4/${relayHost.address}/tcp/4001`,
+    '--status',
+    'off',
+    '--data-dir',
+    join(directory, 'relay'),
+  ])
+  const relayAddr = ((await relay.event(isEvent('relay:ready')))['addrs'] as string[])[0] ?? ''
+  return {
+    away,
+    contenders: [
+      { name: 'plain TCP', host: server.address, port: SINK },
+      await socat(away, server),
+      await sshForward(away, server, directory),
+      await tunnel('direct tunnel', 'direct', home, away, relayAddr, directory),
+      await tunnel('relayed tunnel', 'relayed', hard, away, relayAddr, directory),
+    ],
+  }
+}
+
+/** What leaves a machine towards the wide area is as fast as this, with a queue of 50 ms. */
+async function limit(machine: Pick<Host, 'exec' | 'device'>, megabits: number): Promise<void> {
+  const shape = ['rate', `${megabits}mbit`, 'burst', '64kb', 'latency', '50ms']
+  await machine.exec('tc', ['qdisc', 'add', 'dev', machine.device, 'root', 'tbf', ...shape])
+}
+
+async function startServer(host: Host): Promise<void> {
+  const child = host.spawn(process.execPath, [END_PROGRAM, 'serve', '0.0.0.0', String(SINK)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(createInterface(child.stdout!), 'line')
+}
+
+/** As many programs on the way as a tunnel has: one at each end. */
+async function socat(away: Host, server: Host): Promise<Contender> {
+  start(server, 'socat', [`TCP-LISTEN:9001,fork,reuseaddr,nodelay`, `TCP:127.0.0.1:${SINK},nodelay`])
+  start(away, 'socat', ['TCP-LISTEN:9002,fork,reuseaddr,nodelay', `TCP:${server.address}:9001,nodelay`])
+  await listening(server, 9001)
+  await listening(away, 9002)
+  return { name: 'socat', host: '127.0.0.1', port: 9002 }
+}
+
+async function sshForward(away: Host, server: Host, directory: string): Promise<Contender> {
+  const options = await startSshd(server, server.address, directory)
+  start(away, 'ssh', [...options, '-N', '-L', `9003:127.0.0.1:${SINK}`, `root@${server.address}`])
+  await listening(away, 9003)
+  return { name: 'ssh -L', host: '127.0.0.1', port: 9003 }
+}
+
+async function tunnel(
+  name: string,
+  path: 'direct' | 'relayed',
+  home: Host,
+  away: Host,
+  relay: string,
+  directory: string,
+): Promise<Contender> {
+  const listen = new Command(home, 'throughnat', [
+    'listen',
+    '--relay',
+    relay,
+    '--data-dir',
+    join(directory, home.name),
+    '--expose',
+    `sink=127.0.0.1:${SINK}`,
+    '--allow',
+    'sink=anyone',
+  ])
+  const { peerId } = await listen.event(isEvent('peer:ready'))
+  const forward = new Command(away, 'throughnat', [
+    'forward',
+    String(peerId),
+    'sink',
+    '--relay',
+    relay,
+    '--local',
+    '127.0.0.1:0',
+  ])
+  const { port } = await forward.event(isEvent('forward:listening'))
+  // a punch that goes on would be measured, too
+  if (path === 'direct') await forward.event(isEvent('path:changed', { path }))
+  else await forward.event(isEvent('holepunch:failed'))
+  return { name, host: '127.0.0.1', port: Number(port) }
+}
+
+function start(host: Host, program: string, args: string[]): void {
+  host.spawn(program, args, { stdio: 'ignore' })
+}
+
+/** Resolves when something listens on a port of a host. */
+async function listening(host: Host, port: number): Promise<void> {
+  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+    const { stdout } = await host.exec('ss', ['-Hltn', `sport = :${port}`])
+    if (stdout !== '') return
+  }
+  throw new Error(`Nothing listens on port ${port} of ${host.name}`)
+}
