@@ -9,6 +9,7 @@ import { PingSession } from './ping-session.ts'
 import { reportPunching } from './report.ts'
 import { dialingOptions, startDialingPeer, withTimeout } from './dial.ts'
 import type { Command } from '../../src/cli/command.ts'
+import type { HolePunchFailure } from '../../src/errors.ts'
 import type { Output } from '../../src/cli/output.ts'
 import type { PeerConnection } from '../connection.ts'
 import type { PingSummary } from './ping-session.ts'
@@ -55,7 +56,11 @@ export const ping: Command = defineCommand({
     reportPunching(peer, output, over.signal)
     const connection = await withTimeout(timeoutMs, signal, label, options => peer.connect(target, options))
     const session = new PingSession(connection, { count, intervalMs, timeoutMs, untilDirect })
-    const upgrade = watchUpgrade(connection, signal)
+    const upgrade = watchUpgrade(connection, signal, error => {
+      // under --until-direct it is the end, and told as that
+      if (!untilDirect && error instanceof HolePunchFailedError && error.reason !== 'stopped')
+        output.note(error.message)
+    })
     await session.run(
       pong => output.event('pong', { ...pong }, `${pong.seq}: ${pong.rttMs.toFixed(1)} ms, ${pong.path}`),
       (seq, error) => output.note(`${seq}: no answer (${describeFailure(error)})`),
@@ -77,6 +82,7 @@ export const ping: Command = defineCommand({
 function watchUpgrade(
   connection: PeerConnection,
   signal: AbortSignal,
+  onFailure: (error: unknown) => void,
 ): { decided: AbortSignal; readonly failure: unknown } {
   const decided = new AbortController()
   let failure: unknown
@@ -85,6 +91,7 @@ function watchUpgrade(
     error => {
       failure = error
       decided.abort()
+      if (!signal.aborted) onFailure(error)
     },
   )
   return {
@@ -107,7 +114,8 @@ function conclude(
   { untilDirect, failure, isStopped }: Conclusion,
   output: Output,
 ): void {
-  output.event('summary', { ...summary }, describe(summary))
+  const reason = summary.path === 'relayed' && failure instanceof HolePunchFailedError ? failure.reason : null
+  output.event('summary', { ...summary, reason }, describe(summary, reason))
   if (isStopped) return
   if (summary.received === 0)
     throw new UnreachableError(`${remotePeer} answered none of ${summary.sent} pings. It may have gone.`)
@@ -115,8 +123,9 @@ function conclude(
   throw failure ?? new HolePunchFailedError('timed-out', remotePeer.toString())
 }
 
-function describe({ sent, received, path, rttMs }: PingSummary): string {
+function describe({ sent, received, path, rttMs }: PingSummary, reason: HolePunchFailure | null): string {
   const times =
     rttMs === null ? '' : `, ${[rttMs.min, rttMs.median, rttMs.max].map(it => it.toFixed(1)).join('/')} ms`
-  return `${received} of ${sent} answered, ${path ?? 'no path'}${times}${rttMs === null ? '' : ' (min/median/max)'}`
+  const why = reason === null ? '' : ` (${reason})`
+  return `${received} of ${sent} answered, ${path ?? 'no path'}${why}${times}${rttMs === null ? '' : ' (min/median/max)'}`
 }

@@ -35,6 +35,7 @@ describe('throughnat ping', { concurrency: 2 }, () => {
     assert.equal(failed?.['reason'], 'not-supported')
     const summary = ping.lines.at(-1)
     assert.deepEqual([summary?.event, summary?.['path'], summary?.['directAt']], ['summary', 'relayed', null])
+    assert.equal(summary?.['reason'], 'not-supported')
     assert.match(ping.stderr, /\(not-supported\): the other side does not speak DCUtR/)
   })
 
@@ -53,6 +54,18 @@ describe('throughnat ping', { concurrency: 2 }, () => {
     assert.deepEqual([sent, received], [3, 3])
     const { min, median, max } = rttMs as Record<'min' | 'median' | 'max', number>
     assert.ok(min > 0 && min <= median && median <= max)
+  })
+
+  it('tells a person why the path stays relayed, also where it may', LIMIT, async t => {
+    const relay = await startRelayNode(t)
+    const plain = await startPlain(t, relay)
+    const args = ['ping', `${relay.addrs[0]}/p2p-circuit/p2p/${plain.peerId}`, '--count', '1000']
+    const ping = new Program(t, THROUGHNAT, args, { json: false })
+    await once(ping.child.stderr, 'data')
+    assert.match(ping.stderr, /\(not-supported\): the other side does not speak DCUtR/)
+    ping.child.kill('SIGINT')
+    assert.equal(await ping.ended(), 130)
+    assert.match(ping.stdout, /answered, relayed \(not-supported\)/)
   })
 
   it('ends with 4 for a peer that the relay does not know', LIMIT, async t => {
