@@ -11,6 +11,8 @@ import type { ConfigProblem } from '../src/errors.ts'
 /** Where the names are unless told. */
 export const DEFAULT_NAMES = '~/.config/throughnat/names'
 
+const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EACCES'])
+
 /** Names and what they stand for: a peer id, an address or a ticket. */
 export interface PeerNames {
   /** Finds what a name stands for; a text that is none comes back as it is. @throws {InvalidConfigError} for a name that stands for nothing */
@@ -59,8 +61,9 @@ async function read(path: string, mayBeMissing: boolean): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' && mayBeMissing) return ''
+    const { code = '' } = error as NodeJS.ErrnoException
+    // a home that is another user's, or hidden from a service, has no names for this one either
+    if (mayBeMissing && MISSING.has(code)) return ''
     throw new InvalidConfigError([{ where: '--names', what: `${path} cannot be read (${code})` }])
   }
 }

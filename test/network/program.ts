@@ -26,9 +26,14 @@ export class Program {
   stdout = ''
   stderr = ''
 
-  /** `json` is false for a program whose stdout is no JSON, line by line. */
-  constructor(t: TestContext, path: string, args: string[], { json = true }: { json?: boolean } = {}) {
-    this.child = spawn(process.execPath, [path, ...args])
+  /** `json` is false for a program whose stdout is no JSON, line by line; `uid` is another user to run as. */
+  constructor(
+    t: TestContext,
+    path: string,
+    args: string[],
+    { json = true, uid }: { json?: boolean; uid?: number } = {},
+  ) {
+    this.child = spawn(process.execPath, [path, ...args], uid === undefined ? {} : { uid, gid: uid })
     t.after(() => this.child.kill('SIGKILL'))
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text
