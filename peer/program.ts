@@ -2,6 +2,7 @@
 
 import { runProgram } from '../src/cli/program.ts'
 import { version } from '../src/version.ts'
+import { completionOf } from './commands/completion.ts'
 import { forward } from './commands/forward.ts'
 import { id } from './commands/id.ts'
 import { listen } from './commands/listen.ts'
@@ -13,8 +14,7 @@ import { up } from './commands/up.ts'
 import { hideTickets } from './tickets/ticket.ts'
 import type { Command } from '../src/cli/command.ts'
 
-/** The commands. */
-export const peerCommands: readonly Command[] = [
+const commands: readonly Command[] = [
   listen,
   up,
   forward,
@@ -26,6 +26,9 @@ export const peerCommands: readonly Command[] = [
   netcheck,
   id,
 ]
+
+/** The commands. */
+export const peerCommands: readonly Command[] = [...commands, completionOf('throughnat', commands)]
 
 /** Options of `throughnat-relay`: their variables may be in the environment too. A test holds them against that program. */
 export const RELAY_OPTIONS = [

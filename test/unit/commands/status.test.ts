@@ -32,8 +32,9 @@ function setColours(t: TestContext, environment: Record<string, string>): void {
   t.after(() => {
     process.env = before
   })
-  const { FORCE_COLOR: _force, NO_COLOR: _no, NODE_DISABLE_COLORS: _disable, ...others } = process.env
-  process.env = { ...others, TERM: 'xterm-256color', ...environment }
+  // what runs the tests (CI, a terminal multiplexer) decides about colours, too
+  const { HOME = '', PATH = '' } = process.env
+  process.env = { HOME, PATH, TERM: 'xterm-256color', ...environment }
 }
 
 /** Like a terminal, which knows of colours what Node's own does. */

@@ -1,0 +1,27 @@
+/** `throughnat completion`: print a script by which a shell completes the commands and options of this program. */
+
+import { defineCommand } from '../../src/cli/command.ts'
+import { completionScript, SHELLS } from '../../src/cli/completion.ts'
+import type { Command } from '../../src/cli/command.ts'
+import type { Shell } from '../../src/cli/completion.ts'
+
+/** @param commands - the other commands of the program */
+export function completionOf(program: string, commands: readonly Command[]): Command {
+  const completion: Command = defineCommand({
+    name: 'completion',
+    summary: 'Print a script by which a shell completes commands and options',
+    arguments: { shell: { kind: 'choice', choices: SHELLS, doc: 'Which shell' } },
+    options: {},
+    examples: [
+      'throughnat completion bash > /etc/bash_completion.d/throughnat',
+      "echo 'source <(throughnat completion zsh)' >> ~/.zshrc",
+      'throughnat completion fish > ~/.config/fish/completions/throughnat.fish',
+    ],
+    run: (_config, context) => {
+      context.output.text(
+        completionScript(context.arguments.shell as Shell, program, [...commands, completion]),
+      )
+    },
+  })
+  return completion
+}
