@@ -13,6 +13,7 @@ import { revoke, ticket, tickets } from './commands/tickets.ts'
 import { up } from './commands/up.ts'
 import { hideTickets } from './tickets/ticket.ts'
 import type { Command } from '../src/cli/command.ts'
+import type { ProgramDescription } from '../src/cli/command-line.ts'
 
 const commands: readonly Command[] = [
   listen,
@@ -67,14 +68,15 @@ export const RELAY_OPTIONS = [
   'admission-url',
 ] as const
 
+/** What the program is. */
+export const peerProgram: ProgramDescription = {
+  name: 'throughnat',
+  version,
+  description: 'Reach programs behind NATs: through a relay at once, directly as soon as a hole is punched',
+  commands: peerCommands,
+}
+
 /** Runs the program; resolves with its exit code. */
 export async function run(): Promise<number> {
-  return runProgram({
-    name: 'throughnat',
-    version,
-    description: 'Reach programs behind NATs: through a relay at once, directly as soon as a hole is punched',
-    commands: peerCommands,
-    hide: hideTickets,
-    foreignOptions: [...RELAY_OPTIONS],
-  })
+  return runProgram({ ...peerProgram, hide: hideTickets, foreignOptions: [...RELAY_OPTIONS] })
 }

@@ -1,6 +1,7 @@
 /** `throughnat-relay` as a program: its one command. */
 
 import { runProgram } from '../src/cli/program.ts'
+import type { ProgramDescription } from '../src/cli/command-line.ts'
 import { version } from '../src/version.ts'
 import { relayCommand } from './command.ts'
 
@@ -28,13 +29,15 @@ export const PEER_OPTIONS = [
   'timeout',
 ] as const
 
+/** What the program is. */
+export const relayProgram: ProgramDescription = {
+  name: 'throughnat-relay',
+  version,
+  description: relayCommand.summary,
+  commands: relayCommand,
+}
+
 /** Runs the program; resolves with its exit code. */
 export async function run(): Promise<number> {
-  return runProgram({
-    name: 'throughnat-relay',
-    version,
-    description: relayCommand.summary,
-    commands: relayCommand,
-    foreignOptions: [...PEER_OPTIONS],
-  })
+  return runProgram({ ...relayProgram, foreignOptions: [...PEER_OPTIONS] })
 }

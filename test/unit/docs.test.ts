@@ -2,10 +2,14 @@
 
 import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { API_DOCUMENT, apiDocument } from '../../scripts/api-reference/document.ts'
+import { manPages } from '../../scripts/man-pages.ts'
+import { peerProgram } from '../../peer/program.ts'
+import { relayProgram } from '../../relay/program.ts'
+import { nameOptions } from '../../src/config/options.ts'
 import { exitCodeOf } from '../../src/cli/exit-codes.ts'
 import * as errors from '../../src/errors.ts'
 
@@ -58,6 +62,24 @@ describe('docs/errors.md', () => {
 
 it('docs/api.md is what `npm run docs` makes of the docstrings', () => {
   assert.ok(readFileSync(API_DOCUMENT, 'utf8') === apiDocument(), 'run `npm run docs`')
+})
+
+describe('manual pages', () => {
+  for (const [path, page] of manPages) {
+    it(`${basename(path)} is what \`npm run docs\` makes of the command tables`, () => {
+      assert.ok(readFileSync(path, 'utf8') === page, 'run `npm run docs`')
+    })
+
+    it(`${basename(path)} names every option`, () => {
+      const { commands } = path.includes('relay') ? relayProgram : peerProgram
+      for (const command of 'run' in commands ? [commands] : commands)
+        for (const { name } of nameOptions(command.options))
+          assert.ok(
+            page.includes(`\\-\\-${name.replaceAll('-', '\\-')}`) || page.includes(`no\\-${name}`),
+            name,
+          )
+    })
+  }
 })
 
 describe('links', () => {
