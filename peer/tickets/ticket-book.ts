@@ -114,19 +114,24 @@ export class TicketBook implements TicketDesk {
     return true
   }
 
-  async redeem(secret: string, service: string, peerId: string): Promise<{ id: string } | TicketRefusal> {
-    if (this.#guesses.waitMs(peerId) > 0) return 'ticket-guesses'
+  async redeem(
+    secret: string,
+    service: string,
+    bearer: string,
+    caller: string = bearer,
+  ): Promise<{ id: string } | TicketRefusal> {
+    if (this.#guesses.waitMs(caller) > 0) return 'ticket-guesses'
     const record = this.#find(secret)
     if (record === undefined) {
-      this.#guesses.take(peerId)
+      this.#guesses.take(caller)
       return 'ticket-unknown'
     }
     if (record.service !== service) return 'ticket-unknown'
     if (record.expiresAt !== null && this.#now() >= record.expiresAt) return 'ticket-expired'
     const { id, uses, peers } = record
-    if (uses !== null && !peers.includes(peerId)) {
+    if (uses !== null && !peers.includes(bearer)) {
       if (peers.length >= uses) return 'ticket-used-up'
-      peers.push(peerId)
+      peers.push(bearer)
       await this.#database.put(id, record)
       if (this.isRevoked(id)) {
         // what was written after the revocation must not bring it back at the next start

@@ -243,7 +243,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     const peerId = caller.principal ?? caller.peerId
     const found = this.#rules.find(service, peerId)
     if (typeof found !== 'string' || ticket === undefined || this.#tickets === undefined) return found
-    const redeemed = await this.#tickets.redeem(ticket, service, peerId)
+    const redeemed = await this.#tickets.redeem(ticket, service, peerId, caller.peerId)
     if (typeof redeemed === 'string') return redeemed
     caller.ticket = redeemed.id
     return this.#rules.addressOf(service) ?? 'unknown'

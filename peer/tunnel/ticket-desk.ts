@@ -8,8 +8,16 @@ export interface TicketDesk {
    * Lets a peer use a service if its ticket says so, and counts that.
    *
    * @param secret - what the peer showed; it may be anything
+   * @param bearer - the peer that is let in, of which a ticket may allow so many
+   * @param caller - the peer that is connected, which may act for another one: guesses are counted against it, since it can
+   *   claim to act for any number of peers that it has made up
    */
-  redeem: (secret: string, service: string, peerId: string) => Promise<{ id: string } | TicketRefusal>
+  redeem: (
+    secret: string,
+    service: string,
+    bearer: string,
+    caller: string,
+  ) => Promise<{ id: string } | TicketRefusal>
   /** Tells whether a ticket that has let somebody in has been revoked since. */
   isRevoked: (id: string) => boolean
 }

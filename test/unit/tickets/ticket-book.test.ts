@@ -114,6 +114,16 @@ test('whoever guesses is not even looked at after a few times, and nobody else i
   assert.equal(typeof (await book.redeem(secret, 'ssh', 'bearer')), 'object')
 })
 
+test('whoever guesses in the name of one peer after the other is not looked at either', async () => {
+  const book = await TicketBook.open(new Shelf())
+  const answers: unknown[] = []
+  for (let guess = 0; guess < 100; guess++)
+    answers.push(
+      await book.redeem(randomBytes(24).toString('base64url'), 'ssh', `made up ${guess}`, 'guesser'),
+    )
+  assert.ok(answers.filter(it => it === 'ticket-unknown').length <= 6)
+})
+
 test('whatever is shown for a secret is answered', async () => {
   const book = await TicketBook.open(new Shelf())
   const { ticket } = await book.issue(forever)

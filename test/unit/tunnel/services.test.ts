@@ -229,3 +229,28 @@ test('who acts for another peer is let in as that one, if that is proved to this
   await cut
   await services.stop()
 })
+
+test('a ticket is counted for the peer that is acted for, and guesses for the one that is connected', async () => {
+  const [own, friend] = await Promise.all([0, 1].map(() => generateKeyPair('Ed25519')))
+  assert.ok(own !== undefined && friend !== undefined)
+  const peerId = peerIdFromPrivateKey(own)
+  const shown: string[][] = []
+  const services = createServices({
+    services: new Map([['ssh', { host: '127.0.0.1', port: 22 }]]),
+    allow: new Map(),
+    peerId,
+    tickets: {
+      redeem: async (...args) => {
+        shown.push(args)
+        return 'ticket-unknown'
+      },
+      isRevoked: () => false,
+    },
+  })
+  const delegation = await delegate(friend, { delegate: remotePeer, listener: peerId })
+  const { status, stream } = await ask(services, { service: 'ssh', ticket: 'guess', delegation })
+  assert.equal(status, 'refused')
+  assert.deepEqual(shown, [['guess', 'ssh', peerIdFromPrivateKey(friend).toString(), remotePeer.toString()]])
+  await stream.close()
+  await services.stop()
+})
