@@ -67,6 +67,8 @@ export async function runNode(
     { relays, ...withRelayFile(relayFile), reservations, reserve, dataDir, port, ...token },
     { signal },
   )
+  // before anything is awaited, so that no event is missed
+  reportPeer(peer, output)
   const status = new NodeStatus(peer, names)
   status.services = exposedServices(exposure)
   const tickets = await openTickets(dataDir)
@@ -82,8 +84,6 @@ export async function runNode(
   try {
     reportServices(services, output)
     await peer.libp2p.handle(TUNNEL_PROTOCOL, services.handle, tunnelHandlerOptions)
-    announceReady(peer, reserve, output)
-    reportPeer(peer, output)
     warnAboutClosed(exposure, output)
     onReload(async renewed => {
       const names = await readNames(renewed.names)
@@ -96,9 +96,7 @@ export async function runNode(
     const routes: Routes = { 'GET /status': async () => status.snapshot({ signal }), ...ticketRoutes(office) }
     await using _control = await startControl(dataDir, routes, output)
     await using _forwards = await startForwards(peer, rules, { ...context, names, status })
-    const hint = reserve ? hintAtSilence(peer, output) : undefined
-    if (!signal.aborted) await once(signal, 'abort')
-    clearTimeout(hint)
+    await runUntilStopped(peer, reserve, output, signal)
   } finally {
     await services.stop()
     await tickets.close()
@@ -127,17 +125,22 @@ function assertRelays(relays: readonly unknown[], relayFile: string | undefined)
   throw new InvalidConfigError([{ where: '--relay', what }])
 }
 
-function hintAtSilence(peer: Peer, output: Output): NodeJS.Timeout {
-  return setTimeout(() => {
-    if (peer.addrs.every(addr => !addr.toString().includes('/p2p-circuit')))
+/** Says that the peer is ready once others can ask it for something: when it can be reached, and commands can ask it, too. */
+async function runUntilStopped(
+  peer: Peer,
+  reserve: boolean,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  const hint = setTimeout(() => {
+    if (reserve && peer.addrs.every(addr => !addr.toString().includes('/p2p-circuit')))
       output.note('No relay has granted a reservation yet; still trying. Check --relay and the network.')
   }, HINT_AFTER_MS)
-}
-
-/** The peer is ready when it can be reached: the first reservation makes it so, and is reported right after. */
-function announceReady(peer: Peer, reserve: boolean, output: Output): void {
-  const tell = (): void =>
+  try {
+    if (reserve) await peer.reachable({ signal })
     output.event('peer:ready', { peerId: peer.peerId, addrs: peer.addrs }, `This peer is ${peer.peerId}`)
-  if (reserve) peer.addEventListener('reservation:granted', tell, { once: true })
-  else tell()
+    if (!signal.aborted) await once(signal, 'abort')
+  } finally {
+    clearTimeout(hint)
+  }
 }

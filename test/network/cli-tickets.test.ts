@@ -70,7 +70,8 @@ test('a bearer gets in until the ticket is revoked, which cuts what it has open'
   connect({ host: '127.0.0.1', port }).on('error', () => {})
   const { error } = await forward.line('forward:failed')
   assert.match(String(error), /the ticket does not open it: it may be used up, expired or revoked/)
-  assert.equal((await listener.line('service:refused')).reason, 'ticket-unknown')
+  // one that moves to a better path just then finds its connection gone
+  await listener.lineWhere(it => it.event === 'service:refused' && it.reason === 'ticket-unknown')
 })
 
 test('a ticket for one peer lets in one, and the next is told no', async t => {
@@ -82,7 +83,8 @@ test('a ticket for one peer lets in one, and the next is told no', async t => {
   const second = new Program(t, THROUGHNAT, ['forward', file, '--stdio'], { json: false })
   assert.equal(await second.ended(), 4)
   assert.match(second.stderr, /does not open it/)
-  assert.equal((await listener.line('service:refused')).reason, 'ticket-used-up')
+  // one that moves to a better path just then finds its connection gone
+  await listener.lineWhere(it => it.event === 'service:refused' && it.reason === 'ticket-used-up')
 })
 
 test('tickets are listed without what lets anybody in', async t => {
