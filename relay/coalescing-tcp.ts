@@ -1,10 +1,11 @@
 /**
  * `@libp2p/tcp` for a relay: what one turn of the event loop writes to a peer leaves in as few system calls as possible, and as much of it
- * as one turn brings in.
+ * as one turn brings in. A peer that acknowledges nothing is let go.
  */
 
 import { tcp } from '@libp2p/tcp'
 import { coalesceWrites } from '../src/transport/coalesced-writes.ts'
+import { watchOver } from '../src/transport/keep-alive.ts'
 import type { TCPOptions } from '@libp2p/tcp'
 import type { Transport, Upgrader } from '@libp2p/interface'
 
@@ -22,14 +23,13 @@ export function coalescingTcp(init: TCPOptions): ReturnType<typeof tcp> {
   return components => {
     const transport: Transport = create(components)
     const createListener = transport.createListener.bind(transport)
-    transport.createListener = options =>
-      createListener({ ...options, upgrader: coalescing(options.upgrader) })
+    transport.createListener = options => createListener({ ...options, upgrader: prepared(options.upgrader) })
     return transport
   }
 }
 
-function coalescing(upgrader: Upgrader): Upgrader {
+function prepared(upgrader: Upgrader): Upgrader {
   const upgradeInbound: Upgrader['upgradeInbound'] = async (connection, options) =>
-    upgrader.upgradeInbound(coalesceWrites(connection), options)
+    upgrader.upgradeInbound(watchOver(coalesceWrites(connection)), options)
   return Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound })
 }

@@ -16,11 +16,14 @@ import type { Socket } from 'node:net'
  */
 const KEEP_ALIVE = { enable: true, initialDelay: 3_000, interval: 1_000, count: 4 } as const
 
-/** How often connections are looked at on which something was written, in milliseconds. */
-const LOOK_MS = 2_000
+/** How often connections are looked at on which something was written, in milliseconds. The kernel's table grows with their number, and so does the pause. */
+const LOOK_MS = { least: 2_000, perConnection: 1 } as const
 
-/** Repetitions without any answer after which the other side is gone: the first comes after a round trip or 200 ms, each takes twice as long as the one before. */
-const REPETITIONS = 4
+/**
+ * Repetitions without any answer after which the other side is gone: the first comes after a round trip or 200 ms, each takes twice as long as the one before. Less is enough
+ * where nothing was ever heard: a NAT that has mistaken an old connection between these ports for the new one drops all that is sent over it, and there is nothing to lose.
+ */
+const REPETITIONS = { first: 2, later: 4 } as const
 
 interface Watched {
   connection: MultiaddrConnection
@@ -33,21 +36,35 @@ interface Watched {
 const watched = new Map<Socket, Watched>()
 let timer: NodeJS.Timeout | undefined
 
-/** Has a connection of `@libp2p/tcp` watched over; leaves one that is built otherwise as it is. Returns it. */
+/** Has a connection of `@libp2p/tcp` kept alive and watched over; leaves one that is built otherwise as it is. Returns it. */
 export function keepAlive<Connection extends MultiaddrConnection>(connection: Connection): Connection {
   const { socket } = connection as { socket?: Socket & { setKeepAlive(options: typeof KEEP_ALIVE): void } }
+  socket?.setKeepAlive(KEEP_ALIVE)
+  return watchOver(connection)
+}
+
+/** Has a connection aborted when what was written to it is not acknowledged, and leaves its idle times to others. */
+export function watchOver<Connection extends MultiaddrConnection>(connection: Connection): Connection {
+  const { socket } = connection as { socket?: Socket }
   if (socket === undefined) return connection
-  socket.setKeepAlive(KEEP_ALIVE)
   watched.set(socket, { connection, heard: 0, acknowledged: 0 })
-  timer ??= setInterval(look, LOOK_MS).unref()
+  timer ??= lookLater()
   socket.once('close', () => forget(socket))
   return connection
+}
+
+function lookLater(): NodeJS.Timeout {
+  const ms = Math.max(LOOK_MS.least, watched.size * LOOK_MS.perConnection)
+  return setTimeout(() => {
+    look()
+    timer = watched.size > 0 ? lookLater() : undefined
+  }, ms).unref()
 }
 
 function forget(socket: Socket): void {
   watched.delete(socket)
   if (watched.size > 0) return
-  clearInterval(timer)
+  clearTimeout(timer)
   timer = undefined
 }
 
@@ -60,7 +77,7 @@ function look(): void {
     const repetitions = repetitionsOf.get(socket)
     if (repetitions === undefined) seen.acknowledged = socket.bytesWritten - socket.writableLength
     // a reset: what was not acknowledged would hold the port of a punch for minutes
-    else if (repetitions >= REPETITIONS)
+    else if (repetitions >= (seen.heard === 0 ? REPETITIONS.first : REPETITIONS.later))
       seen.connection.abort(Object.assign(new Error('the other side does not answer'), { code: 'ETIMEDOUT' }))
   }
 }

@@ -92,6 +92,22 @@ describe('a relay', () => {
       assert.partialDeepStrictEqual(await ended, { peerId, reason: 'disconnected' })
     })
   })
+
+  it('ends it sooner when the peer does not acknowledge what it is told', async () => {
+    await using stage = await createStage(DELAY)
+    const listener = await stage.place('listener', 'eim-apdf-drop')
+    const stranger = await stage.place('stranger', 'none')
+    const init = { name: 'told', relays: [stage.relayAddr()] }
+    await stage.evident('a peer that is gone and called', async () => {
+      const { peerId } = await listener.do<{ peerId: string }>('peer', { ...init, reserve: true })
+      await stranger.do('peer', { ...init, reserve: false })
+      // as long as something waits to be acknowledged the kernel's keep-alive rests, and it repeats that for 15 min
+      const ended = stage.relay.do<object>('reservation-ended', {}, 30_000)
+      await listener.host.exec('ip', ['link', 'set', 'eth0', 'down'])
+      await assert.rejects(stranger.do('visit', { name: 'told', target: peerId }, 5_000))
+      assert.partialDeepStrictEqual(await ended, { peerId, reason: 'disconnected' })
+    })
+  })
 })
 
 describe('the drop-ins', { concurrency: 2 }, () => {

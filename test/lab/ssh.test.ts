@@ -26,6 +26,9 @@ const PORT = 2222
 /** How soon an answer comes back after the network has, in milliseconds. */
 const BACK_WITHIN_MS = 30_000
 
+/** How long there is no network at all, in milliseconds. */
+const AWAY_MS = 20_000
+
 interface World {
   net: Network
   relays: Command[]
@@ -93,13 +96,13 @@ class Session {
   }
 
   /** Types a line, and resolves when it has come back, with how long that took in milliseconds. */
-  async say(): Promise<number> {
+  async say(withinMs = BACK_WITHIN_MS): Promise<number> {
     const startedAt = performance.now()
     const line = `line ${++this.#said}`
     this.#ssh.stdin!.write(`${line}\n`)
     const timeout = new AbortController()
-    const late = pause(BACK_WITHIN_MS, undefined, { signal: timeout.signal }).then(() => {
-      throw new Error(`no answer to ${line} within ${BACK_WITHIN_MS} ms. ssh says: ${this.stderr}`)
+    const late = pause(withinMs, undefined, { signal: timeout.signal }).then(() => {
+      throw new Error(`no answer to ${line} within ${withinMs} ms. ssh says: ${this.stderr}`)
     })
     late.catch(() => {})
     const { value } = await Promise.race([this.#answers.next(), late])
@@ -161,11 +164,11 @@ describe('ssh from behind one NAT to behind another', { concurrency: 1 }, () => 
     await blockBetween(nats, 'del')
 
     await nats.away.setLink('down')
-    const answered = session.say()
-    await pause(20_000)
+    const answered = session.say(AWAY_MS + BACK_WITHIN_MS)
+    await pause(AWAY_MS)
     await nats.away.setLink('up')
-    const ms = Math.round((await answered) - 20_000)
-    t.diagnostic(`no network for 20 s: answered ${ms} ms after it was back`)
+    const ms = Math.round((await answered) - AWAY_MS)
+    t.diagnostic(`no network for ${AWAY_MS / 1000} s: answered ${ms} ms after it was back`)
 
     assert.equal(await session.end(), 0)
     // one connection of ssh's, and one to sshd, all the time
