@@ -74,6 +74,16 @@ export function createConnection(remotePeer: PeerId, context: ConnectionContext)
     await connect(options)
     return current()
   }
+  /** Uses the best path; when that is lost meanwhile there is another, or one can be made. */
+  const over = async <T>(options: AbortOptions, use: (path: CurrentPath) => Promise<T>): Promise<T> => {
+    const first = await found(options)
+    try {
+      return await use(first)
+    } catch (error) {
+      if (first.connection.status === 'open') throw error
+      return use(await found(options))
+    }
+  }
   return {
     remotePeer,
     get path() {
@@ -86,25 +96,17 @@ export function createConnection(remotePeer: PeerId, context: ConnectionContext)
       return circuitLimitsOf(current().connection)
     },
     newStream: async (protocols, options = {}) => {
-      const { connection } = await found(options)
       const wanted = Array.isArray(protocols) ? protocols : [protocols]
-      const stream = await connection.newStream(wanted, { ...options, runOnLimitedConnection: true })
-      return explainCuts(stream, connection)
+      return over(options, async ({ connection }) => {
+        const stream = await connection.newStream(wanted, { ...options, runOnLimitedConnection: true })
+        return explainCuts(stream, connection)
+      })
     },
     direct: async (options = {}) => {
       const { path, connection } = await found(options)
       if (path === 'relayed') await punching.direct(connection, options)
     },
-    ping: async (options = {}) => {
-      const first = await found(options)
-      try {
-        return await pingOver(first, options)
-      } catch (error) {
-        // the path was lost meanwhile: there is another, or one can be made
-        if (first.connection.status === 'open') throw error
-        return pingOver(await found(options), options)
-      }
-    },
+    ping: async (options = {}) => over(options, async path => pingOver(path, options)),
     close: async (options = {}) => disconnect(options),
   }
 }

@@ -5,7 +5,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { raceSignal } from 'race-signal'
-import { CircuitRetirement } from '../src/holepunch/retirement.ts'
+import { Retirement } from '../src/holepunch/retirement.ts'
 import { Backoff } from './backoff.ts'
 import type { AbortOptions, Connection, Logger, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -175,7 +175,7 @@ export class KeptPeer {
     const circuits = paths.circuitsTo(this.peerId)
     try {
       const circuit = await dialer.connectOverRelay(this.target, { signal: this.#closed.signal })
-      for (const old of circuits) void new CircuitRetirement(old, circuit, log).run()
+      for (const old of circuits) void new Retirement(old, circuit, log).run()
     } catch (error) {
       log('no other circuit to punch over to %p - %e', this.peerId, error)
     }

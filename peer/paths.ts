@@ -35,6 +35,8 @@ export class Paths {
   readonly #init: PathsInit
   readonly #reported = new Map<string, PathDetail>()
   readonly #proved = new WeakSet<Connection>()
+  /** Connections that came beside a circuit, of which its upgrade has not chosen them. */
+  readonly #unchosen = new WeakSet<Connection>()
   readonly #listening = new AbortController()
 
   constructor(libp2p: Libp2p<{ dcutr: HolePunchService }>, init: PathsInit) {
@@ -48,7 +50,9 @@ export class Paths {
   /** The best path to a peer, or undefined when it is not connected. */
   to(peerId: PeerId): CurrentPath | undefined {
     const open = this.#libp2p.getConnections(peerId).filter(it => it.status === 'open')
-    const direct = open.findLast(it => this.#proved.has(it))
+    const proved = open.filter(it => this.#proved.has(it))
+    // a punch can have several, and the other side is more likely to keep the one that was chosen
+    const direct = proved.findLast(it => !this.#unchosen.has(it)) ?? proved.at(-1)
     if (direct !== undefined) return { path: 'direct', connection: direct }
     const circuit = open.findLast(isCircuit)
     return circuit === undefined ? undefined : { path: 'relayed', connection: circuit }
@@ -67,10 +71,15 @@ export class Paths {
   #onOpen(connection: Connection): void {
     const { remotePeer } = connection
     connection.addEventListener('close', ({ error }) => this.#onClose(connection, error), { once: true })
-    if (isCircuit(connection)) void this.#adopt(this.#libp2p.services.dcutr.direct(connection))
-    else if (this.#libp2p.getConnections(remotePeer).some(isCircuit)) void this.#adopt(proved(connection))
-    // there is nothing else that could be used
-    else this.#proved.add(connection)
+    if (isCircuit(connection)) {
+      void this.#adopt(this.#chosen(connection))
+    } else if (this.#libp2p.getConnections(remotePeer).some(isCircuit)) {
+      this.#unchosen.add(connection)
+      void this.#adopt(proved(connection))
+    } else {
+      // there is nothing else that could be used
+      this.#proved.add(connection)
+    }
     this.#report(remotePeer)
   }
 
@@ -99,6 +108,12 @@ export class Paths {
   #isRelayThere({ remoteAddr }: Connection): boolean {
     const relay = relayIdOf(relayAddrOf(remoteAddr))
     return this.#libp2p.getConnections(relay).some(it => it.status === 'open')
+  }
+
+  async #chosen(circuit: Connection): Promise<Connection> {
+    const direct = await this.#libp2p.services.dcutr.direct(circuit)
+    this.#unchosen.delete(direct)
+    return direct
   }
 
   /** Uses a direct connection beside a circuit once it has proved itself; a failure is told by holepunch:failed. */

@@ -4,6 +4,7 @@
  * Spec: docs/tunnel-protocol.md
  */
 import { randomBytes } from 'node:crypto'
+import { ConnectionClosedError } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import type { Stream } from '@libp2p/interface'
 import { ServiceRefusedError } from '../../src/errors.ts'
@@ -13,6 +14,7 @@ import { readMessage } from './message.ts'
 import { decodeResponse, encodeRequest, MAX_CONNECTIONS_PER_PEER, TUNNEL_PROTOCOL } from './protocol.ts'
 import { START } from './resume/receive-window.ts'
 import { MemoryBudget } from './resume/memory-budget.ts'
+import { resume } from './resume/resume.ts'
 import { ResumableStream } from './resume/resumable-stream.ts'
 import { Resumer } from './resume/resumer.ts'
 import type { Credentials, TunnelStatus } from './protocol.ts'
@@ -50,6 +52,9 @@ export interface OpenServiceOptions extends ContinuityOptions {
 
 const DEFAULT_OPEN_MS = 30_000
 
+/** Requests for one connection whose path is lost each time before it is answered. A path is rarely lost twice in a row, and a remote could do it without end. */
+const MAX_REQUESTS = 3
+
 /**
  * Opens a service of the remote peer that `openStream` leads to. The stream comes paused: resume it, or splice it.
  *
@@ -64,44 +69,96 @@ export function openService(
   options: OpenServiceOptions = {},
 ): Promise<Stream> {
   const { openMs = DEFAULT_OPEN_MS } = options
-  const session = randomBytes(16).toString('base64url')
   const late = `The remote peer did not answer the request for service "${service}" within ${openMs} ms`
   return withDeadline(openMs, late, options.signal, async signal => {
-    const carrier = await open(openStream, service, signal)
-    let resumer: Resumer | undefined
-    const stream = new ResumableStream({
-      id: session,
-      log: carrier.log,
-      direction: 'outbound',
-      protocol: TUNNEL_PROTOCOL,
-      budget,
-      onLost: () => resumer?.onLost(),
-    })
-    const early = options.early?.() ?? new Uint8Array()
-    try {
-      const request = new Uint8ArrayList(encodeRequest({ service, session, ...options.credentials }))
-      if (early.byteLength > 0) request.append(stream.sendEarly(new Uint8ArrayList(early)))
-      carrier.send(request)
-      const { status } = decodeResponse(await readMessage(carrier, { signal }))
-      if (status !== 'ok') throw refusal(status, service, options.credentials?.ticket !== undefined)
-    } catch (cause) {
-      if (cause instanceof ServiceRefusedError) carrier.abort(cause)
-      // the listener, which may have let it in meanwhile, is told that nobody will come back for it
-      else stream.attach(carrier, START, early.byteLength)
-      stream.abort(cause as Error)
-      if (signal.aborted || cause instanceof ServiceRefusedError) throw cause
-      throw failure(
-        'protocol',
-        service,
-        `the exchange broke off (${(cause as Error).message}). Try again`,
-        cause,
-      )
+    let early: Uint8Array | undefined
+    for (let request = 1; ; request++) {
+      const carrier = await open(openStream, service, signal)
+      early ??= options.early?.() ?? new Uint8Array()
+      const stream = await ask({ openStream, service, signal, options }, carrier, early)
+      if (stream !== undefined) return stream
+      if (request === MAX_REQUESTS)
+        throw failure('protocol', service, 'the path was lost time and again. Try again')
     }
-    const openCarrier = (signal: AbortSignal): Promise<Stream> => openCarrierOver(openStream, signal)
-    resumer = new Resumer({ ...options, stream, openCarrier })
-    stream.attach(carrier, START, early.byteLength)
-    return stream
   })
+}
+
+/** What a request needs besides its carrier. */
+interface RequestInit {
+  openStream: OpenStream
+  service: string
+  signal: AbortSignal
+  options: OpenServiceOptions
+}
+
+/**
+ * Asks for the service once. When the carrier is lost before the answer has come, because its path was, the listener is asked over another one whether it has let the stream
+ * in: so it is opened once, and what was sent early arrives once. Undefined if it has not.
+ */
+async function ask(
+  { openStream, service, signal, options }: RequestInit,
+  carrier: Stream,
+  early: Uint8Array,
+): Promise<Stream | undefined> {
+  const session = randomBytes(16).toString('base64url')
+  let resumer: Resumer | undefined
+  const stream = new ResumableStream({
+    id: session,
+    log: carrier.log,
+    direction: 'outbound',
+    protocol: TUNNEL_PROTOCOL,
+    budget,
+    onLost: () => resumer?.onLost(),
+  })
+  const openCarrier = (signal: AbortSignal): Promise<Stream> => openCarrierOver(openStream, signal)
+  const request = new Uint8ArrayList(encodeRequest({ service, session, ...options.credentials }))
+  if (early.byteLength > 0) request.append(stream.sendEarly(new Uint8ArrayList(early)))
+  try {
+    if (await isAnswered(carrier, request, { service, signal, options })) {
+      resumer = new Resumer({ ...options, stream, openCarrier })
+      stream.attach(carrier, START, early.byteLength)
+      return stream
+    }
+    const next = await openCarrier(signal)
+    const outcome = await resume(stream, next, signal).catch((cause: Error) => {
+      throw signal.aborted ? cause : brokenOff(service, cause)
+    })
+    if (outcome === 'gone') {
+      stream.abort(new ConnectionClosedError('The path to the remote peer was lost'))
+      return undefined
+    }
+    resumer = new Resumer({ ...options, stream, openCarrier })
+    if (!stream.isCarried) resumer.onLost()
+    return stream
+  } catch (cause) {
+    if (cause instanceof ServiceRefusedError && cause.reason !== 'protocol') carrier.abort(cause)
+    // the listener, which may have let it in meanwhile, is told that nobody will come back for it
+    else stream.attach(carrier, START, early.byteLength)
+    stream.abort(cause as Error)
+    throw cause
+  }
+}
+
+/**
+ * Sends the request; false if the carrier was lost before the answer has come.
+ *
+ * @throws {ServiceRefusedError} for any answer but `ok`; the reason of `signal`
+ */
+async function isAnswered(
+  carrier: Stream,
+  request: Uint8ArrayList,
+  { service, signal, options }: Omit<RequestInit, 'openStream'>,
+): Promise<boolean> {
+  try {
+    carrier.send(request)
+    const { status } = decodeResponse(await readMessage(carrier, { signal }))
+    if (status !== 'ok') throw refusal(status, service, options.credentials?.ticket !== undefined)
+    return true
+  } catch (cause) {
+    if (signal.aborted || cause instanceof ServiceRefusedError) throw cause
+    if (carrier.status !== 'open') return false
+    throw brokenOff(service, cause as Error)
+  }
 }
 
 /** What all streams that this process has opened keep to send again. */
@@ -151,6 +208,10 @@ function refusal(
     case 'gone':
       return failure('protocol', service, 'the remote peer did not understand the request. Check its version')
   }
+}
+
+function brokenOff(service: string, cause: Error): ServiceRefusedError {
+  return failure('protocol', service, `the exchange broke off (${cause.message}). Try again`, cause)
 }
 
 function failure(

@@ -6,8 +6,8 @@
  * and with a few dozen tries they do. A NAT that drops early SYNs needs one try. Meanwhile a SYN of the remote may come
  * in at the listener that shares the port; it is claimed and upgraded with the role that DCUtR dealt.
  *
- * The initiator keeps the first proved connection and resets the rest; the responder never resets one that is
- * connected, since the two could choose differently and be left with none.
+ * The initiator chooses the first proved connection. The responder chooses by itself, and may choose another one: what is connected is never reset, and closed
+ * by the initiator when it has not been used for a while.
  *
  * The candidates are the remote's word. Each dial is taken from a budget that all punches of the node share.
  */
@@ -18,6 +18,7 @@ import { endpointOf } from './endpoint.ts'
 import { scopeOf } from './candidates.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { proveConnection } from './proof.ts'
+import { Retirement } from './retirement.ts'
 import { guard, unguard } from '../negotiation-guard.ts'
 import type { HolePunchFailure } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -37,6 +38,9 @@ export const PUNCH_WINDOW_MS = 5_000
 
 /** A remote that is connected and proposes nothing for so long waits for a proposal, in milliseconds: some slow round trips. */
 const SILENCE_MS = 2_000
+
+/** A connection beside the chosen one is closed when it has not been used for so long, in milliseconds: the responder may have chosen it. */
+const DUPLICATE_UNUSED_MS = 30_000
 
 // Inbound sockets that one punch takes; the rest are nobody's. The remote makes at most one per candidate of ours.
 const MAX_CLAIMED = 8
@@ -136,7 +140,7 @@ class Punch {
     this.#resetRest()
   }
 
-  /** Resets what is connected and did not win. */
+  /** Resets what is still in its handshake, so that the responder cannot have chosen it. */
   #resetRest(): void {
     for (const socket of this.#sockets) socket.abort(new Error('another connection of this punch was chosen'))
     this.#sockets.clear()
@@ -231,11 +235,11 @@ class Punch {
       const initiator = this.#isClient
       const pinned = pin(socket, remotePeer, initiator)
       const connection = await upgrader.upgradeOutbound(pinned, { signal, initiator })
-      if (!this.#isDecided) await proveConnection(connection, { signal })
       this.#sockets.delete(socket)
+      if (!this.#isDecided) await proveConnection(connection, { signal })
       this.#refund(endpointOf(socket.remoteAddr))
-      if (this.#over.signal.aborted && initiator) connection.abort(new Error('another connection was chosen'))
-      else this.#result.resolve(connection)
+      this.#result.resolve(connection)
+      if (initiator) await this.#retireUnlessChosen(connection)
     } catch (error) {
       if (isWrongPeer(error)) this.#failure = 'wrong-peer'
       log('upgrade of %a failed - %e', socket.remoteAddr, error)
@@ -246,6 +250,13 @@ class Punch {
     } finally {
       unguard(socket)
     }
+  }
+
+  /** Throws what the punch has failed with, if it has: then nobody waits for this connection. */
+  async #retireUnlessChosen(connection: Connection): Promise<void> {
+    const chosen = await this.#result.promise
+    if (chosen !== connection)
+      void new Retirement(connection, chosen, this.#init.log, DUPLICATE_UNUSED_MS).run()
   }
 
   /** The remote has answered at this endpoint itself: dialling it was no burden to anyone else. */

@@ -1,47 +1,51 @@
 /**
- * The farewell to a circuit that has been replaced by a direct connection: streams that are open on it finish, then it
- * is closed. Streams are never cut; a circuit with a stream that stays open stays as long, or as the relay allows.
+ * The farewell to a connection that another one has replaced: once nobody has used it for a while it is closed. Streams are never cut; a connection with a stream that
+ * stays open stays as long, or as the relay allows.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Connection, Logger } from '@libp2p/interface'
 
 /**
- * How long a circuit stays at least, in milliseconds, for streams that the remote opens before it knows of the direct
- * connection. DCUtR.md asks for "a grace period"; 5 s is two round trips on the slowest circuit that a punch survives.
+ * How long a circuit is kept for streams that the remote opens before it knows of the direct connection, in milliseconds. DCUtR.md asks for "a grace period"; 5 s is two
+ * round trips on the slowest circuit that a punch survives.
  */
 const GRACE_MS = 5_000
 
-/** How often a circuit is looked at, in milliseconds: streams come and go without an event. */
+/** How often a connection is looked at, in milliseconds: streams come and go without an event. */
 const POLL_MS = 1_000
 
-/** Retires one circuit. */
-export class CircuitRetirement {
-  readonly #circuit: Connection
-  readonly #direct: Connection
+/** Retires one connection. */
+export class Retirement {
+  readonly #connection: Connection
+  readonly #successor: Connection
   readonly #log: Logger
+  readonly #unusedMs: number
 
-  constructor(circuit: Connection, direct: Connection, log: Logger) {
-    this.#circuit = circuit
-    this.#direct = direct
+  /** @param unusedMs - how long it has had no stream when it is closed, in milliseconds */
+  constructor(connection: Connection, successor: Connection, log: Logger, unusedMs: number = GRACE_MS) {
+    this.#connection = connection
+    this.#successor = successor
     this.#log = log
+    this.#unusedMs = unusedMs
   }
 
-  /** Resolves when the circuit is closed, or kept because the direct connection died first. Never throws. */
+  /** Resolves when the connection is closed, or kept because its successor died first. Never throws. */
   async run(): Promise<void> {
-    await pause(GRACE_MS, undefined, { ref: false })
-    while (this.#circuit.status === 'open' && this.#direct.status === 'open') {
-      if (this.#circuit.streams.length === 0) return this.#close()
+    let usedAt = performance.now()
+    while (this.#connection.status === 'open' && this.#successor.status === 'open') {
       await pause(POLL_MS, undefined, { ref: false })
+      if (this.#connection.streams.length > 0) usedAt = performance.now()
+      else if (performance.now() - usedAt >= this.#unusedMs) return this.#close()
     }
   }
 
   async #close(): Promise<void> {
     try {
-      await this.#circuit.close()
+      await this.#connection.close()
     } catch (error) {
-      this.#log('the circuit did not close in time - %e', error)
-      this.#circuit.abort(error as Error)
+      this.#log('%a did not close in time - %e', this.#connection.remoteAddr, error)
+      this.#connection.abort(error as Error)
     }
   }
 }

@@ -6,7 +6,7 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
-import { CircuitRetirement } from './retirement.ts'
+import { Retirement } from './retirement.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
 import { areOnePair, privateCandidates, publicCandidates, RemoteCandidates, shareHost } from './candidates.ts'
@@ -315,7 +315,7 @@ export class Upgrade {
     this.#settle.resolve(direct)
     if (this.#startedAt !== undefined)
       this.#emit('holepunch:succeeded', { remoteAddr: direct.remoteAddr, elapsedMs: this.#elapsedMs() })
-    void new CircuitRetirement(this.circuit, direct, this.#log).run()
+    void new Retirement(this.circuit, direct, this.#log).run()
   }
 
   #fail(error: unknown): void {

@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Circuit } from '@multiformats/multiaddr-matcher'
 import { createPeer } from '../../peer/index.ts'
@@ -83,6 +84,34 @@ describe('the upgrade to a direct path', { concurrency: true }, () => {
     later.abort(new Error('not needed'))
     if (circuit.status === 'open') await once(circuit as never, 'close', within(20_000))
     assert.equal(connection.path, 'direct')
+  })
+
+  it('resets no connection of a punch that the other side may have begun to use', LIMIT, async t => {
+    const relay = await startRelay(t)
+    const listener = await startPeer(t, { relays: [...relay.addrs] })
+    await listener.handle(HASH, answerHash)
+    await listener.reachable(within(10_000))
+    const dialer = await startPeer(t, { relays: [...relay.addrs], reserve: false })
+    const [before, after] = [randomBytes(100), randomBytes(100)]
+    const opened: Array<Promise<Stream>> = []
+    dialer.libp2p.addEventListener('connection:open', ({ detail }) => {
+      if (detail.remotePeer.equals(listener.peerId) && !Circuit.exactMatch(detail.remoteAddr))
+        opened.push(detail.newStream(HASH, within(10_000)))
+    })
+    const changes = [listener, dialer].map(async it => once(it as never, 'path:changed', within(20_000)))
+    await dialer.connect(listener.peerId, within(10_000))
+    await Promise.all(changes)
+    const streams = await Promise.all(opened)
+    assert.ok(streams.length > 1, `${streams.length} direct connections`)
+    for (const stream of streams) await send(stream, before)
+    // both sides have chosen; a reset would have come by now
+    await pause(1_000)
+    const expected = createHash('sha256').update(before).update(after).digest('hex')
+    for (const stream of streams) {
+      await send(stream, after)
+      await stream.close(within(10_000))
+      assert.equal((await readAll(stream)).toString('hex'), expected)
+    }
   })
 
   it('is told to both peers with the address of the path', LIMIT, async t => {

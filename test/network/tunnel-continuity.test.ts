@@ -14,6 +14,7 @@ import {
   readAll,
   serveEcho,
 } from './tunnel-nodes.ts'
+import { openService } from '../../peer/tunnel/open-service.ts'
 import type { Connection } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Nodes, Path } from './tunnel-nodes.ts'
@@ -80,6 +81,53 @@ for (const path of paths) {
       await connection.close()
       caller.end('three')
       assert.equal((await readAll(caller)).toString(), 'three')
+    })
+
+    test('is opened over the next path when the first is lost before the request has left', async t => {
+      const { port } = await serveEcho(t)
+      const { nodes, current } = await connectAgain(t, path)
+      await exposePort(t, nodes, port)
+      const { openStream } = nodes
+      let opened = 0
+      nodes.openStream = async (protocols, options) => {
+        const stream = await openStream(protocols, options)
+        if (++opened === 1) current().abort(new Error('pulled the plug'))
+        return stream
+      }
+      const caller = await call(t, (await forward(t, nodes)).address.port)
+      caller.end('hello')
+      assert.equal((await readAll(caller)).toString(), 'hello')
+    })
+
+    test('is opened once, with what was said early, though its path is lost before the answer has come', async t => {
+      const { port } = await serveEcho(t)
+      const { nodes, current } = await connectAgain(t, path)
+      const services = await exposePort(t, nodes, port)
+      let opened = 0
+      services.addEventListener('service:opened', () => {
+        opened++
+        current().abort(new Error('pulled the plug'))
+      })
+      const caller = await call(t, (await forward(t, nodes)).address.port)
+      caller.end('hello')
+      assert.equal((await readAll(caller)).toString(), 'hello')
+      assert.equal(opened, 1)
+    })
+
+    test('is given up when each of its paths is lost before an answer has come', async t => {
+      const { port } = await serveEcho(t)
+      const { nodes, current } = await connectAgain(t, path)
+      await exposePort(t, nodes, port)
+      const { openStream } = nodes
+      let opened = 0
+      const broken: typeof openStream = async (protocols, options) => {
+        const stream = await openStream(protocols, options)
+        // every other one asks whether the one before has been let in
+        if (++opened % 2 === 1) current().abort(new Error('pulled the plug'))
+        return stream
+      }
+      await assert.rejects(openService(broken, 'web'), { name: 'ServiceRefusedError', reason: 'protocol' })
+      assert.equal(opened, 6)
     })
 
     test('is reset when the listener, started anew, knows nothing of it', async t => {

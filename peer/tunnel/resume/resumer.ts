@@ -7,8 +7,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { ConnectionClosedError } from '@libp2p/interface'
 import { withDeadline } from '../deadline.ts'
-import { readMessage } from '../message.ts'
-import { decodeResponse, encodeRequest } from '../protocol.ts'
+import { resume } from './resume.ts'
 import type { Stream } from '@libp2p/interface'
 import type { ResumableStream } from './resumable-stream.ts'
 
@@ -106,18 +105,8 @@ export class Resumer {
   /** The stream leaves its carrier only once there is another to ask over. */
   async #attempt(signal: AbortSignal): Promise<void> {
     const carrier = await this.#openCarrier(signal)
-    try {
-      const session = this.#stream.id
-      carrier.send(encodeRequest({ session, ...this.#stream.detach() }))
-      const { status, position } = decodeResponse(await readMessage(carrier, { signal }))
-      if (status === 'ok' && position !== undefined) this.#stream.attach(carrier, position)
-      else if (status === 'gone')
-        this.#stream.abort(new ConnectionClosedError('The remote peer has ended the connection'))
-      else throw new ConnectionClosedError(`The remote peer answered "${status}"`)
-    } catch (error) {
-      carrier.abort(error as Error)
-      throw error
-    }
+    if ((await resume(this.#stream, carrier, signal)) === 'gone')
+      this.#stream.abort(new ConnectionClosedError('The remote peer has ended the connection'))
     if (this.#stream.status !== 'open') carrier.abort(new ConnectionClosedError('The stream was closed'))
   }
 

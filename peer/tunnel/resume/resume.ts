@@ -1,0 +1,33 @@
+/** The question whether a stream may go on over another carrier. */
+
+import { ConnectionClosedError } from '@libp2p/interface'
+import { readMessage } from '../message.ts'
+import { decodeResponse, encodeRequest } from '../protocol.ts'
+import type { Stream } from '@libp2p/interface'
+import type { ResumableStream } from './resumable-stream.ts'
+
+/**
+ * Asks the listener, and goes on over the carrier if it may; `gone` if the listener does not have the stream, or not any more. The stream leaves its carrier, if it has one.
+ *
+ * @throws what the carrier failed with; `ConnectionClosedError` for any other answer; the reason of `signal`
+ */
+export async function resume(
+  stream: ResumableStream,
+  carrier: Stream,
+  signal: AbortSignal,
+): Promise<'resumed' | 'gone'> {
+  try {
+    carrier.send(encodeRequest({ session: stream.id, ...stream.detach() }))
+    const { status, position } = decodeResponse(await readMessage(carrier, { signal }))
+    if (status === 'ok' && position !== undefined) {
+      stream.attach(carrier, position)
+      return 'resumed'
+    }
+    if (status !== 'gone') throw new ConnectionClosedError(`The remote peer answered "${status}"`)
+    carrier.abort(new ConnectionClosedError('The stream does not go on'))
+    return 'gone'
+  } catch (error) {
+    carrier.abort(error as Error)
+    throw error
+  }
+}
