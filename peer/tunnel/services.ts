@@ -15,44 +15,20 @@ import { connectLocal } from './connect-local.ts'
 import { principalOf } from './delegation.ts'
 import { withDeadline } from './deadline.ts'
 import { readMessage } from './message.ts'
-import { decodeRequest, encodeResponse, MAX_CONNECTIONS_PER_PEER } from './protocol.ts'
+import { decodeRequest, encodeResponse } from './protocol.ts'
 import { encodeProxyHeader } from './proxy-header.ts'
 import { START } from './resume/receive-window.ts'
-import { KEPT_MS } from './resume/resumer.ts'
 import { Sessions } from './resume/sessions.ts'
 import type { OpenRequest, TunnelRequest, TunnelStatus } from './protocol.ts'
 import type { ServiceOpened, ServiceRefusal, ServiceRefused, ServicesEvents } from './service-events.ts'
+import { defaultLimits } from './service-limits.ts'
+import type { ServicesLimits } from './service-limits.ts'
 import { createServiceRules } from './service-rules.ts'
 import type { ServiceAddress, ServiceRule, ServiceRules } from './service-rules.ts'
 import { Slots } from './slots.ts'
 import { resetSocket, splice } from './splice.ts'
 import type { TicketDesk } from './ticket-desk.ts'
 import type { Traffic } from './splice.ts'
-
-export interface ServicesLimits {
-  /**
-   * Milliseconds that a remote peer has for its request, and after a refusal for closing the stream.
-   *
-   * @default 10_000 as long as libp2p gives protocol negotiation (`PROTOCOL_NEGOTIATION_TIMEOUT`)
-   */
-  requestMs: number
-  /**
-   * Milliseconds that the local service has to accept a connection.
-   *
-   * @default 10_000 as long as libp2p gives a dial (`DIAL_TIMEOUT`)
-   */
-  connectMs: number
-  /** Connections that one remote peer may have open at a time. @default 1024 see `MAX_CONNECTIONS_PER_PEER` */
-  connectionsPerPeer: number
-  /**
-   * Connections that all remote peers together may have open at a time. Each takes a file descriptor.
-   *
-   * @default 2048 so that one peer alone cannot take them all
-   */
-  connections: number
-  /** Milliseconds that a connection without a path waits for its peer to come back. @default 120_000 */
-  keptMs: number
-}
 
 export interface ServicesInit {
   /** The services that can be reached, by name. */
@@ -93,14 +69,6 @@ export function createServices(init: ServicesInit): Services {
   return new TunnelServices(init)
 }
 
-const defaultLimits: ServicesLimits = {
-  requestMs: 10_000,
-  connectMs: 10_000,
-  connectionsPerPeer: MAX_CONNECTIONS_PER_PEER,
-  connections: 2048,
-  keptMs: KEPT_MS,
-}
-
 /** The part of a libp2p connection that is looked at. */
 export type Bearer = Pick<Connection, 'remotePeer' | 'remoteAddr' | 'direct'>
 
@@ -126,7 +94,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   readonly #streams: Slots
   readonly #connections: Slots
   readonly #sessions: Sessions
-  readonly #open = new Set<Serving>()
+  readonly #servings = new Set<Serving>()
   #isStopped = false
 
   constructor(init: ServicesInit) {
@@ -165,9 +133,9 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       isAdmitted: false,
       ended,
     }
-    this.#open.add(serving)
+    this.#servings.add(serving)
     await this.#serve(stream, serving).finally(() => {
-      this.#open.delete(serving)
+      this.#servings.delete(serving)
       this.#streams.leave(peerId)
       resolve()
     })
@@ -179,15 +147,15 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   }
 
   reconsider(): void {
-    for (const { caller, controller, isAdmitted } of this.#open)
+    for (const { caller, controller, isAdmitted } of this.#servings)
       if (isAdmitted && !this.#mayGoOn(caller))
         controller.abort(new AbortError('This peer may not use the service any more'))
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true
-    for (const { controller } of this.#open) controller.abort(new AbortError('The services were stopped'))
-    await Promise.all([...this.#open].map(it => it.ended))
+    for (const { controller } of this.#servings) controller.abort(new AbortError('The services were stopped'))
+    await Promise.all([...this.#servings].map(it => it.ended))
   }
 
   #mayGoOn({ service, peerId, principal = peerId, ticket }: Caller): boolean {
@@ -211,20 +179,32 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       return
     }
     if (!('service' in request)) {
-      if (!this.#sessions.resume(caller.peerId, request, stream))
+      if (!(await this.#sessions.resume(caller.peerId, request, stream)))
         await this.#refuse(stream, caller, 'gone', 'gone', signal)
       return
     }
+    if (this.#sessions.has(caller.peerId, request)) {
+      await this.#refuse(stream, caller, 'malformed', 'malformed', signal)
+      return
+    }
+    const settle = this.#sessions.expect(caller.peerId, request)
+    await this.#open(stream, serving, request, settle).finally(settle)
+  }
+
+  /** @param settle - called once the session is open, or will not be */
+  async #open(stream: Stream, serving: Serving, request: OpenRequest, settle: () => void): Promise<void> {
+    const { caller, controller } = serving
+    const { signal } = controller
     const address = await this.#admit(request, serving)
     if (typeof address === 'string') {
+      settle()
       await this.#refuse(stream, caller, 'refused', address, signal)
-    } else if (this.#sessions.has(caller.peerId, request)) {
-      await this.#refuse(stream, caller, 'malformed', 'malformed', signal)
     } else if (!this.#connections.enter(caller.peerId)) {
+      settle()
       await this.#refuse(stream, caller, 'busy', 'busy', signal)
     } else {
       serving.isAdmitted = true
-      await this.#connect(stream, serving, request, address).finally(() =>
+      await this.#connect(stream, serving, request, address, settle).finally(() =>
         this.#connections.leave(caller.peerId),
       )
     }
@@ -254,6 +234,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     serving: Serving,
     request: OpenRequest,
     address: ServiceAddress,
+    settle: () => void,
   ): Promise<void> {
     let socket: Socket
     const { caller, controller } = serving
@@ -264,6 +245,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
         connectLocal(address, stream, signal),
       )
     } catch (error) {
+      settle()
       if (stream.status === 'open') {
         await this.#refuse(stream, caller, 'unavailable', 'down', signal, error as Error)
       } else {
@@ -272,7 +254,9 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       return
     }
     if (address.proxyHeader === true) socket.write(encodeProxyHeader({ ...caller, ...serving }, address))
-    await this.#carry(socket, stream, caller, request, signal)
+    const carried = this.#carry(socket, stream, caller, request, signal)
+    settle()
+    await carried
   }
 
   async #carry(

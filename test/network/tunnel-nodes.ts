@@ -23,7 +23,8 @@ import type { OpenStream } from '../../peer/tunnel/open-service.ts'
 import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../../peer/tunnel/protocol.ts'
 import { createServices } from '../../peer/tunnel/services.ts'
 import type { ContinuityOptions } from '../../peer/tunnel/resume/resumer.ts'
-import type { Services, ServicesInit, ServicesLimits } from '../../peer/tunnel/services.ts'
+import type { ServicesLimits } from '../../peer/tunnel/service-limits.ts'
+import type { Services, ServicesInit } from '../../peer/tunnel/services.ts'
 
 export type Path = 'direct' | 'relayed'
 

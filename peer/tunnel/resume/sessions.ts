@@ -21,6 +21,8 @@ export class Sessions {
   readonly #keptMs: number
   readonly #budget = new MemoryBudget()
   readonly #sessions = new Map<string, ResumableStream>()
+  /** Streams whose service has not accepted yet. */
+  readonly #expected = new Map<string, Promise<void>>()
   readonly #complete = new Set<string>()
   readonly #timers = new Map<string, NodeJS.Timeout>()
 
@@ -29,9 +31,25 @@ export class Sessions {
     this.#keptMs = keptMs
   }
 
-  /** Whether the peer has a stream of this name. */
+  /** Whether the peer has a stream of this name, or is about to. */
   has(peerId: string, { session }: OpenRequest): boolean {
-    return this.#sessions.has(keyOf(peerId, session))
+    const key = keyOf(peerId, session)
+    return this.#sessions.has(key) || this.#expected.has(key)
+  }
+
+  /**
+   * A stream is about to be opened. A dialer that has lost its path asks for it meanwhile, and has to wait: told that there is none, it would open another.
+   *
+   * @returns what must be called once the stream is open, or will not be
+   */
+  expect(peerId: string, { session }: OpenRequest): () => void {
+    const key = keyOf(peerId, session)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#expected.set(key, promise)
+    return () => {
+      this.#expected.delete(key)
+      resolve()
+    }
   }
 
   /** Makes a stream, to be attached to its first carrier. */
@@ -51,8 +69,9 @@ export class Sessions {
   }
 
   /** Goes on over another carrier, and answers so; false if that cannot be, and nothing is answered. */
-  resume(peerId: string, { session, ...theirs }: ResumeRequest, carrier: Stream): boolean {
+  async resume(peerId: string, { session, ...theirs }: ResumeRequest, carrier: Stream): Promise<boolean> {
     const key = keyOf(peerId, session)
+    await this.#expected.get(key)
     const stream = this.#sessions.get(key)
     if (stream?.canResumeFrom(theirs) !== true) return false
     this.#stopWaiting(key)

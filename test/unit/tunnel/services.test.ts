@@ -11,6 +11,7 @@ import { encodeRequest } from '../../../peer/tunnel/protocol.ts'
 import { createServices } from '../../../peer/tunnel/services.ts'
 import { decodeResponse } from '../../../peer/tunnel/protocol.ts'
 import { readMessage } from '../../../peer/tunnel/message.ts'
+import { START } from '../../../peer/tunnel/resume/receive-window.ts'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
@@ -253,4 +254,28 @@ test('a ticket is counted for the peer that is acted for, and guesses for the on
   assert.deepEqual(shown, [['guess', 'ssh', peerIdFromPrivateKey(friend).toString(), remotePeer.toString()]])
   await stream.close()
   await services.stop()
+})
+
+test('who asks for a connection that is being let in, having lost its path, waits and goes on with it', async t => {
+  const address = await silentService(t)
+  const { promise: isKnown, resolve: know } = Promise.withResolvers<void>()
+  const services = createServices({
+    services: new Map([['ssh', address]]),
+    allow: new Map(),
+    tickets: { redeem: async () => isKnown.then(() => ({ id: 'one' })), isRevoked: () => false },
+  })
+  let opened = 0
+  services.addEventListener('service:opened', () => opened++)
+  const [lost, ofLost] = await streamPair()
+  const handled = [services.handle(ofLost, connection)]
+  lost.send(encodeRequest({ service: 'ssh', session, ticket: 'right' }))
+  const [next, ofNext] = await streamPair()
+  handled.push(services.handle(ofNext, connection))
+  const answer = readMessage(next)
+  next.send(encodeRequest({ session, ...START }))
+  know()
+  assert.deepEqual(decodeResponse(await answer), { status: 'ok', position: START })
+  assert.equal(opened, 1)
+  await services.stop()
+  await Promise.all(handled)
 })
