@@ -3,10 +3,10 @@
  * locks its directory, so that no second process can be the same peer.
  */
 
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DataDirError } from '../src/errors.ts'
 import { loadIdentity } from '../src/identity.ts'
+import { makePrivateDirectory } from '../src/private-directory.ts'
 import type { PrivateKey } from '@libp2p/interface'
 import type { ClassicLevel } from 'classic-level'
 import type { LevelDatastore } from 'datastore-level'
@@ -58,7 +58,7 @@ export async function openDatabase<V>(
 ): Promise<ClassicLevel<string, V>> {
   const { ClassicLevel } = await import('classic-level')
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    await makePrivateDirectory(dataDir)
     const database = new ClassicLevel<string, V>(join(dataDir, name), { keyEncoding: 'utf8', valueEncoding })
     // whoever is given it would open it, too, but not tell why it cannot
     await database.open()

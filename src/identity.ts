@@ -5,10 +5,11 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
+import { chmod, link, open, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { IdentityError } from './errors.ts'
+import { makePrivateDirectory } from './private-directory.ts'
 import type { PrivateKey } from '@libp2p/interface'
 
 /** The name of the key file in the data directory. It holds the key as libp2p's protobuf. */
@@ -76,7 +77,7 @@ function parse(bytes: Uint8Array, path: string): PrivateKey {
 
 /** Written beside and linked into place: a crash leaves no half key, and of two processes that start at once one wins. */
 async function create(dataDir: string, path: string): Promise<PrivateKey> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  await makePrivateDirectory(dataDir)
   const key = await generateKeyPair('Ed25519')
   const draft = `${path}.${randomUUID()}`
   const file = await open(draft, 'wx', 0o600)

@@ -42,11 +42,13 @@ export const ticket: Command = defineCommand({
   run: async ({ expiresMs = null, uses = null, relays, dataDir }, context) => {
     const wish = { service: context.arguments.service, validMs: expiresMs, uses }
     await withOffice(dataDir, async office => {
-      const { ticket, text } = await office.issue(wish, relays)
+      const { ticket, text, isExposed } = await office.issue(wish, relays)
       context.output.event('ticket', { ...ticket, text }, text)
       context.output.note(
         `Whoever has this text may use ${describe(ticket)}. To end it: throughnat revoke ${ticket.id}`,
       )
+      if (isExposed === false)
+        context.output.note(`The node exposes no ${ticket.service} now: until it does, nobody gets in.`)
     })
   },
 })

@@ -17,6 +17,8 @@ import type { IssuedTicket, TicketBook, TicketWish } from './ticket-book.ts'
 export interface NewTicket {
   ticket: IssuedTicket
   text: string
+  /** Whether the node that runs exposes the service now; undefined where none runs. */
+  isExposed?: boolean
 }
 
 /** What can be done with tickets. */
@@ -38,7 +40,7 @@ export interface LocalOfficeInit {
   /** Where the node is now. */
   addrs: () => readonly Multiaddr[]
   /** Of the node that runs, to hold what it has against its tickets. */
-  services?: Pick<Services, 'reconsider'>
+  services?: Pick<Services, 'reconsider' | 'has'>
 }
 
 /** The office of the process that has the tickets open. */
@@ -50,7 +52,7 @@ export class LocalOffice implements TicketOffice {
   }
 
   async issue(wish: TicketWish, relays: readonly Multiaddr[]): Promise<NewTicket> {
-    const { book, peerId, addrs } = this.#init
+    const { book, peerId, addrs, services } = this.#init
     assertAddresses(relays)
     const places = relays.length > 0 ? relays.slice(0, MAX_PLACES) : placesOf(addrs())
     if (places.length === 0) {
@@ -60,7 +62,8 @@ export class LocalOffice implements TicketOffice {
     }
     const { ticket, secret } = await book.issue(wish)
     const expiresAt = ticket.expiresAt === null ? undefined : new Date(ticket.expiresAt)
-    return { ticket, text: encodeTicket({ peerId, places, service: wish.service, secret, expiresAt }) }
+    const text = encodeTicket({ peerId, places, service: wish.service, secret, expiresAt })
+    return services === undefined ? { ticket, text } : { ticket, text, isExposed: services.has(wish.service) }
   }
 
   async list(): Promise<IssuedTicket[]> {

@@ -54,6 +54,8 @@ export interface Services extends TypedEventTarget<ServicesEvents> {
    * @throws {InvalidConfigError} as {@link createServices} does; nothing has changed then
    */
   replace: (init: Pick<ServicesInit, 'services' | 'allow'>) => void
+  /** Whether there is a service of this name. */
+  has: (service: string) => boolean
   /** Resets open connections that could not be opened any more: a ticket was revoked. */
   reconsider: () => void
   /** Takes no more streams and resets those that are open. Resolves when all are closed. May be called again. */
@@ -144,6 +146,10 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   replace({ services, allow }: Pick<ServicesInit, 'services' | 'allow'>): void {
     this.#rules = createServiceRules(services, allow)
     this.reconsider()
+  }
+
+  has(service: string): boolean {
+    return this.#rules.addressOf(service) !== undefined
   }
 
   reconsider(): void {

@@ -28,12 +28,21 @@ const followers = new Set<ChildProcess>()
 /** Follows a container's events from its last start on. */
 export async function follow(service: string): Promise<Reports> {
   const name = `${PROJECT}-${service}`
-  const since = await startedAt(service)
-  const logs = ['logs', '--timestamps', '--since', since]
+  const logs = ['logs', '--timestamps', ...(await sinceLastEnd(service))]
   const child = spawn('docker', [...logs, '--follow', name], { stdio: ['ignore', 'pipe', 'pipe'] })
   followers.add(child)
   child.once('close', () => followers.delete(child))
   return new Reports(name, child, async () => docker(...logs, name))
+}
+
+/**
+ * What leaves out the lines from before the last start. They are older than the last end; the engine's word on when the program was started is no good for that: on a busy machine
+ * it is later than the first line.
+ */
+async function sinceLastEnd(service: string): Promise<string[]> {
+  const endedAt = await docker('inspect', '--format', '{{.State.FinishedAt}}', `${PROJECT}-${service}`)
+  const hasEnded = Date.parse(endedAt) > 0
+  return hasEnded ? ['--since', endedAt] : []
 }
 
 /** When the container's program was last started; it changes if that was started again. */

@@ -74,6 +74,19 @@ test('a bearer gets in until the ticket is revoked, which cuts what it has open'
   await listener.lineWhere(it => it.event === 'service:refused' && it.reason === 'ticket-unknown')
 })
 
+test('that a ticket is for a service which the node does not expose is said', async t => {
+  const { dataDir } = await startNode(t)
+  for (const [service, isSaid] of [
+    ['web', false],
+    ['wbe', true],
+  ] as const) {
+    const making = new Program(t, THROUGHNAT, ['ticket', service, '--json', '--data-dir', dataDir])
+    assert.equal((await making.line('ticket')).service, service)
+    assert.equal(await making.ended(), 0)
+    assert.equal(making.stderr.includes('The node exposes no wbe now'), isSaid)
+  }
+})
+
 test('a ticket for one peer lets in one, and the next is told no', async t => {
   const { dataDir, listener } = await startNode(t)
   const file = await fileOf(t, await makeTicket(t, dataDir, ['--uses', '1', '--expires', '1h']))

@@ -305,3 +305,13 @@ async function listenOn(t: TestContext, relay: Libp2p): Promise<Libp2p> {
   const { node } = await create(t, { addresses: { listen }, transports, services: { identify: identify() } })
   return node
 }
+
+describe('src/private-directory.ts', () => {
+  it('exists because mkdir of Node does not come back from /proc', {
+    skip: process.platform !== 'linux',
+  }, () => {
+    const make = `fs.promises.mkdir('/proc/throughnat', { recursive: true })`
+    const { error } = spawnSync(process.execPath, ['-e', make], { timeout: 3_000, killSignal: 'SIGKILL' })
+    assert.equal((error as NodeJS.ErrnoException | undefined)?.code, 'ETIMEDOUT')
+  })
+})
