@@ -6,14 +6,9 @@
 import { tcp } from '@libp2p/tcp'
 import { coalesceWrites } from '../src/transport/coalesced-writes.ts'
 import { watchOver } from '../src/transport/keep-alive.ts'
+import { SOCKET_BUFFER_BYTES } from '../src/transport/socket-buffer.ts'
 import type { TCPOptions } from '@libp2p/tcp'
 import type { Transport, Upgrader } from '@libp2p/interface'
-
-/**
- * Bytes that a socket takes before it tells its writer to wait. With Node's 16 KiB each message of Noise, which has 64 KiB, would wait for the
- * one before it to leave.
- */
-const SOCKET_BUFFER_BYTES = 256 * 1024
 
 /** Makes the transport, in place of `tcp()`. */
 export function coalescingTcp(init: TCPOptions): ReturnType<typeof tcp> {

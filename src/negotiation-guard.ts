@@ -9,8 +9,9 @@
  */
 
 import { InvalidMessageError } from '@libp2p/interface'
-import type { ConnectionEncrypter, MessageStream, Stream, StreamMuxerFactory } from '@libp2p/interface'
+import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
+import type { Amendment } from './muxer/amend.ts'
 
 /**
  * Bytes with the highest bit set, in a row, that are too many. A length takes nine at the most; of random bytes so many in a row are one in 2^64.
@@ -71,26 +72,13 @@ export function guardedEncrypter<Components>(
   }
 }
 
-/** Guards what is negotiated on the streams that the remote opens. */
-export function guardedMuxer<Components>(
-  create: (components: Components) => StreamMuxerFactory,
-): (components: Components) => StreamMuxerFactory {
-  return components => {
-    const factory = create(components)
-    const createStreamMuxer = factory.createStreamMuxer.bind(factory)
-    factory.createStreamMuxer = connection => {
-      unguard(connection)
-      const muxer = createStreamMuxer(connection) as ReturnType<typeof createStreamMuxer> & {
-        onRemoteStream(stream: Stream): void
-      }
-      const onRemoteStream = muxer.onRemoteStream.bind(muxer)
-      muxer.onRemoteStream = stream => {
-        guard(stream)
-        onRemoteStream(stream)
-      }
-      return muxer
-    }
-    return factory
+/** Guards what is negotiated on the streams that the remote opens, and no longer what comes before them. */
+export const guardStreams: Amendment = (muxer, connection) => {
+  unguard(connection)
+  const onRemoteStream = muxer.onRemoteStream.bind(muxer)
+  muxer.onRemoteStream = stream => {
+    guard(stream)
+    onRemoteStream(stream)
   }
 }
 

@@ -2,11 +2,9 @@
  * The libp2p stack that relay and peer have in common: identity, encryption, multiplexing, identify, ping.
  */
 
-import { yamux } from '@chainsafe/libp2p-yamux'
 import { ping } from '@libp2p/ping'
-import { fairMuxer } from './fair-muxer.ts'
-import { dropLateFrames } from './late-frames.ts'
-import { guardedEncrypter, guardedMuxer } from './negotiation-guard.ts'
+import { muxer } from './muxer/muxer.ts'
+import { guardedEncrypter } from './negotiation-guard.ts'
 import { nativeNoise } from './native-noise.ts'
 import { plainIdentify } from './plain-identify.ts'
 import { version } from './version.ts'
@@ -16,19 +14,6 @@ import { ListenError } from './errors.ts'
 import type { ComponentLogger, Libp2p, PrivateKey } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
 import type { Libp2pOptions } from 'libp2p'
-
-/**
- * Streams that a remote may open before this side has set up the connection. With libp2p's 10 the remote would end the whole connection where an application begins a dozen things at
- * once.
- */
-const MAX_EARLY_STREAMS = 256
-
-/**
- * How far a sender may run ahead of a reader, in bytes. yamux lets its window grow to 16 MiB, but a stream of libp2p is
- * aborted when more than 4 MiB wait to be read (`DEFAULT_MAX_READ_BUFFER_LENGTH` of `@libp2p/utils`). 4 MiB are 160 Mbit/s
- * at a round trip of 200 ms.
- */
-const STREAM_WINDOW_BYTES = 4 * 1024 * 1024
 
 /**
  * Pings over one connection at a time: a new direct connection is proved by one while the application may send another. libp2p's remotes take two (`MAX_INBOUND_STREAMS` of
@@ -54,19 +39,7 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
     ...(init.logger === undefined ? {} : { logger: init.logger }),
     nodeInfo: { name: 'throughnat', version },
     connectionEncrypters: [guardedEncrypter(nativeNoise())],
-    streamMuxers: [
-      guardedMuxer(
-        fairMuxer(
-          dropLateFrames(
-            yamux({
-              maxEarlyStreams: MAX_EARLY_STREAMS,
-              streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES },
-              ...init.yamux,
-            }),
-          ),
-        ),
-      ),
-    ],
+    streamMuxers: [muxer(init.yamux)],
     services: { identify: plainIdentify(init.identify), ping: ping({ maxOutboundStreams: MAX_PINGS }) },
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import { assertRuntime } from '../runtime.ts'
+import { keepYoungGenerationSmall } from './young-generation.ts'
 
 /** The exit code for configuration, see exit-codes.ts; that module loads more than an old Node.js may be able to. */
 const CONFIGURATION = 3
@@ -17,6 +18,7 @@ export async function start(load: () => Promise<{ run: () => Promise<number> }>)
     process.exitCode = CONFIGURATION
     return
   }
+  keepYoungGenerationSmall()
   const { run } = await load()
   process.exitCode = await run()
 }

@@ -20,6 +20,7 @@ import { keepAlive } from './keep-alive.ts'
 import type { BoundAddress } from './punch-port.ts'
 import { assertPortIsFree, bindToPunchPort, canSharePort, PunchPorts } from './punch-port.ts'
 import { RelaySightings } from './relay-sightings.ts'
+import { SOCKET_BUFFER_BYTES } from './socket-buffer.ts'
 import type {
   Connection,
   CreateListenerOptions,
@@ -85,12 +86,17 @@ export class SharedPortTcp implements Transport {
     const { dialFromPunchPort: _, ...tcpOptions } = init
     this.#init = init
     this.#log = components.logger.forComponent('throughnat:tcp')
+    // the listener hands all of these to net.createServer() and server.listen(), and the type of @libp2p/tcp knows some of them
+    const listenOpts = {
+      highWaterMark: SOCKET_BUFFER_BYTES,
+      ...tcpOptions.listenOpts,
+      ...(canSharePort() ? { reusePort: true } : {}),
+    }
     this.#tcp = stockTcp({
       inboundSocketInactivityTimeout: NO_INACTIVITY_TIMEOUT,
       outboundSocketInactivityTimeout: NO_INACTIVITY_TIMEOUT,
       ...tcpOptions,
-      // `reusePort` is no part of TCPSocketOptions, but the listener hands all of them to server.listen()
-      listenOpts: { ...tcpOptions.listenOpts, ...(canSharePort() ? { reusePort: true } : {}) },
+      listenOpts,
     })(components)
   }
 
@@ -158,7 +164,12 @@ export class SharedPortTcp implements Transport {
     const abort = (): void => dialling.abort(signal.reason)
     signal.addEventListener('abort', abort, { once: true })
     try {
-      const options = { ...socketOptions, signal: dialling.signal, upgrader: connectOnly }
+      const options = {
+        ...socketOptions,
+        highWaterMark: SOCKET_BUFFER_BYTES,
+        signal: dialling.signal,
+        upgrader: connectOnly,
+      }
       const socket: unknown = await this.#tcp.dial(addr, options as unknown as TCPDialOptions)
       return keepAlive(coalesceWrites(socket as MultiaddrConnection))
     } finally {

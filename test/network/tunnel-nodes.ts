@@ -4,7 +4,6 @@
  * Everything that is started here is stopped when the test ends.
  */
 import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { identify } from '@libp2p/identify'
 import type { Connection, Libp2p } from '@libp2p/interface'
@@ -15,7 +14,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { fairMuxer } from '../../src/fair-muxer.ts'
+import { muxer } from '../../src/muxer/muxer.ts'
 import { createRelay } from '../../relay/index.ts'
 import { forwardLocal } from '../../peer/tunnel/forward.ts'
 import type { LocalForward } from '../../peer/tunnel/forward.ts'
@@ -73,9 +72,7 @@ async function startNode(t: TestContext, relayAddress?: Multiaddr): Promise<Libp
     transports: [tcp(), circuitRelayTransport()],
     connectionEncrypters: [noise()],
     // as in peer/node.ts
-    streamMuxers: [
-      fairMuxer(yamux({ maxInboundStreams: 2048, maxOutboundStreams: 2048, maxEarlyStreams: 2048 })),
-    ],
+    streamMuxers: [muxer({ maxInboundStreams: 2048, maxOutboundStreams: 2048, maxEarlyStreams: 2048 })],
     connectionMonitor: { enabled: false },
     services: { identify: identify() },
   })

@@ -17,7 +17,9 @@ import { lpStream, multiaddrConnectionPair, streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { defaultLogger } from '@libp2p/logger'
-import { sharesOf } from '../unit/full-connection.ts'
+import { sharesOf } from '../unit/muxer/full-connection.ts'
+import { header, until, withRemote } from '../unit/muxer/muxer-pair.ts'
+import { updatesFor } from '../unit/muxer/window-updates.ts'
 import { plainIdentify } from '../../src/plain-identify.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type {
@@ -156,14 +158,40 @@ describe('src/message-bounds.ts', () => {
   })
 })
 
-describe('src/fair-muxer.ts', () => {
+describe('src/muxer/fair-turns.ts', () => {
   it('exists because the first stream of a full connection lets no other have a turn', async () => {
     const create = yamux() as (components: object) => StreamMuxerFactory
     assert.deepEqual(await sharesOf(create({ logger: defaultLogger() })), [1, 0, 0, 0, 0])
   })
 })
 
-describe('src/late-frames.ts', () => {
+describe('src/muxer/frame-bounds.ts', () => {
+  it('exists because yamux waits for a frame of any length', async () => {
+    const { remote, connection, muxer } = withRemote([])
+    remote.send(header({ type: 0, flags: 1, streamId: 1, length: 0xffffffff }))
+    for (let sent = 0; sent < 32; sent++) remote.send(new Uint8Array(1024 * 1024))
+    await until(() => muxer.decoder.buffer.byteLength > 32 * 1024 * 1024)
+    assert.equal(connection.status, 'open')
+  })
+})
+
+describe('src/muxer/small-pieces.ts', () => {
+  it('exists because a byte that waits for the rest of its frame, or to be read, takes a piece of its own', async () => {
+    const { remote, muxer } = withRemote([])
+    remote.send(header({ type: 0, flags: 1, streamId: 1, length: 1_000 }))
+    for (let n = 0; n < 1_000; n++) remote.send(Uint8Array.of(n))
+    await until(() => muxer.streams[0]?.readBuffer.byteLength === 1_000)
+    assert.equal([...muxer.streams[0]!.readBuffer].length, 1_000)
+  })
+})
+
+describe('src/muxer/window-updates.ts', () => {
+  it('exists because yamux sends a window update for each frame that is received', async () => {
+    assert.equal(await updatesFor(1024 * 1024, []), 32)
+  })
+})
+
+describe('src/muxer/late-frames.ts', () => {
   it('exists because yamux sends the first frame of a stream when the connection may have ended, where nobody catches the error', async () => {
     const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', LATE_FRAME], {
       cwd: import.meta.dirname,

@@ -9,6 +9,7 @@
 import { InvalidMessageError, StreamResetError } from '@libp2p/interface'
 import { AbstractStream } from '@libp2p/utils'
 import { raceSignal } from 'race-signal'
+import { SmallPieces } from '../../../src/muxer/small-pieces.ts'
 import { Carrier } from './carrier.ts'
 import { CUT_FRAME, encodeAck, encodeData, END_FRAME } from './frames.ts'
 import { ReceiveWindow } from './receive-window.ts'
@@ -37,6 +38,7 @@ const ACK_AFTER_MS = 200
 export class ResumableStream extends AbstractStream {
   readonly #replay: ReplayBuffer
   readonly #window: ReceiveWindow
+  readonly #waiting = new SmallPieces()
   readonly #onLost: (error: Error) => void
   /** Settles when the other side has all that was sent, up to the end. */
   readonly #arrived = Promise.withResolvers<void>()
@@ -160,6 +162,7 @@ export class ResumableStream extends AbstractStream {
     if (this.#hasRemoteEnd) throw new InvalidMessageError('There is data after the end')
     this.#window.receive(bytes.byteLength)
     this.onData(bytes)
+    this.#waiting.note(bytes, this.readBuffer)
     this.#acknowledge()
   }
 

@@ -145,6 +145,14 @@ describe('a resumable stream', { timeout: 20_000 }, () => {
     assert.ok(Buffer.concat(other.received).equals(sent))
   })
 
+  it('keeps what nobody reads in few pieces, though it comes byte by byte', async () => {
+    const { one, other } = await connected()
+    for (let n = 0; n < 5_000; n++) one.stream.send(Uint8Array.of(n))
+    await until(() => other.stream.readBufferLength === 5_000)
+    const { readBuffer } = other.stream as unknown as { readBuffer: Iterable<Uint8Array> }
+    assert.ok([...readBuffer].length <= 256)
+  })
+
   it('sends on while nobody reads what comes the other way', async () => {
     const { one, other } = await connected()
     const sending = sendAll(other.stream, randomBytes(1024 * KIB))

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { defaultLogger } from '@libp2p/logger'
-import { fairMuxer } from '../../src/fair-muxer.ts'
+import { amended } from '../../../src/muxer/amend.ts'
+import { takeTurns } from '../../../src/muxer/fair-turns.ts'
 import { sharesOf } from './full-connection.ts'
 
 describe('the streams of a full connection', () => {
   it('take turns, whichever was opened first', async () => {
-    const shares = await sharesOf(fairMuxer(yamux())({ logger: defaultLogger() }))
+    const shares = await sharesOf(amended(yamux(), [takeTurns])({ logger: defaultLogger() }))
     assert.ok(Math.min(...shares) > 0.5 / shares.length, String(shares))
   })
 })

@@ -1,31 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
-import { yamux } from '@chainsafe/libp2p-yamux'
-import { defaultLogger } from '@libp2p/logger'
-import { multiaddrConnectionPair } from '@libp2p/utils'
-import { dropLateFrames } from '../../src/late-frames.ts'
-import type { MultiaddrConnection, Stream, StreamMuxer } from '@libp2p/interface'
-
-const factory = dropLateFrames(yamux())({ logger: defaultLogger() })
-
-interface End {
-  connection: MultiaddrConnection
-  muxer: StreamMuxer
-}
-
-function pair(): [End, End] {
-  const [outbound, inbound] = multiaddrConnectionPair()
-  const end = (connection: MultiaddrConnection): End => ({
-    connection,
-    muxer: factory.createStreamMuxer(connection),
-  })
-  return [end(outbound), end(inbound)]
-}
+import { muxerPair } from './muxer-pair.ts'
+import { dropLateFrames } from '../../../src/muxer/late-frames.ts'
+import type { Stream } from '@libp2p/interface'
 
 describe('a multiplexer', () => {
   it('survives the end of its connection in the moment in which a stream begins', async () => {
-    const [{ connection, muxer }] = pair()
+    const [{ connection, muxer }] = muxerPair([dropLateFrames])
     const beginning = muxer.createStream()
     // an error that nobody catches would end this test
     await connection.close()
@@ -34,14 +16,14 @@ describe('a multiplexer', () => {
   })
 
   it('survives a stream that writes when its connection has ended', async () => {
-    const [{ connection, muxer }] = pair()
+    const [{ connection, muxer }] = muxerPair([dropLateFrames])
     const stream = await muxer.createStream()
     connection.abort(new Error('it ends'))
     assert.throws(() => stream.send(Uint8Array.of(1)), { name: 'StreamStateError' })
   })
 
   it('carries everything while the connection is open', async () => {
-    const [here, there] = pair()
+    const [here, there] = muxerPair([dropLateFrames])
     const arrived = Promise.withResolvers<Stream>()
     there.muxer.addEventListener('stream', ({ detail }) => arrived.resolve(detail))
     const stream = await here.muxer.createStream()
