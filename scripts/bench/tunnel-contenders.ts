@@ -36,6 +36,8 @@ export interface Link {
 
 export const END_PROGRAM: string = fileURLToPath(new URL('tunnel-end.ts', import.meta.url))
 
+const PLAIN_TUNNEL = fileURLToPath(new URL('plain-tunnel.ts', import.meta.url))
+
 const SINK = 9000
 const NAT = 'eim-apdf-drop'
 /** Between this one and the other, no hole can be punched. */
@@ -92,6 +94,7 @@ async function fill(
       await socat(away, server),
       await sshForward(away, server, directory),
       await tunnel('direct tunnel', 'direct', home, away, relayAddr, directory),
+      await plainTunnel(home, away, relayAddr),
       await tunnel('relayed tunnel', 'relayed', hard, away, relayAddr, directory),
     ],
   }
@@ -104,10 +107,7 @@ async function limit(machine: Pick<Host, 'exec' | 'device'>, megabits: number): 
 }
 
 async function startServer(host: Host): Promise<void> {
-  const child = host.spawn(process.execPath, [END_PROGRAM, 'serve', '0.0.0.0', String(SINK)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  await once(createInterface(child.stdout!), 'line')
+  await firstLine(host, [END_PROGRAM, 'serve', '0.0.0.0', String(SINK)])
 }
 
 /** As many programs on the way as a tunnel has: one at each end. */
@@ -160,6 +160,20 @@ async function tunnel(
   if (path === 'direct') await forward.event(isEvent('path:changed', { path }))
   else await forward.event(isEvent('holepunch:failed'))
   return { name, host: '127.0.0.1', port: Number(port) }
+}
+
+/** As the direct tunnel, but for continuity. */
+async function plainTunnel(home: Host, away: Host, relay: string): Promise<Contender> {
+  const peerId = await firstLine(home, [PLAIN_TUNNEL, 'listen', relay, String(SINK)])
+  const port = Number(await firstLine(away, [PLAIN_TUNNEL, 'forward', relay, peerId]))
+  return { name: 'without continuity', host: '127.0.0.1', port }
+}
+
+/** Starts a program of ours, and resolves with the first line that it prints. */
+async function firstLine(host: Host, args: readonly string[]): Promise<string> {
+  const child = host.spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(createInterface(child.stdout!), 'line')) as [string]
+  return line
 }
 
 function start(host: Host, program: string, args: string[]): void {

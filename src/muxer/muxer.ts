@@ -7,7 +7,7 @@ import { takeTurns } from './fair-turns.ts'
 import { boundFrames } from './frame-bounds.ts'
 import { dropLateFrames } from './late-frames.ts'
 import { joinSmallPieces } from './small-pieces.ts'
-import { updateWindowsByHalves } from './window-updates.ts'
+import { updateWindowsSparingly } from './window-updates.ts'
 import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
 
 /**
@@ -30,7 +30,7 @@ export function muxer(init: YamuxMuxerInit = {}): ReturnType<typeof yamux> {
     dropLateFrames,
     takeTurns,
     boundFrames(MAX_WINDOW_BYTES),
-    updateWindowsByHalves,
+    updateWindowsSparingly,
     joinSmallPieces,
     guardStreams,
   ]) as ReturnType<typeof yamux>

@@ -11,8 +11,8 @@ import type { MemoryBudget } from './memory-budget.ts'
 /** What each side knows of the other when a stream begins. */
 export const START: Acknowledgement = { received: 0, limit: FLOOR_BYTES }
 
-/** An acknowledgement is due for this many bytes, at the latest: what the other side keeps meanwhile is memory that cannot be used again. */
-const ACK_BYTES = 256 * 1024
+/** An acknowledgement is due for this part of the window: what the other side keeps meanwhile is memory that cannot be used again, and each of them has its cost. */
+const ACK_PART = 1 / 4
 
 /** A window that is read in less time than this, in milliseconds, doubles: it may have been what held the sender back. */
 const GROWS_WITHIN_MS = 1_000
@@ -43,10 +43,7 @@ export class ReceiveWindow {
   /** There is so much to tell that it should not wait. */
   get isDue(): boolean {
     const { received, limit } = this.acknowledgement
-    return (
-      Math.max(received - this.#told.received, limit - this.#told.limit) >=
-      Math.min(this.#bytes / 4, ACK_BYTES)
-    )
+    return Math.max(received - this.#told.received, limit - this.#told.limit) >= this.#bytes * ACK_PART
   }
 
   /** Notes that the other side was told. */
