@@ -14,6 +14,7 @@ import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
 import { createRelay } from '../../relay/index.ts'
+import { keepYoungGenerationSmall } from '../../src/cli/young-generation.ts'
 import { ephemeralIdentity } from '../../src/identity.ts'
 import { commonOptions } from '../../src/node.ts'
 import { quietLogger } from '../../src/quiet-logger.ts'
@@ -60,6 +61,7 @@ async function start({ forwardTo }: { forwardTo?: number }): Promise<{ addr: str
 async function startOurs(): Promise<string> {
   const profile = options.isUnlimited === true ? 'custom' : 'private'
   // as throughnat-relay does
+  keepYoungGenerationSmall()
   const logger = quietLogger()
   const relay = await createRelay({ listen: LISTEN, profile, ...(logger === undefined ? {} : { logger }) })
   return String(relay.addrs[0])
