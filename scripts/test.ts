@@ -32,7 +32,7 @@ interface Outcome {
 const isCI = process.env['CI'] === 'true'
 
 // the lab's programs take turns on two cores; each file makes networks of its own
-const LAB_CONCURRENCY = 2
+const LAB_CONCURRENCY = 3
 
 const steps: Step[] = [
   { name: 'lint', command: ['npm', 'run', '--silent', 'lint'] },
