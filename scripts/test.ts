@@ -31,14 +31,17 @@ interface Outcome {
 
 const isCI = process.env['CI'] === 'true'
 
-// the lab's programs take turns on two cores; each file makes networks of its own
+// most of the time is waiting; a file has nodes of its own, on ports that are free
+const NETWORK_CONCURRENCY = 2
+
+// the same, and each file makes networks of its own
 const LAB_CONCURRENCY = 3
 
 const steps: Step[] = [
   { name: 'lint', command: ['npm', 'run', '--silent', 'lint'] },
   { name: 'types', command: ['npm', 'run', '--silent', 'types'] },
   { name: 'unit', command: tests('test/unit/**/*.test.ts') },
-  { name: 'network', command: tests('test/network/**/*.test.ts', 1) },
+  { name: 'network', command: tests('test/network/**/*.test.ts', NETWORK_CONCURRENCY) },
   { name: 'lab', command: tests('test/lab/**/*.test.ts', LAB_CONCURRENCY), obstacle: labObstacle },
   {
     name: 'containers',
