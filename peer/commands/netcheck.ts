@@ -29,7 +29,7 @@ export const netcheck: Command = defineCommand({
   ],
   run: async ({ relays, timeoutMs }, { output, signal }) => {
     if (relays.length === 0) {
-      const what = `is missing; expected ${relayAddrKind.noun}, as in ${relayAddrKind.example}. Two on different hosts tell most`
+      const what = `missing; expected ${relayAddrKind.noun}, as in ${relayAddrKind.example}. Two on different hosts tell most`
       throw new InvalidConfigError([{ where: '--relay', what }])
     }
     assertRuntime()

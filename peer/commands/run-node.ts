@@ -121,7 +121,7 @@ async function startControl(
 
 function assertRelays(relays: readonly unknown[], relayFile: string | undefined): void {
   if (relays.length > 0 || relayFile !== undefined) return
-  const what = `is missing; expected ${relayAddrKind.noun}, as in ${relayAddrKind.example}`
+  const what = `missing; expected ${relayAddrKind.noun}, as in ${relayAddrKind.example}`
   throw new InvalidConfigError([{ where: '--relay', what }])
 }
 

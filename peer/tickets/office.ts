@@ -57,7 +57,7 @@ export class LocalOffice implements TicketOffice {
     const places = relays.length > 0 ? relays.slice(0, MAX_PLACES) : placesOf(addrs())
     if (places.length === 0) {
       const what =
-        'is missing: no relay has granted a reservation, so that a ticket would not say where this peer is'
+        'missing; no relay has granted a reservation, so that a ticket would not say where this peer is'
       throw new InvalidConfigError([{ where: '--relay', what }])
     }
     const { ticket, secret } = await book.issue(wish)

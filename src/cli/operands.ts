@@ -39,7 +39,7 @@ export function readOperands(
     values[option.key] = isMany ? Object.freeze(read) : read[0]
     // Next to an unknown flag or too many arguments, a missing one is a guess.
     if (isRequired && texts.length === 0 && isComplete && known.length === 0) {
-      problems.push({ where, what: `is missing, for example ${exampleOf(option)}`, isUsage: true })
+      problems.push({ where, what: `missing, for example ${exampleOf(option)}`, isUsage: true })
     }
   }
   return { values: Object.freeze(values) as Resolved<OptionTable>, problems }

@@ -67,7 +67,7 @@ describe('the command line', () => {
       ['ping', '--tokn', 'hunter2'],
       /^error: --tokn: unknown flag/,
     ],
-    'a missing argument': [['ping'], /^error: TARGET: is missing, for example 12D3KooW/],
+    'a missing argument': [['ping'], /^error: TARGET: missing, for example 12D3KooW/],
     'an excess argument': [['listen', 'a', 'b'], /^error: a: is one argument too many/],
     'a bad argument': [['ping', 'x'], /^error: TARGET: "x" is not a peer id/],
     'a bad flag value': [
