@@ -9,12 +9,12 @@
 import type { Stream } from '@libp2p/interface'
 
 /**
- * Unread bytes that a paused stream may hold, in bytes: the largest receive window of yamux and a frame to spare.
+ * Unread bytes that a paused stream may hold, in bytes: the largest receive window that yamux has, and a frame to spare.
  *
  * A paused yamux stream takes in what is left of its window, and libp2p aborts a stream that holds more than
- * `maxReadBufferLength`, 4 MiB unless told otherwise, while a window grows up to `MAX_STREAM_WINDOW`, 16 MiB
- * (@chainsafe/libp2p-yamux 8.0.1 constants.ts). So a fast remote and a slow local reader would end in
- * StreamBufferError. The window is what bounds the memory, not this number.
+ * `maxReadBufferLength`, 4 MiB unless told otherwise, while yamux lets a window grow up to `MAX_STREAM_WINDOW`, 16 MiB
+ * (@chainsafe/libp2p-yamux 8.0.1 constants.ts); the muxer of this program stops at 4 MiB, and that of an application that takes the parts
+ * need not. So a fast remote and a slow local reader would end in StreamBufferError. The window is what bounds the memory, not this number.
  */
 const PAUSED_STREAM_BYTES = 16 * 1024 * 1024 + 64 * 1024
 

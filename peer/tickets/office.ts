@@ -8,6 +8,8 @@ import { InvalidConfigError } from '../../src/errors.ts'
 import { serviceNameKind } from '../../src/config/services.ts'
 import { encodeTicket, MAX_PLACES } from './ticket.ts'
 import { placesOf } from './places.ts'
+import { longestDurationMs } from '../../src/config/quantities.ts'
+import { MAX_USES } from './ticket-book.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Services } from '../tunnel/services.ts'
@@ -88,9 +90,11 @@ function assertAddresses(relays: readonly Multiaddr[]): void {
 /** Reads what came over the control socket. @throws {TypeError} if it is no wish */
 export function readWish(body: unknown): TicketWish {
   const { service, validMs = null, uses = null } = (body ?? {}) as Record<string, unknown>
-  const isCount = (it: unknown): it is number | null =>
-    it === null || (Number.isSafeInteger(it) && Number(it) > 0)
-  if (!serviceNameKind.accepts(service) || !isCount(validMs) || !isCount(uses))
-    throw new TypeError('A ticket takes a service, and optionally validMs and uses')
+  const isCount = (it: unknown, most: number): it is number | null =>
+    it === null || (Number.isSafeInteger(it) && Number(it) > 0 && Number(it) <= most)
+  if (!serviceNameKind.accepts(service) || !isCount(validMs, longestDurationMs) || !isCount(uses, MAX_USES))
+    throw new TypeError(
+      `A ticket takes a service, and optionally validMs (up to ${longestDurationMs}) and uses (up to ${MAX_USES})`,
+    )
   return { service, validMs, uses }
 }

@@ -2,7 +2,7 @@
  * The tickets that this peer has given out, in a LevelDB in its data directory. What is kept of a ticket's secret is a hash, so that whoever reads
  * the database cannot use the tickets.
  *
- * The invariant: a use is on disk before the bearer is let in.
+ * The invariant: a use is on disk before the bearer is let in, and a ticket that is no longer in memory is no longer on disk.
  */
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
@@ -65,6 +65,9 @@ export class TicketBook implements TicketDesk {
   readonly #records: Map<string, TicketRecord>
   readonly #now: () => number
   readonly #guesses = new TokenBuckets(GUESSES)
+  /** Those that were revoked since the start: who came in by one that was merely forgotten stays. */
+  readonly #revoked = new Set<string>()
+  #lastTurn: Promise<unknown> = Promise.resolve()
 
   private constructor(database: TicketDatabase, records: Map<string, TicketRecord>, now: () => number) {
     this.#database = database
@@ -109,17 +112,17 @@ export class TicketBook implements TicketDesk {
 
   /** Ends a ticket; false if there is none of that id. */
   async revoke(id: string): Promise<boolean> {
-    if (!this.#records.delete(id)) return false
-    await this.#database.del(id)
-    return true
+    const isForgotten = await this.#forget(id)
+    if (isForgotten) this.#revoked.add(id)
+    return isForgotten
   }
 
-  async redeem(
+  look(
     secret: string,
     service: string,
     bearer: string,
     caller: string = bearer,
-  ): Promise<{ id: string } | TicketRefusal> {
+  ): { id: string } | TicketRefusal {
     if (this.#guesses.waitMs(caller) > 0) return 'ticket-guesses'
     const record = this.#find(secret)
     if (record === undefined) {
@@ -128,26 +131,43 @@ export class TicketBook implements TicketDesk {
     }
     if (record.service !== service) return 'ticket-unknown'
     if (record.expiresAt !== null && this.#now() >= record.expiresAt) return 'ticket-expired'
-    const { id, uses, peers } = record
-    if (uses !== null && !peers.includes(bearer)) {
-      if (peers.length >= uses) return 'ticket-used-up'
-      peers.push(bearer)
-      await this.#database.put(id, record)
-      if (this.isRevoked(id)) {
-        // what was written after the revocation must not bring it back at the next start
-        await this.#database.del(id)
-        return 'ticket-unknown'
-      }
-    }
-    return { id }
+    return isUsedUp(record, bearer) ? 'ticket-used-up' : { id: record.id }
+  }
+
+  async count(id: string, bearer: string): Promise<TicketRefusal | undefined> {
+    return this.#inTurn(async () => {
+      const record = this.#records.get(id)
+      if (record === undefined) return 'ticket-unknown'
+      if (isUsedUp(record, bearer)) return 'ticket-used-up'
+      if (record.uses === null || record.peers.includes(bearer)) return undefined
+      const counted = { ...record, peers: [...record.peers, bearer] }
+      await this.#database.put(id, counted)
+      this.#records.set(id, counted)
+      return undefined
+    })
   }
 
   isRevoked(id: string): boolean {
-    return !this.#records.has(id)
+    return this.#revoked.has(id)
   }
 
   async close(): Promise<void> {
-    await this.#database.close()
+    await this.#inTurn(async () => this.#database.close())
+  }
+
+  /** One change after the other: each finds in memory what the one before has written. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#lastTurn.then(change)
+    this.#lastTurn = turn.catch(() => {})
+    return turn
+  }
+
+  #forget(id: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      if (!this.#records.has(id)) return false
+      await this.#database.del(id)
+      return this.#records.delete(id)
+    })
   }
 
   #find(secret: string): TicketRecord | undefined {
@@ -159,8 +179,12 @@ export class TicketBook implements TicketDesk {
   async #forgetEnded(): Promise<void> {
     const now = this.#now()
     for (const { id, expiresAt } of this.#records.values())
-      if (expiresAt !== null && expiresAt + REMEMBERED_MS < now) await this.revoke(id)
+      if (expiresAt !== null && expiresAt + REMEMBERED_MS < now) await this.#forget(id)
   }
+}
+
+function isUsedUp({ uses, peers }: IssuedTicket, bearer: string): boolean {
+  return uses !== null && peers.length >= uses && !peers.includes(bearer)
 }
 
 function withoutHash({ id, service, createdAt, expiresAt, uses, peers }: TicketRecord): IssuedTicket {

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import type { ServiceAddress } from './service-rules.ts'
 
 /**
- * Connects to a local TCP service on behalf of a stream. The socket comes half-open capable, with no listener on it.
+ * Connects to a local service, by TCP or a Unix socket, on behalf of a stream. The socket comes half-open capable; until somebody else listens to it, an error closes it and nothing more.
  *
  * Gives up when `signal` fires and when the stream closes, since nobody waits for the answer any more.
  *
@@ -33,6 +33,7 @@ export function connectLocal(address: ServiceAddress, stream: Stream, signal: Ab
   const onClose = (): void =>
     fail(new StreamResetError('The remote peer left before the service had accepted'))
   const onAbort = (): void => fail(signal.reason)
+  socket.on('error', () => {})
   socket.on('connect', onConnect)
   socket.on('error', fail)
   stream.addEventListener('close', onClose)

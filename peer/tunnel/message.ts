@@ -1,5 +1,5 @@
 /**
- * Reads and writes one length-prefixed message at the start of a stream that then carries raw bytes.
+ * Reads and writes one length-prefixed message at the start of a stream that then carries something else.
  *
  * The invariant: not a byte after the message is lost or looked at. The stream comes back paused, with what followed
  * the message still in its read buffer. `lpStream` of @libp2p/utils keeps neither promise: it takes any number of

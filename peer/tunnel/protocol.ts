@@ -40,7 +40,7 @@ export type TunnelRequest = OpenRequest | ResumeRequest
 /**
  * The listener's answer.
  *
- * - `ok`: what follows are the service's bytes
+ * - `ok`: what follows is carried in frames, see resume/frames.ts
  * - `refused`: there is no such service for this peer
  * - `unavailable`: the service is there and does not accept connections
  * - `busy`: this peer, or all peers together, have as many connections open as the listener allows

@@ -1,12 +1,12 @@
 /**
  * Tells a local service who a connection comes from: a header of the PROXY protocol, version 2, before the first byte.
  *
- * A direct peer is told by its address; a relayed one has none that this side knows, and comes as UNSPEC, which a service takes for a connection
- * from here. Either way the peer id follows in a field of its own, and that is what access can be decided by.
+ * A direct peer is told by its address; a relayed one, or one that was dialed by its name, has none that this side knows, and comes as UNSPEC, which
+ * a service takes for a connection from here. Either way the peer id follows in a field of its own, and that is what access can be decided by.
  * Spec: https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt, section 2.2
  */
 
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { endpointOf } from '../../src/holepunch/endpoint.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -46,6 +46,7 @@ export function encodeProxyHeader(
 function encodeAddresses(remoteAddr: Multiaddr | undefined, service: ServiceAddress): [number, Buffer] {
   if (remoteAddr === undefined) return [UNSPEC, Buffer.alloc(0)]
   const { host, port } = endpointOf(remoteAddr)
+  if (isIP(host) === 0) return [UNSPEC, Buffer.alloc(0)]
   const isSameFamily = isIPv6(host) ? isIPv6 : isIPv4
   const to = 'path' in service ? { host: '', port: 0 } : service
   const unspecified = isIPv6(host) ? '::' : '0.0.0.0'

@@ -31,6 +31,8 @@ export type ServiceRule = 'anyone' | ReadonlySet<string>
 export interface ServiceRules {
   /** Finds the address of a service for a peer, given by its id as base58 text, or tells why there is none. */
   find: (service: string, peerId: string) => ServiceAddress | 'unknown' | 'not-allowed'
+  /** Whether some rule has the peer in it, by its id as base58 text. */
+  names: (peerId: string) => boolean
   /** The address of a service, whoever asks. */
   addressOf: (service: string) => ServiceAddress | undefined
 }
@@ -70,6 +72,7 @@ export function createServiceRules(
       if (address !== undefined && isAllowed) return address
       return address === undefined ? 'unknown' : 'not-allowed'
     },
+    names: peerId => [...rules.values()].some(rule => rule !== 'anyone' && rule.has(peerId)),
     addressOf: service => addresses.get(service),
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The listening side of tunnels: connects the remote peers that may to the local TCP services they ask for.
+ * The listening side of tunnels: connects the remote peers that may to the local services they ask for.
  *
  * The invariant: closed to everyone until a rule opens it, and nothing a remote peer sends, or does not send, makes
  * this side hold more than the limits say, for longer than they say, or tell which services exist.
@@ -11,36 +11,35 @@ import { TypedEventEmitter } from 'main-event'
 import type { TypedEventTarget } from 'main-event'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket } from 'node:net'
+import { Admission } from './admission.ts'
+import type { AdmissionInit, Caller } from './admission.ts'
+import { Asking } from './asking.ts'
 import { connectLocal } from './connect-local.ts'
-import { principalOf } from './delegation.ts'
 import { withDeadline } from './deadline.ts'
 import { readMessage } from './message.ts'
 import { decodeRequest, encodeResponse } from './protocol.ts'
 import { encodeProxyHeader } from './proxy-header.ts'
+import { refuse } from './refuse.ts'
 import { START } from './resume/receive-window.ts'
 import { Sessions } from './resume/sessions.ts'
 import type { OpenRequest, TunnelRequest, TunnelStatus } from './protocol.ts'
-import type { ServiceOpened, ServiceRefusal, ServiceRefused, ServicesEvents } from './service-events.ts'
+import type {
+  ServiceOpened,
+  ServiceRefusal,
+  ServiceRefused,
+  ServicesEvents,
+  TicketRefusal,
+} from './service-events.ts'
 import { defaultLimits } from './service-limits.ts'
 import type { ServicesLimits } from './service-limits.ts'
-import { createServiceRules } from './service-rules.ts'
-import type { ServiceAddress, ServiceRule, ServiceRules } from './service-rules.ts'
+import type { ServiceAddress } from './service-rules.ts'
 import { Slots } from './slots.ts'
 import { resetSocket, splice } from './splice.ts'
-import type { TicketDesk } from './ticket-desk.ts'
 import type { Traffic } from './splice.ts'
 
-export interface ServicesInit {
-  /** The services that can be reached, by name. */
-  services: ReadonlyMap<string, ServiceAddress>
-  /** Who may reach them, by the same names. A service without a rule is open to nobody. */
-  allow: ReadonlyMap<string, ServiceRule>
-  /** Lets in who shows a ticket. @default nobody */
-  tickets?: TicketDesk
+export interface ServicesInit extends AdmissionInit {
   /** Called for each connection that opens, with its counters, which run; what it returns is called at its end. */
   onCarry?: (caller: Readonly<ServiceOpened>, traffic: Traffic) => () => void
-  /** This peer, for those who act for another one. @default nobody can */
-  peerId?: PeerId
   limits?: Partial<ServicesLimits>
 }
 
@@ -74,9 +73,6 @@ export function createServices(init: ServicesInit): Services {
 /** The part of a libp2p connection that is looked at. */
 export type Bearer = Pick<Connection, 'remotePeer' | 'remoteAddr' | 'direct'>
 
-/** Who asks, and for what as far as it is known. */
-type Caller = ServiceOpened
-
 /** A stream that is open, and what will end it. */
 interface Serving {
   caller: Caller
@@ -84,16 +80,16 @@ interface Serving {
   remotePeer: PeerId
   remoteAddr: Multiaddr | undefined
   isAdmitted: boolean
+  /** Gives back the place among those who ask. */
+  stopAsking: () => void
   ended: Promise<void>
 }
 
 class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Services {
-  #rules: ServiceRules
-  readonly #tickets: TicketDesk | undefined
-  readonly #peerId: PeerId | undefined
+  readonly #admission: Admission
   readonly #onCarry: ServicesInit['onCarry']
   readonly #limits: ServicesLimits
-  readonly #streams: Slots
+  readonly #asking: Asking
   readonly #connections: Slots
   readonly #sessions: Sessions
   readonly #servings = new Set<Serving>()
@@ -101,16 +97,17 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
 
   constructor(init: ServicesInit) {
     super()
-    this.#rules = createServiceRules(init.services, init.allow)
-    this.#tickets = init.tickets
-    this.#peerId = init.peerId
+    this.#admission = new Admission(init)
     this.#onCarry = init.onCarry
     this.#limits = { ...defaultLimits, ...init.limits }
     const { connectionsPerPeer, connections, keptMs } = this.#limits
     this.#sessions = new Sessions(keptMs)
-    this.#connections = new Slots({ perPeer: connectionsPerPeer, total: connections })
-    // Half as many again may be asking, or be told no: they hold no socket. Beyond that there is no answer.
-    this.#streams = new Slots({ perPeer: connectionsPerPeer * 1.5, total: connections * 1.5 })
+    const slots = { perPeer: connectionsPerPeer, total: connections }
+    this.#connections = new Slots(slots)
+    // As many may ask at once as may be let in. Beyond that there is no answer.
+    const isKnown = (peerId: string): boolean =>
+      this.#admission.names(peerId) || this.#connections.holds(peerId)
+    this.#asking = new Asking(slots, isKnown)
   }
 
   handle = async (stream: Stream, { remotePeer, remoteAddr, direct }: Bearer): Promise<void> => {
@@ -120,7 +117,8 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       stream.abort(new AbortError('The services were stopped'))
       return
     }
-    if (!this.#streams.enter(peerId)) {
+    const stopAsking = this.#asking.take(peerId)
+    if (stopAsking === undefined) {
       stream.abort(new StreamResetError('Too many tunnel streams are open'))
       this.#report(caller, 'busy')
       return
@@ -133,28 +131,29 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       remotePeer,
       remoteAddr: direct ? remoteAddr : undefined,
       isAdmitted: false,
+      stopAsking,
       ended,
     }
     this.#servings.add(serving)
     await this.#serve(stream, serving).finally(() => {
       this.#servings.delete(serving)
-      this.#streams.leave(peerId)
+      stopAsking()
       resolve()
     })
   }
 
-  replace({ services, allow }: Pick<ServicesInit, 'services' | 'allow'>): void {
-    this.#rules = createServiceRules(services, allow)
+  replace(init: Pick<ServicesInit, 'services' | 'allow'>): void {
+    this.#admission.replace(init)
     this.reconsider()
   }
 
   has(service: string): boolean {
-    return this.#rules.addressOf(service) !== undefined
+    return this.#admission.has(service)
   }
 
   reconsider(): void {
     for (const { caller, controller, isAdmitted } of this.#servings)
-      if (isAdmitted && !this.#mayGoOn(caller))
+      if (isAdmitted && !this.#admission.mayGoOn(caller))
         controller.abort(new AbortError('This peer may not use the service any more'))
   }
 
@@ -162,12 +161,6 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     this.#isStopped = true
     for (const { controller } of this.#servings) controller.abort(new AbortError('The services were stopped'))
     await Promise.all([...this.#servings].map(it => it.ended))
-  }
-
-  #mayGoOn({ service, peerId, principal = peerId, ticket }: Caller): boolean {
-    if (typeof this.#rules.find(service, principal) !== 'string') return true
-    const isBearer = ticket !== undefined && this.#tickets?.isRevoked(ticket) === false
-    return isBearer && this.#rules.addressOf(service) !== undefined
   }
 
   async #serve(stream: Stream, serving: Serving): Promise<void> {
@@ -199,40 +192,23 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
 
   /** @param settle - called once the session is open, or will not be */
   async #open(stream: Stream, serving: Serving, request: OpenRequest, settle: () => void): Promise<void> {
-    const { caller, controller } = serving
+    const { caller, controller, stopAsking } = serving
     const { signal } = controller
-    const address = await this.#admit(request, serving)
+    const address = await this.#admission.admit(request, caller, serving.remotePeer)
     if (typeof address === 'string') {
       settle()
       await this.#refuse(stream, caller, 'refused', address, signal)
-    } else if (!this.#connections.enter(caller.peerId)) {
+      return
+    }
+    const leave = this.#connections.take(caller.peerId)
+    if (leave === undefined) {
       settle()
       await this.#refuse(stream, caller, 'busy', 'busy', signal)
-    } else {
-      serving.isAdmitted = true
-      await this.#connect(stream, serving, request, address, settle).finally(() =>
-        this.#connections.leave(caller.peerId),
-      )
+      return
     }
-  }
-
-  /** Finds the service for a peer that the rules, or what it shows, let in. */
-  async #admit(
-    { service, ticket, delegation }: OpenRequest,
-    { caller, remotePeer }: Serving,
-  ): Promise<ServiceAddress | Exclude<ServiceRefusal, 'busy'>> {
-    caller.service = service
-    if (delegation !== undefined && this.#peerId !== undefined) {
-      const principal = await principalOf(delegation, { delegate: remotePeer, listener: this.#peerId })
-      if (principal !== undefined) caller.principal = principal
-    }
-    const peerId = caller.principal ?? caller.peerId
-    const found = this.#rules.find(service, peerId)
-    if (typeof found !== 'string' || ticket === undefined || this.#tickets === undefined) return found
-    const redeemed = await this.#tickets.redeem(ticket, service, peerId, caller.peerId)
-    if (typeof redeemed === 'string') return redeemed
-    caller.ticket = redeemed.id
-    return this.#rules.addressOf(service) ?? 'unknown'
+    serving.isAdmitted = true
+    stopAsking()
+    await this.#connect(stream, serving, request, address, settle).finally(leave)
   }
 
   async #connect(
@@ -242,14 +218,11 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     address: ServiceAddress,
     settle: () => void,
   ): Promise<void> {
-    let socket: Socket
+    let socket: Socket | TicketRefusal
     const { caller, controller } = serving
     const { signal } = controller
-    const { connectMs } = this.#limits
     try {
-      socket = await withDeadline(connectMs, 'The service did not accept in time', signal, signal =>
-        connectLocal(address, stream, signal),
-      )
+      socket = await this.#reach(address, stream, caller, signal)
     } catch (error) {
       settle()
       if (stream.status === 'open') {
@@ -259,10 +232,37 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       }
       return
     }
+    if (typeof socket === 'string') {
+      settle()
+      await this.#refuse(stream, caller, 'refused', socket, signal)
+      return
+    }
     if (address.proxyHeader === true) socket.write(encodeProxyHeader({ ...caller, ...serving }, address))
     const carried = this.#carry(socket, stream, caller, request, signal)
     settle()
     await carried
+  }
+
+  /** Connects to the service. A ticket's use is counted only when it has accepted: one that is down costs its bearer nothing. */
+  async #reach(
+    address: ServiceAddress,
+    stream: Stream,
+    caller: Caller,
+    signal: AbortSignal,
+  ): Promise<Socket | TicketRefusal> {
+    const { connectMs } = this.#limits
+    const socket = await withDeadline(connectMs, 'The service did not accept in time', signal, signal =>
+      connectLocal(address, stream, signal),
+    )
+    try {
+      const refusal = await this.#admission.count(caller)
+      if (refusal === undefined) return socket
+      resetSocket(socket)
+      return refusal
+    } catch (error) {
+      resetSocket(socket)
+      throw error
+    }
   }
 
   async #carry(
@@ -301,7 +301,6 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     }
   }
 
-  /** Answers, and gives the remote peer time to read the answer: a reset might overtake it. */
   async #refuse(
     stream: Stream,
     caller: Caller,
@@ -311,15 +310,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     error?: Error,
   ): Promise<void> {
     this.#report(caller, reason, error)
-    try {
-      stream.send(encodeResponse({ status }))
-      await withDeadline(this.#limits.requestMs, 'The remote peer did not close', signal, async signal => {
-        await stream.close({ signal })
-        await closed(stream, signal)
-      })
-    } catch (error) {
-      stream.abort(error as Error)
-    }
+    await refuse(stream, status, this.#limits.requestMs, signal)
   }
 
   #report(caller: Caller, reason: ServiceRefusal, error?: Error): void {
@@ -327,23 +318,6 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     if (error !== undefined) detail.error = error
     this.safeDispatchEvent('service:refused', { detail })
   }
-}
-
-/** Resolves when the stream is closed on both sides, or reset. */
-function closed(stream: Stream, signal: AbortSignal): Promise<void> {
-  if (stream.status !== 'open') return Promise.resolve()
-  return new Promise((resolve, reject) => {
-    const onClose = (): void => {
-      signal.removeEventListener('abort', onAbort)
-      resolve()
-    }
-    const onAbort = (): void => {
-      stream.removeEventListener('close', onClose)
-      reject(signal.reason)
-    }
-    stream.addEventListener('close', onClose, { once: true })
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
 }
 
 /** Makes a stranger's text fit for a log: no control characters or line tricks, and no more than a name's length. */

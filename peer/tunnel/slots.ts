@@ -15,21 +15,25 @@ export class Slots {
     this.#limits = limits
   }
 
-  /** Number of slots taken by all peers together. */
-  get total(): number {
-    return this.#total
+  /** Whether the peer has a slot. */
+  holds(peerId: string): boolean {
+    return this.#taken.has(peerId)
   }
 
-  /** Takes a slot and tells whether there was one. Whoever got one gives it back with `leave`, once. */
-  enter(peerId: string): boolean {
+  /** Takes a slot, and returns what gives it back, once however often it is called; undefined if there is none. */
+  take(peerId: string): (() => void) | undefined {
     const taken = this.#taken.get(peerId) ?? 0
-    if (taken >= this.#limits.perPeer || this.#total >= this.#limits.total) return false
+    if (taken >= this.#limits.perPeer || this.#total >= this.#limits.total) return undefined
     this.#taken.set(peerId, taken + 1)
     this.#total += 1
-    return true
+    let isTaken = true
+    return () => {
+      if (isTaken) this.#giveBack(peerId)
+      isTaken = false
+    }
   }
 
-  leave(peerId: string): void {
+  #giveBack(peerId: string): void {
     const taken = this.#taken.get(peerId) ?? 0
     if (taken > 1) this.#taken.set(peerId, taken - 1)
     else this.#taken.delete(peerId)

@@ -2,7 +2,7 @@
  * The frames in which a resumable stream travels.
  *
  * The invariant: whatever bytes come, the reader holds no more than a header of them, and hands on or refuses the rest at once.
- * Spec: docs/tunnel-protocol.md, "Continuity"
+ * Spec: docs/tunnel-protocol.md, "Frames"
  */
 
 import { InvalidMessageError } from '@libp2p/interface'

@@ -6,7 +6,7 @@
 import { InvalidMessageError } from '@libp2p/interface'
 import { CEILING_BYTES, FLOOR_BYTES } from './memory-budget.ts'
 import type { Acknowledgement } from './frames.ts'
-import type { MemoryBudget } from './memory-budget.ts'
+import type { Budget } from './memory-budget.ts'
 
 /** What each side knows of the other when a stream begins. */
 export const START: Acknowledgement = { received: 0, limit: FLOOR_BYTES }
@@ -18,14 +18,14 @@ const ACK_PART = 1 / 4
 const GROWS_WITHIN_MS = 1_000
 
 export class ReceiveWindow {
-  readonly #budget: MemoryBudget
+  readonly #budget: Budget
   #received = 0
   #read = 0
   #bytes = FLOOR_BYTES
   #told = START
   #growth = { from: 0, since: performance.now() }
 
-  constructor(budget: MemoryBudget) {
+  constructor(budget: Budget) {
     this.#budget = budget
   }
 

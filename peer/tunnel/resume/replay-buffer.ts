@@ -7,13 +7,13 @@
 import { InvalidMessageError } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { CEILING_BYTES, FLOOR_BYTES } from './memory-budget.ts'
-import type { MemoryBudget } from './memory-budget.ts'
+import type { Budget } from './memory-budget.ts'
 
 /** What a piece takes besides its bytes. So that a remote cannot fill the memory with pieces of a byte. */
 const PIECE_BYTES = 256
 
 export class ReplayBuffer {
-  readonly #budget: MemoryBudget
+  readonly #budget: Budget
   #pieces: Uint8Array[] = []
   /** Position of the first piece. */
   #start = 0
@@ -21,7 +21,7 @@ export class ReplayBuffer {
   #hasEnd = false
   #isEndArrived = false
 
-  constructor(budget: MemoryBudget) {
+  constructor(budget: Budget) {
     this.#budget = budget
   }
 

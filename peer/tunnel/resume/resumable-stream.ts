@@ -18,7 +18,7 @@ import type { AbortOptions, Logger, Stream } from '@libp2p/interface'
 import type { SendResult } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import type { Acknowledgement } from './frames.ts'
-import type { MemoryBudget } from './memory-budget.ts'
+import type { Budget } from './memory-budget.ts'
 
 export interface ResumableStreamInit {
   /** The name of the session. */
@@ -26,7 +26,7 @@ export interface ResumableStreamInit {
   log: Logger
   direction: 'inbound' | 'outbound'
   protocol: string
-  budget: MemoryBudget
+  budget: Budget
   /** The carrier is gone, and there is something left to carry. */
   onLost: (error: Error) => void
 }
@@ -103,14 +103,27 @@ export class ResumableStream extends AbstractStream {
       onDrain: () => this.#sendMore(),
       onLost: error => this.#lose(carrier, error),
     })
+    if (this.status === 'aborted' || this.status === 'reset') {
+      carrier.send(CUT_FRAME)
+      carrier.leave()
+      return
+    }
     this.#carrier?.drop()
     this.#carrier = carrier
     if (missing.byteLength > 0) carrier.send(encodeData(missing))
     if (this.#replay.hasEnd) carrier.send(END_FRAME)
     this.#onAck({ received, limit })
     if (this.#carrier !== carrier) return
+    // what was read since the other side was told where this one is
+    this.#acknowledge(true)
     carrier.start()
     if (this.status === 'closed') this.#leave()
+  }
+
+  override abort(error: Error): void {
+    super.abort(error)
+    // one that has ended may still hold what nobody will read any more
+    this.#discard()
   }
 
   // Out
@@ -210,9 +223,15 @@ export class ResumableStream extends AbstractStream {
   #finish(error: Error | undefined): void {
     clearTimeout(this.#ackTimer)
     this.#replay.clear()
-    this.#window.close()
+    if (this.status !== 'closed' || this.readBufferLength === 0) this.#discard()
+    else this.addEventListener('end', () => this.#discard(), { once: true })
     this.#arrived.reject(error ?? new StreamResetError())
     this.#leave()
+  }
+
+  #discard(): void {
+    this.readBuffer.consume(this.readBuffer.byteLength)
+    this.#window.close()
   }
 
   #leave(): void {

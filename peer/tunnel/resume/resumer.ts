@@ -53,14 +53,13 @@ export class Resumer {
     this.#openCarrier = openCarrier
     this.#keptMs = keptMs
     const unwatch = onPath?.(() => this.#ask())
-    stream.addEventListener(
-      'close',
-      () => {
-        unwatch?.()
-        this.#closed.abort()
-      },
-      { once: true },
-    )
+    const onClose = (): void => {
+      unwatch?.()
+      this.#closed.abort()
+    }
+    // the other side may have cut it right behind its answer
+    if (stream.status === 'open') stream.addEventListener('close', onClose, { once: true })
+    else onClose()
   }
 
   /** The carrier is gone. */

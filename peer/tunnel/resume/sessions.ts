@@ -47,7 +47,8 @@ export class Sessions {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#expected.set(key, promise)
     return () => {
-      this.#expected.delete(key)
+      // by a second call there may be another one of this name
+      if (this.#expected.get(key) === promise) this.#expected.delete(key)
       resolve()
     }
   }
@@ -60,7 +61,7 @@ export class Sessions {
       log,
       direction: 'inbound',
       protocol: TUNNEL_PROTOCOL,
-      budget: this.#budget,
+      budget: this.#budget.share(peerId),
       onLost: () => this.#wait(key, stream),
     })
     this.#sessions.set(key, stream)
@@ -73,7 +74,8 @@ export class Sessions {
     const key = keyOf(peerId, session)
     await this.#expected.get(key)
     const stream = this.#sessions.get(key)
-    if (stream?.canResumeFrom(theirs) !== true) return false
+    // a stream must not leave its carrier for one that is gone by now: nobody would come back for it
+    if (carrier.status !== 'open' || stream?.canResumeFrom(theirs) !== true) return false
     this.#stopWaiting(key)
     carrier.send(encodeResponse({ status: 'ok', position: stream.detach() }))
     stream.attach(carrier, theirs)
@@ -96,7 +98,7 @@ export class Sessions {
 
   #onClose(key: string, stream: ResumableStream): void {
     this.#stopWaiting(key)
-    if (!stream.isComplete) {
+    if (stream.status !== 'closed' || !stream.isComplete) {
       this.#sessions.delete(key)
       return
     }

@@ -32,6 +32,10 @@ test('a relayed peer comes with its id alone', () => {
   assert.equal(hex(undefined), `${signature}21000037${tlv}`)
 })
 
+test('a peer that was dialed by its name comes with its id alone', () => {
+  assert.equal(hex('/dns4/nas.example/tcp/4001'), `${signature}21000037${tlv}`)
+})
+
 test('a Unix socket has no address to tell', () => {
   assert.equal(
     hex('/ip4/192.0.2.7/tcp/4001', { path: '/run/x.sock' }),

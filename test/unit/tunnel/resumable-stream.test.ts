@@ -188,6 +188,70 @@ describe('a resumable stream', { timeout: 20_000 }, () => {
     await until(() => one.stream.status === 'closed')
   })
 
+  it('tells what was read while it had no carrier, so that a full window does not stay so', async () => {
+    const { one, other } = await connected()
+    const sent = randomBytes(256 * KIB)
+    const sending = sendAll(one.stream, sent)
+    await until(() => other.stream.readBufferLength === 64 * KIB)
+    const [left, right] = await carriers()
+    const [here, there] = [one.stream.detach(), other.stream.detach()]
+    other.stream.resume()
+    one.stream.attach(left, there)
+    other.stream.attach(right, here)
+    await sending
+    await until(() => lengthOf(other) === sent.byteLength)
+  })
+
+  it('takes nothing more over a carrier that comes after its end', async () => {
+    for (const end of ['aborted', 'reset']) {
+      const { one, other } = await connected()
+      if (end === 'aborted') other.stream.abort(new Error('enough'))
+      else one.stream.abort(new Error('enough'))
+      await until(() => other.stream.status === end)
+      const [hostile, carrier] = await carriers()
+      other.stream.attach(carrier, START)
+      assert.equal(other.stream.isCarried, false)
+      hostile.resume()
+      // the other side is told, and does not wait for what will never come
+      const [{ data }] = (await once(hostile, 'message')) as [{ data: Uint8Array }]
+      assert.equal(Buffer.from(data.subarray()).toString('hex'), '03')
+      hostile.abort(new Error('seen'))
+    }
+  })
+
+  it('gives its window back when what nobody reads is thrown away', async () => {
+    let left = 0
+    const budget = { isSpent: false, spend: (bytes: number) => void (left -= bytes) }
+    const stream = new ResumableStream({
+      id: 'x'.repeat(22),
+      log: defaultLogger().forComponent('test'),
+      direction: 'inbound',
+      protocol: '/test',
+      budget,
+      onLost: () => {},
+    })
+    const [carrier, sender] = await carriers()
+    stream.attach(carrier, START)
+    stream.resume()
+    stream.addEventListener('message', () => {})
+    for (let n = 0; n < 4; n++) {
+      sender.send(encodeData(list(64 * KIB)))
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    assert.ok(left < 0)
+    stream.pause()
+    sender.send(
+      new Uint8ArrayList(encodeData(list(64 * KIB)), END_FRAME, encodeAck({ received: 1, limit: 9 })),
+    )
+    await stream.close()
+    await until(() => stream.status === 'closed')
+    assert.equal(stream.readBufferLength, 64 * KIB)
+    assert.ok(left < 0)
+    stream.abort(new Error('nobody reads it'))
+    assert.equal(stream.readBufferLength, 0)
+    assert.equal(left, 0)
+  })
+
   for (const { name, frame, error } of [
     { name: 'more than the window', frame: encodeData(list(64 * KIB + 1)), error: /window/ },
     {

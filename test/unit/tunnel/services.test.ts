@@ -1,9 +1,9 @@
 /** What the listening side answers, byte for byte, without any network. */
 import { strict as assert } from 'node:assert'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { multiaddr } from '@multiformats/multiaddr'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { streamPair } from '@libp2p/utils'
 import { delegate } from '../../../peer/tunnel/delegation.ts'
@@ -11,18 +11,11 @@ import { encodeRequest } from '../../../peer/tunnel/protocol.ts'
 import { createServices } from '../../../peer/tunnel/services.ts'
 import { decodeResponse } from '../../../peer/tunnel/protocol.ts'
 import { readMessage } from '../../../peer/tunnel/message.ts'
-import { START } from '../../../peer/tunnel/resume/receive-window.ts'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import type { TestContext } from 'node:test'
+import { connection, remotePeer, session, silentService } from './caller.ts'
 import type { Stream } from '@libp2p/interface'
 import type { OpenRequest } from '../../../peer/tunnel/protocol.ts'
 import type { Services } from '../../../peer/tunnel/services.ts'
 import type { TicketDesk } from '../../../peer/tunnel/ticket-desk.ts'
-
-const remotePeer = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
-const connection = { remotePeer, remoteAddr: multiaddr('/ip4/192.0.2.7/tcp/4001'), direct: true }
-const session = 'x'.repeat(22)
 
 test('a service that is closed to the peer is answered like one that does not exist', async () => {
   const services = createServices({
@@ -76,31 +69,23 @@ test('a stop cuts a peer that has not asked yet', async () => {
   assert.equal(inbound.status, 'aborted')
 })
 
-test('streams beyond half as many again as a peer may have connections are not even read', async () => {
+test('streams beyond as many as a peer may have connections are not even read', async () => {
   const services = createServices({
     services: new Map(),
     allow: new Map(),
     limits: { connectionsPerPeer: 2 },
   })
   const refused = once(services, 'service:refused')
-  const pairs = await Promise.all(Array.from({ length: 4 }, () => streamPair()))
+  const pairs = await Promise.all(Array.from({ length: 3 }, () => streamPair()))
   const handled = pairs.map(([, inbound]) => services.handle(inbound, connection))
   assert.equal((await refused)[0].detail.reason, 'busy')
   assert.deepEqual(
     pairs.map(([, inbound]) => inbound.status),
-    ['open', 'open', 'open', 'aborted'],
+    ['open', 'open', 'aborted'],
   )
   await services.stop()
   await Promise.all(handled)
 })
-
-/** A service that says nothing. */
-async function silentService(t: TestContext): Promise<{ host: string; port: number }> {
-  const server = createServer(socket => socket.on('error', () => {})).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => server.close())
-  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
-}
 
 async function ask(
   services: Services,
@@ -160,7 +145,8 @@ test('rules that are wrong change nothing', async t => {
 test('a ticket lets in whom no rule does, until it is revoked', async t => {
   const revoked = new Set<string>()
   const tickets: TicketDesk = {
-    redeem: async secret => (secret === 'right' ? { id: 'one' } : 'ticket-expired'),
+    look: secret => (secret === 'right' ? { id: 'one' } : 'ticket-expired'),
+    count: async () => undefined,
     isRevoked: id => revoked.has(id),
   }
   const services = createServices({
@@ -183,8 +169,9 @@ test('a ticket lets in whom no rule does, until it is revoked', async t => {
 
 test('a ticket that does not let in is answered like no ticket at all, and like no service', async () => {
   const tickets: TicketDesk = {
-    redeem: async (secret, service) =>
+    look: (secret, service) =>
       secret === 'right' && service === 'missing' ? { id: 'one' } : 'ticket-used-up',
+    count: async () => assert.fail('it was counted'),
     isRevoked: () => false,
   }
   const services = createServices({
@@ -241,10 +228,11 @@ test('a ticket is counted for the peer that is acted for, and guesses for the on
     allow: new Map(),
     peerId,
     tickets: {
-      redeem: async (...args) => {
+      look: (...args) => {
         shown.push(args)
         return 'ticket-unknown'
       },
+      count: async () => undefined,
       isRevoked: () => false,
     },
   })
@@ -256,26 +244,60 @@ test('a ticket is counted for the peer that is acted for, and guesses for the on
   await services.stop()
 })
 
-test('who asks for a connection that is being let in, having lost its path, waits and goes on with it', async t => {
-  const address = await silentService(t)
-  const { promise: isKnown, resolve: know } = Promise.withResolvers<void>()
+test('a service that is down costs the bearer of a ticket no use', async () => {
+  const counted: string[] = []
   const services = createServices({
-    services: new Map([['ssh', address]]),
+    services: new Map([['ssh', { host: '127.0.0.1', port: 1 }]]),
     allow: new Map(),
-    tickets: { redeem: async () => isKnown.then(() => ({ id: 'one' })), isRevoked: () => false },
+    tickets: {
+      look: () => ({ id: 'one' }),
+      count: async id => void counted.push(id),
+      isRevoked: () => false,
+    },
   })
-  let opened = 0
-  services.addEventListener('service:opened', () => opened++)
-  const [lost, ofLost] = await streamPair()
-  const handled = [services.handle(ofLost, connection)]
-  lost.send(encodeRequest({ service: 'ssh', session, ticket: 'right' }))
-  const [next, ofNext] = await streamPair()
-  handled.push(services.handle(ofNext, connection))
-  const answer = readMessage(next)
-  next.send(encodeRequest({ session, ...START }))
-  know()
-  assert.deepEqual(decodeResponse(await answer), { status: 'ok', position: START })
-  assert.equal(opened, 1)
+  assert.equal((await ask(services, { service: 'ssh', ticket: 'right' })).status, 'unavailable')
+  assert.deepEqual(counted, [])
   await services.stop()
-  await Promise.all(handled)
+})
+
+test('a ticket that was used up while the service accepted is refused', async t => {
+  const services = createServices({
+    services: new Map([['ssh', await silentService(t)]]),
+    allow: new Map(),
+    tickets: { look: () => ({ id: 'one' }), count: async () => 'ticket-used-up', isRevoked: () => false },
+  })
+  const refused = once(services, 'service:refused')
+  assert.equal((await ask(services, { service: 'ssh', ticket: 'right' })).status, 'refused')
+  assert.equal((await refused)[0].detail.reason, 'ticket-used-up')
+  await services.stop()
+})
+
+test('strangers that say nothing leave those that a rule names, and those that are in, their places', async t => {
+  const [named, guest, ...strangers] = await Promise.all(
+    [0, 1, 2, 3].map(async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))),
+  )
+  const services = createServices({
+    services: new Map([['ssh', await silentService(t)]]),
+    allow: new Map([['ssh', new Set([String(named)])]]),
+    tickets: { look: () => ({ id: 'one' }), count: async () => undefined, isRevoked: () => false },
+    limits: { connections: 2 },
+  })
+  const statusFor = async (remotePeer = named, ticket?: string): Promise<string> => {
+    const [outbound, inbound] = await streamPair()
+    void services.handle(inbound, { ...connection, remotePeer: remotePeer! })
+    const id = randomBytes(16).toString('base64url')
+    outbound.send(encodeRequest({ service: 'ssh', session: id, ...(ticket === undefined ? {} : { ticket }) }))
+    return decodeResponse(await readMessage(outbound)).status
+  }
+  assert.equal(await statusFor(guest, 'right'), 'ok')
+  for (const remotePeer of strangers) {
+    const [, inbound] = await streamPair()
+    void services.handle(inbound, { ...connection, remotePeer })
+  }
+  const busy = once(services, 'service:refused')
+  await assert.rejects(statusFor(strangers[0]))
+  assert.equal((await busy)[0].detail.reason, 'busy')
+  assert.equal(await statusFor(named), 'ok')
+  assert.equal(await statusFor(guest), 'refused')
+  await services.stop()
 })
