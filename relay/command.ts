@@ -97,6 +97,7 @@ export const relayCommand: Command = defineCommand({
   ],
   implied: impliedLimits,
   endsWith: ['SIGTERM'],
+  reloads: true,
   run: async (config, { output, signal, stoppedBy, onReload }) => {
     const admission = new ConfiguredAdmission(await admissionRulesOf(config))
     await using relay = await createRelay(initOf(config, admission), { signal })

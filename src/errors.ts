@@ -177,7 +177,8 @@ export const holePunchAdvice: Readonly<Record<HolePunchFailure, string>> = {
   'wrong-peer': 'something else answers at the address that the other side gave',
   throttled: 'too many punches to that peer or its address have failed of late; connect again in a minute',
   protocol: 'the exchange through the relay failed; see the cause',
-  'circuit-closed': 'the relay ended the circuit before the punch was over; use a relay with larger limits',
+  'circuit-closed':
+    'the circuit ended before the punch was over: the remote peer has left, or the relay allows too little',
   stopped: 'this peer was stopped',
 }
 

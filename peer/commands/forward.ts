@@ -4,12 +4,15 @@ import { once } from 'node:events'
 import { defineCommand } from '../../src/cli/command.ts'
 import { UsageError } from '../../src/errors.ts'
 import { readNames } from '../names.ts'
+import { NodeStatus } from '../status/node-status.ts'
 import { forwardStdio } from '../tunnel/forward-stdio.ts'
 import { readDestination, serviceOf, target } from './destination.ts'
 import { dialingOptions, startDialingPeer, withTimeout } from './dial.ts'
+import { startControl } from './control.ts'
 import { carriageTo, startForward } from './forwards.ts'
 import { reportPeer } from './report.ts'
-import type { Command } from '../../src/cli/command.ts'
+import type { Command, CommandContext } from '../../src/cli/command.ts'
+import type { DialingPeer } from './dial.ts'
 
 export const forward: Command = defineCommand({
   name: 'forward',
@@ -48,12 +51,15 @@ export const forward: Command = defineCommand({
     const { target, service: named } = context.arguments
     if (stdio && target === '-')
       throw new UsageError('Standard input cannot be carried and hold the ticket: give the ticket as @FILE.')
-    const destination = await readDestination(target, { ...context, names: await readNames(config.names) })
+    const names = await readNames(config.names)
+    const destination = await readDestination(target, { ...context, names })
     const service = serviceOf(destination, named)
     const dialing = await startDialingPeer(config, signal)
     await using peer = dialing.peer
     const stdout = stdio ? output.claimStdout() : undefined
     reportPeer(peer, output)
+    const status = new NodeStatus(peer, names)
+    await using _control = await startStatus(config.dataDir, dialing, status, context)
     const connection = await withTimeout(timeoutMs, signal, destination.label, options =>
       peer.connect(destination.target, options),
     )
@@ -61,8 +67,19 @@ export const forward: Command = defineCommand({
     if (stdout !== undefined) {
       await forwardStdio({ stdin: context.stdin, stdout, ...carriage, signal })
     } else if (local !== undefined) {
-      await using _running = await startForward(local, carriage, context)
+      await using _running = await startForward(local, carriage, destination, { output, signal, status })
       if (!signal.aborted) await once(signal, 'abort')
     }
   },
 })
+
+/** Lets `throughnat status` ask, where there is a data directory, and this process is the peer of it. */
+async function startStatus(
+  dataDir: string | undefined,
+  { principal }: DialingPeer,
+  status: NodeStatus,
+  { output, signal }: Pick<CommandContext, 'output' | 'signal'>,
+): Promise<AsyncDisposable | undefined> {
+  if (dataDir === undefined || principal !== undefined) return undefined
+  return startControl(dataDir, { 'GET /status': async () => status.snapshot({ signal }) }, output)
+}

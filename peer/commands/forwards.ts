@@ -49,7 +49,7 @@ export async function startForwards(
     for (const { local, target, service } of rules) {
       const destination = await readDestination(target, context)
       const carriage = await carriageTo({ peer }, destination, serviceOf(destination, service))
-      running.use(await startWatched(local, carriage, destination, context))
+      running.use(await startForward(local, carriage, destination, context))
       void connectEarly(peer, destination, context)
     }
     return running
@@ -59,34 +59,23 @@ export async function startForwards(
   }
 }
 
-/** Starts a forward that the status shows. */
-async function startWatched(
+/** Starts one forward, which the status shows, and reports what becomes of it. */
+export async function startForward(
   local: HostPort,
   carriage: Carriage,
   { label, peerId }: Destination,
-  context: ForwardsContext & { status: NodeStatus },
+  { output, signal, status }: Pick<ForwardsContext, 'output' | 'signal'> & { status: NodeStatus },
 ): Promise<LocalForward> {
-  const { status } = context
   let name = ''
   const onCarry = (traffic: Traffic): (() => void) => {
     const ends = [status.byForward.open(name, traffic), status.byPeer.open(peerId, traffic)]
     return () => ends.forEach(end => end())
   }
-  const forward = await startForward(local, { ...carriage, onCarry }, context)
+  const forward = await forwardLocal({ ...local, ...carriage, onCarry, signal })
+  report(forward, carriage.service, output)
   name = printHostPort(forward.address)
   const onFailure = status.addForward({ local: name, target: label, service: carriage.service })
   forward.addEventListener('forward:failed', ({ detail }) => onFailure(detail.error))
-  return forward
-}
-
-/** Starts one forward, and reports what becomes of it. */
-export async function startForward(
-  local: HostPort,
-  carriage: Carriage,
-  { output, signal }: Pick<ForwardsContext, 'output' | 'signal'>,
-): Promise<LocalForward> {
-  const forward = await forwardLocal({ ...local, ...carriage, signal })
-  report(forward, carriage.service, output)
   return forward
 }
 

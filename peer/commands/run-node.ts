@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { relayAddrKind } from '../../src/config/addresses.ts'
 import { InvalidConfigError } from '../../src/errors.ts'
 import { createPeer } from '../create-peer.ts'
-import { serveControl } from '../control/server.ts'
 import { readNames } from '../names.ts'
 import { NodeStatus } from '../status/node-status.ts'
 import { openTickets } from '../tickets/database.ts'
@@ -12,6 +11,7 @@ import { LocalOffice } from '../tickets/office.ts'
 import { ticketRoutes } from '../tickets/routes.ts'
 import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../tunnel/protocol.ts'
 import { createServices } from '../tunnel/services.ts'
+import { startControl } from './control.ts'
 import { withRelayFile, withRelayToken } from './dial.ts'
 import { exposedServices, exposingOptions, exposureOf, reportServices, warnAboutClosed } from './exposing.ts'
 import { startForwards } from './forwards.ts'
@@ -26,6 +26,9 @@ import type { ForwardRule } from './forward-rule.ts'
 
 /** After this many milliseconds without a reservation a person wants to know what is going on. */
 const HINT_AFTER_MS = 10_000
+
+/** A ticket waits for so long, in milliseconds, for the first reservation: less than the command waits for its answer. */
+const STARTING_MS = 5_000
 
 /** What a node that others look for is told. */
 export const nodeOptions = {
@@ -71,7 +74,7 @@ export async function runNode(
   reportPeer(peer, output)
   const status = new NodeStatus(peer, names)
   status.services = exposedServices(exposure)
-  const tickets = await openTickets(dataDir)
+  await using tickets = await openTickets(dataDir)
   const services = createServices({
     ...exposure,
     tickets,
@@ -91,32 +94,31 @@ export async function runNode(
       services.replace(exposure)
       Object.assign(status, { names, services: exposedServices(exposure) })
       output.event('config:reloaded', {}, 'Services and rules were read again.')
+      if (!reserve && renewed.expose.length > 0)
+        output.note(
+          'This node was started without services and holds no reservation: start it again, so that it can be reached.',
+        )
     })
-    const office = new LocalOffice({ book: tickets, peerId: peer.peerId, addrs: () => peer.addrs, services })
+    const office = new LocalOffice({
+      book: tickets,
+      peerId: peer.peerId,
+      addrs: async () => addrsOf(peer, reserve, signal),
+      services,
+    })
     const routes: Routes = { 'GET /status': async () => status.snapshot({ signal }), ...ticketRoutes(office) }
     await using _control = await startControl(dataDir, routes, output)
     await using _forwards = await startForwards(peer, rules, { ...context, names, status })
     await runUntilStopped(peer, reserve, output, signal)
   } finally {
     await services.stop()
-    await tickets.close()
   }
 }
 
-/** A node does its work without the socket, too. */
-async function startControl(
-  dataDir: string,
-  routes: Routes,
-  output: Output,
-): Promise<AsyncDisposable | undefined> {
-  try {
-    return await serveControl(dataDir, routes)
-  } catch (error) {
-    output.note(
-      `No command can ask this node (status, ticket, tickets, revoke): ${(error as Error).message}.`,
-    )
-    return undefined
-  }
+/** Where the peer is. One that was just started is nowhere yet. */
+async function addrsOf(peer: Peer, reserve: boolean, signal: AbortSignal): Promise<Peer['addrs']> {
+  const timeout = AbortSignal.timeout(STARTING_MS)
+  if (reserve) await peer.reachable({ signal: AbortSignal.any([signal, timeout]) }).catch(() => {})
+  return peer.addrs
 }
 
 function assertRelays(relays: readonly unknown[], relayFile: string | undefined): void {

@@ -26,7 +26,7 @@ export async function withOffice(
   }
   try {
     const peerId = peerIdFromPrivateKey(await loadIdentity(dataDir))
-    await act(new LocalOffice({ book, peerId, addrs: () => [] }))
+    await act(new LocalOffice({ book, peerId, addrs: async () => [] }))
   } finally {
     await book.close()
   }

@@ -18,6 +18,7 @@ export const up: Command = defineCommand({
       doc: 'Listen at LOCAL, and carry each connection to the service NAME of the peer TARGET, or to where the ticket in FILE leads',
     },
   },
+  reloads: true,
   examples: [
     'throughnat up --config /etc/throughnat/peer.yaml --data-dir /var/lib/throughnat',
     'throughnat up --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --forward 127.0.0.1:2222=home/ssh --forward 127.0.0.1:8080=@web.ticket',

@@ -39,8 +39,8 @@ export interface TicketOffice {
 export interface LocalOfficeInit {
   book: TicketBook
   peerId: PeerId
-  /** Where the node is now. */
-  addrs: () => readonly Multiaddr[]
+  /** Where the node is, once that is known. */
+  addrs: () => Promise<readonly Multiaddr[]>
   /** Of the node that runs, to hold what it has against its tickets. */
   services?: Pick<Services, 'reconsider' | 'has'>
 }
@@ -56,10 +56,10 @@ export class LocalOffice implements TicketOffice {
   async issue(wish: TicketWish, relays: readonly Multiaddr[]): Promise<NewTicket> {
     const { book, peerId, addrs, services } = this.#init
     assertAddresses(relays)
-    const places = relays.length > 0 ? relays.slice(0, MAX_PLACES) : placesOf(addrs())
+    const places = relays.length > 0 ? relays.slice(0, MAX_PLACES) : placesOf(await addrs())
     if (places.length === 0) {
       const what =
-        'missing; no relay has granted a reservation, so that a ticket would not say where this peer is'
+        'missing; no relay has granted a reservation to a node that runs here, so that a ticket would not say where it is'
       throw new InvalidConfigError([{ where: '--relay', what }])
     }
     const { ticket, secret } = await book.issue(wish)

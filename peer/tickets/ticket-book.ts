@@ -60,7 +60,7 @@ const REMEMBERED_MS = 7 * 24 * 60 * 60_000
 /** Wrong secrets that a peer may show at once, and how many a second after that. A person who mistypes shows one. */
 const GUESSES = { capacity: 5, perSecond: 0.2, maxKeys: 10_000 } as const
 
-export class TicketBook implements TicketDesk {
+export class TicketBook implements TicketDesk, AsyncDisposable {
   readonly #database: TicketDatabase
   readonly #records: Map<string, TicketRecord>
   readonly #now: () => number
@@ -153,6 +153,10 @@ export class TicketBook implements TicketDesk {
 
   async close(): Promise<void> {
     await this.#inTurn(async () => this.#database.close())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
 
   /** One change after the other: each finds in memory what the one before has written. */

@@ -15,13 +15,13 @@ export interface CommandContext<T extends OptionTable = OptionTable, A extends O
   /** The positional arguments, parsed. */
   readonly arguments: Resolved<A>
   readonly output: Output
-  /** Fires at the first SIGINT or SIGTERM, and when nobody reads stdout any more: finish what must be, and return. */
+  /** Fires at the first SIGINT, SIGTERM or, unless the command reloads, SIGHUP, and when nobody reads stdout any more: finish what must be, and return. */
   readonly signal: AbortSignal
   readonly stdin: Readable
   /** Tells which of the signals came, once one did. */
   readonly stoppedBy: () => StopSignal | undefined
   /**
-   * Calls back with the configuration as it is now, read again, whenever SIGHUP comes; until then that ends the process. What is
+   * For a command that reloads, once: calls back with the configuration as it is now, read again, whenever SIGHUP comes, or has come before. What is
    * wrong with it is reported, and nothing is called.
    */
   readonly onReload: (listener: (config: Resolved<T>) => Promise<void>) => void
@@ -50,6 +50,8 @@ export interface CommandSpec<T extends OptionTable, A extends OptionTable> {
   readonly examples: readonly string[]
   /** What holds for options that were not given because of others that were, by key; `--explain` shows it. */
   readonly implied?: (config: Resolved<T>) => Readonly<Record<string, ImpliedValue>>
+  /** Whether SIGHUP has it read its configuration again, see {@link CommandContext.onReload}; otherwise it stops it, as when a terminal is closed. */
+  readonly reloads?: boolean
   /** Signals that are the ordinary end of this command: with one of them the exit code is 0. */
   readonly endsWith?: readonly StopSignal[]
   /**

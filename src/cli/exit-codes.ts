@@ -15,7 +15,9 @@ export const exitCodes = {
 } as const
 
 /** The signals that stop a command. */
-export type StopSignal = 'SIGINT' | 'SIGTERM'
+export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
+
+const bySignal: Readonly<Record<StopSignal, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
 
 const byErrorName: Readonly<Record<string, number>> = {
   UsageError: exitCodes.usage,
@@ -44,7 +46,7 @@ export function exitCodeOf(error: unknown): number {
 
 /** Tells the exit code of a command that was stopped by a signal: 128 and the signal's number, as shells do. */
 export function exitCodeOfSignal(signal: StopSignal): number {
-  return signal === 'SIGINT' ? 130 : 143
+  return bySignal[signal]
 }
 
 /** Finds, in an error or its causes, the system's refusal to listen on an address. */

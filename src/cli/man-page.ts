@@ -28,7 +28,7 @@ const EXIT_CODES: ReadonlyMap<string, string> = new Map([
   ['3', 'the configuration, the environment or this machine does not allow it'],
   ['4', 'the remote peer, the service or the node cannot be reached'],
   ['5', 'under --until-direct, the path stayed relayed'],
-  ['130, 143', 'ended by SIGINT or SIGTERM'],
+  ['129, 130, 143', 'ended by SIGHUP, SIGINT or SIGTERM'],
 ])
 
 /** Writes the page, of section 1. */

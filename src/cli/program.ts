@@ -14,7 +14,7 @@ import { exitCodeOf, exitCodeOfSignal, exitCodes } from './exit-codes.ts'
 import { isReaderGone } from './outlet.ts'
 import type { Output } from './output.ts'
 import { createOutput } from './output.ts'
-import type { HangupSource, Reloads } from './reload.ts'
+import type { HangupSource } from './reload.ts'
 import { watchReloads } from './reload.ts'
 import type { SettledCommand } from './settle.ts'
 import { settleCommand } from './settle.ts'
@@ -39,6 +39,8 @@ export interface ProgramInit extends ProgramDescription {
   /** Ends the process at once; called for a second signal only. */
   readonly exit?: (code: number) => void
 }
+
+type Reload = Parameters<CommandContext['onReload']>[0]
 
 type Run = Extract<ParsedCommandLine, { kind: 'run' }>
 
@@ -102,19 +104,25 @@ async function runSettled(
   const signals = init.signals ?? process
   const stops = watchStopSignals({
     source: signals,
+    names: command.reloads === true ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'],
     exit: init.exit ?? (code => process.exit(code)),
-    onStop: name => output.note(`Stopping after ${name}; a second one stops at once.`),
+    onStop: name => {
+      // whoever hung up does not read; ssh, which ends its ProxyCommand so, has its user read
+      if (name !== 'SIGHUP') output.note(`Stopping after ${name}; a second one stops at once.`)
+    },
   })
-  let reloads: Reloads | undefined
+  const { promise: reloadable, resolve: onReload } = Promise.withResolvers<Reload>()
+  const reloads =
+    command.reloads === true
+      ? watchReloads(signals, async () => await reload(settle, await reloadable, output))
+      : undefined
   const context: CommandContext = {
     arguments: operands,
     output,
     signal: AbortSignal.any([stops.signal, output.readerGone]),
     stdin: init.stdin ?? process.stdin,
     stoppedBy: () => stops.received,
-    onReload: listener => {
-      reloads = watchReloads(signals, async () => await reload(settle, listener, output))
-    },
+    onReload,
   }
   try {
     let failure: { error: unknown } | undefined
@@ -135,7 +143,7 @@ async function runSettled(
 
 async function reload(
   settle: () => Promise<SettledCommand>,
-  listener: (config: SettledCommand['config']) => Promise<void>,
+  listener: Reload,
   output: Output,
 ): Promise<void> {
   try {

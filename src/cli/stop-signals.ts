@@ -1,5 +1,5 @@
 /**
- * Turns SIGINT and SIGTERM into an abort signal, once. A second one does not wait for anybody.
+ * Turns SIGINT, SIGTERM and, where it does not mean to read the configuration again, SIGHUP into an abort signal, once. A second one does not wait for anybody.
  */
 
 import { AbortError } from '@libp2p/interface'
@@ -15,6 +15,8 @@ export interface SignalSource {
 /** What {@link watchStopSignals} needs. */
 export interface StopSignalsInit {
   readonly source: SignalSource
+  /** Which signals stop. */
+  readonly names: readonly StopSignal[]
   /** Ends the process at once. */
   readonly exit: (code: number) => void
   /** Is told about the first signal. */
@@ -33,8 +35,8 @@ export interface StopSignals {
   close(): void
 }
 
-/** Listens to SIGINT and SIGTERM until closed. */
-export function watchStopSignals({ source, exit, onStop }: StopSignalsInit): StopSignals {
+/** Listens to the signals until closed. */
+export function watchStopSignals({ source, names, exit, onStop }: StopSignalsInit): StopSignals {
   const controller = new AbortController()
   let received: StopSignal | undefined
   let isHurried = false
@@ -47,10 +49,8 @@ export function watchStopSignals({ source, exit, onStop }: StopSignalsInit): Sto
     onStop(name)
     controller.abort(new AbortError(`Stopped by ${name}`))
   }
-  const onInterrupt = (): void => stop('SIGINT')
-  const onTerminate = (): void => stop('SIGTERM')
-  source.on('SIGINT', onInterrupt)
-  source.on('SIGTERM', onTerminate)
+  const listeners = names.map(name => [name, () => stop(name)] as const)
+  for (const [name, listener] of listeners) source.on(name, listener)
   return {
     signal: controller.signal,
     get received() {
@@ -60,8 +60,7 @@ export function watchStopSignals({ source, exit, onStop }: StopSignalsInit): Sto
       isHurried = true
     },
     close() {
-      source.off('SIGINT', onInterrupt)
-      source.off('SIGTERM', onTerminate)
+      for (const [name, listener] of listeners) source.off(name, listener)
     },
   }
 }

@@ -92,6 +92,30 @@ test('a node tells its relays, its peers with their paths, and what its services
   assert.match(watching.stderr, /No node runs with the data directory/)
 })
 
+test('a forward with a data directory tells how it is, and a second one leaves that to the first', async t => {
+  const { addr: relay } = await startRelay(t, await directory(t))
+  const away = await directory(t)
+  const exposed = ['--expose', `echo=${await echo(t)}`, '--allow', 'echo=anyone']
+  const { addr } = await startListener(t, relay, exposed)
+  const args = ['forward', addr, 'echo', '--json', '--local', '127.0.0.1:0', '--data-dir', away]
+  const first = new Program(t, THROUGHNAT, args)
+  const { port } = await first.line('forward:listening')
+  const second = new Program(t, THROUGHNAT, args)
+  await second.line('forward:listening')
+  const socket = connect({ host: '127.0.0.1', port: Number(port) })
+  socket.on('error', () => {}).write('hello')
+  await once(socket, 'data')
+  const { forwards, peers } = await statusOf(t, away)
+  assert.deepEqual(
+    forwards.map(({ local, service, open }) => ({ local, service, open })),
+    [{ local: `127.0.0.1:${Number(port)}`, service: 'echo', open: 1 }],
+  )
+  assert.equal(peers[0]?.bytesIn, 5)
+  second.child.kill('SIGTERM')
+  await second.ended()
+  assert.equal((await statusOf(t, away)).forwards.length, 1)
+})
+
 test('the next node replaces the socket of one that was killed', async t => {
   const { addr: relay } = await startRelay(t, await directory(t))
   const dataDir = await directory(t)

@@ -6,6 +6,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { askNode } from '../../peer/control/client.ts'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
@@ -124,6 +126,47 @@ test('without a node and without a relay, a ticket would not say where', async t
   const making = new Program(t, THROUGHNAT, ['ticket', 'web', '--data-dir', dataDir], { json: false })
   assert.equal(await making.ended(), 3)
   assert.match(making.stderr, /--relay: missing/)
+})
+
+test('a ticket that is asked for while the node starts waits until it is somewhere', async t => {
+  const { addr: relay } = await startRelay(t, await directory(t))
+  const [dataDir, config] = [await directory(t), ['--expose', `web=${await greeter(t)}`]]
+  const late = join(await directory(t), 'relays')
+  await writeFile(late, '')
+  const args = ['listen', '--json', '--relay-file', late, '--data-dir', dataDir, ...config]
+  const listener = new Program(t, THROUGHNAT, args)
+  await answering(dataDir)
+  const making = askNode<Line>(dataDir, 'POST /tickets', { service: 'web' })
+  await writeFile(late, `${relay}\n`)
+  const ticket = await making
+  await listener.line('reservation:granted')
+  const { port } = await startForward(t, [await fileOf(t, ticket)])
+  assert.equal((await read(port)).text, 'hello')
+})
+
+/** Resolves when the node answers, which it does some time before its first reservation. */
+async function answering(dataDir: string): Promise<void> {
+  for (const end = Date.now() + 20_000; Date.now() < end; await pause(20)) {
+    const isThere = await askNode(dataDir, 'GET /status').then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return
+  }
+  assert.fail('the node does not answer')
+}
+
+test('a forward that is hung up on, as ssh does with its ProxyCommand, leaves nothing open at the other end', async t => {
+  const { dataDir, listener } = await startNode(t)
+  const file = await fileOf(t, await makeTicket(t, dataDir))
+  const forward = new Program(t, THROUGHNAT, ['forward', file, '--stdio'], { json: false })
+  await once(forward.child.stdout, 'data')
+  const hungUpAt = Date.now()
+  forward.child.kill('SIGHUP')
+  assert.equal(await forward.ended(), 129)
+  const closed = await listener.line('service:closed')
+  // and not after the time in which it might have come back
+  assert.ok(closed.at - hungUpAt < 20_000, `${closed.at - hungUpAt} ms`)
 })
 
 test('a ticket comes over standard input, too', async t => {

@@ -52,7 +52,7 @@ test('every error class of this project has an exit code other than that of a bu
 })
 
 test('signals end with 128 and their number', () => {
-  assert.deepEqual([exitCodeOfSignal('SIGINT'), exitCodeOfSignal('SIGTERM')], [130, 143])
+  assert.deepEqual((['SIGHUP', 'SIGINT', 'SIGTERM'] as const).map(exitCodeOfSignal), [129, 130, 143])
 })
 
 test('errors that are causes of each other do not loop', () => {

@@ -39,6 +39,7 @@ describe('how a run ends', () => {
   for (const [name, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGHUP', 129],
   ] as const) {
     test(`the first ${name} aborts the signal, and the code is ${code}`, async () => {
       const signals = new EventEmitter()
@@ -64,6 +65,29 @@ describe('how a run ends', () => {
       assert.deepEqual(ran.exits, [code])
     })
   }
+
+  test('a command that is hung up on ends without a word', async () => {
+    const signals = new EventEmitter()
+    const work: Work = async context => {
+      queueMicrotask(() => signals.emit('SIGHUP'))
+      await stopped(context)
+    }
+    const ran = await runFake(argv, { commands: commands(work), signals })
+    assert.deepEqual([ran.code, ran.stderr], [129, ''])
+  })
+
+  test('a SIGHUP that comes before a command can reload waits until it can, and stops nothing', async () => {
+    const signals = new EventEmitter()
+    const work: Work = async ({ onReload, signal }) => {
+      signals.emit('SIGHUP')
+      await new Promise<void>(resolve => onReload(async () => resolve()))
+      assert.equal(signal.aborted, false)
+    }
+    const reloading = commands(work).map(it => ({ ...it, reloads: true }))
+    const ran = await runFake(argv, { commands: reloading, signals })
+    assert.equal(ran.code, 0)
+    assert.equal(signals.listenerCount('SIGHUP'), 0)
+  })
 
   test('ending by throwing the abort is as good as returning', async () => {
     const signals = new EventEmitter()
