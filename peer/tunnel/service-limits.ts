@@ -19,7 +19,7 @@ export interface ServicesLimits {
   /** Connections that one remote peer may have open at a time. @default 1024 see `MAX_CONNECTIONS_PER_PEER` */
   connectionsPerPeer: number
   /**
-   * Connections that all remote peers together may have open at a time. Each takes a file descriptor.
+   * Connections that all remote peers which a rule names may have open at a time, together, and all others likewise. Each takes a file descriptor.
    *
    * @default 2048 so that one peer alone cannot take them all
    */

@@ -13,12 +13,13 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket } from 'node:net'
 import { Admission } from './admission.ts'
 import type { AdmissionInit, Caller } from './admission.ts'
-import { Asking } from './asking.ts'
 import { connectLocal } from './connect-local.ts'
 import { withDeadline } from './deadline.ts'
 import { readMessage } from './message.ts'
 import { decodeRequest, encodeResponse } from './protocol.ts'
 import { encodeProxyHeader } from './proxy-header.ts'
+import { RankedSlots } from './ranked-slots.ts'
+import type { Rank } from './ranked-slots.ts'
 import { refuse } from './refuse.ts'
 import { START } from './resume/receive-window.ts'
 import { Sessions } from './resume/sessions.ts'
@@ -33,7 +34,6 @@ import type {
 import { defaultLimits } from './service-limits.ts'
 import type { ServicesLimits } from './service-limits.ts'
 import type { ServiceAddress } from './service-rules.ts'
-import { Slots } from './slots.ts'
 import { resetSocket, splice } from './splice.ts'
 import type { Traffic } from './splice.ts'
 
@@ -89,8 +89,9 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   readonly #admission: Admission
   readonly #onCarry: ServicesInit['onCarry']
   readonly #limits: ServicesLimits
-  readonly #asking: Asking
-  readonly #connections: Slots
+  /** The streams on which a peer asks, or is told no: until it is let in, each is held for nothing. */
+  readonly #asking: RankedSlots
+  readonly #connections: RankedSlots
   readonly #sessions: Sessions
   readonly #servings = new Set<Serving>()
   #isStopped = false
@@ -103,11 +104,9 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     const { connectionsPerPeer, connections, keptMs } = this.#limits
     this.#sessions = new Sessions(keptMs)
     const slots = { perPeer: connectionsPerPeer, total: connections }
-    this.#connections = new Slots(slots)
+    this.#connections = new RankedSlots(slots)
     // As many may ask at once as may be let in. Beyond that there is no answer.
-    const isKnown = (peerId: string): boolean =>
-      this.#admission.names(peerId) || this.#connections.holds(peerId)
-    this.#asking = new Asking(slots, isKnown)
+    this.#asking = new RankedSlots(slots)
   }
 
   handle = async (stream: Stream, { remotePeer, remoteAddr, direct }: Bearer): Promise<void> => {
@@ -117,7 +116,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       stream.abort(new AbortError('The services were stopped'))
       return
     }
-    const stopAsking = this.#asking.take(peerId)
+    const stopAsking = this.#asking.take(peerId, this.#rankOf(peerId))
     if (stopAsking === undefined) {
       stream.abort(new StreamResetError('Too many tunnel streams are open'))
       this.#report(caller, 'busy')
@@ -163,6 +162,12 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     await Promise.all([...this.#servings].map(it => it.ended))
   }
 
+  #rankOf(peerId: string): Rank {
+    if (this.#admission.names(peerId)) return 'named'
+    // it may want to go on with a connection over another path
+    return this.#connections.holds(peerId) ? 'connected' : 'stranger'
+  }
+
   async #serve(stream: Stream, serving: Serving): Promise<void> {
     const { caller, controller } = serving
     const { signal } = controller
@@ -200,7 +205,8 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       await this.#refuse(stream, caller, 'refused', address, signal)
       return
     }
-    const leave = this.#connections.take(caller.peerId)
+    const { peerId, principal = peerId } = caller
+    const leave = this.#connections.take(peerId, this.#admission.names(principal) ? 'named' : 'stranger')
     if (leave === undefined) {
       settle()
       await this.#refuse(stream, caller, 'busy', 'busy', signal)

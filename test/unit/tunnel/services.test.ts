@@ -299,5 +299,9 @@ test('strangers that say nothing leave those that a rule names, and those that a
   assert.equal((await busy)[0].detail.reason, 'busy')
   assert.equal(await statusFor(named), 'ok')
   assert.equal(await statusFor(guest), 'refused')
+  // nor do those that came in by other ways take all the connections
+  assert.equal(await statusFor(guest, 'right'), 'ok')
+  assert.equal(await statusFor(guest, 'right'), 'busy')
+  assert.equal(await statusFor(named), 'ok')
   await services.stop()
 })
