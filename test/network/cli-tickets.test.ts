@@ -156,18 +156,21 @@ async function answering(dataDir: string): Promise<void> {
   assert.fail('the node does not answer')
 }
 
-test('a forward that is hung up on, as ssh does with its ProxyCommand, leaves nothing open at the other end', async t => {
-  const { dataDir, listener } = await startNode(t)
-  const file = await fileOf(t, await makeTicket(t, dataDir))
-  const forward = new Program(t, THROUGHNAT, ['forward', file, '--stdio'], { json: false })
-  await once(forward.child.stdout, 'data')
-  const hungUpAt = Date.now()
-  forward.child.kill('SIGHUP')
-  assert.equal(await forward.ended(), 129)
-  const closed = await listener.line('service:closed')
-  // and not after the time in which it might have come back
-  assert.ok(closed.at - hungUpAt < 20_000, `${closed.at - hungUpAt} ms`)
-})
+for (const path of ['relayed', 'direct'])
+  test(`a forward that is hung up on while ${path}, as ssh does with its ProxyCommand, leaves nothing open at the other end`, async t => {
+    const { dataDir, listener } = await startNode(t)
+    const file = await fileOf(t, await makeTicket(t, dataDir))
+    const forward = new Program(t, THROUGHNAT, ['forward', file, '--stdio'], { json: false })
+    await once(forward.child.stdout, 'data')
+    while (path === 'direct' && !forward.stderr.includes('is direct now'))
+      await once(forward.child.stderr, 'data')
+    const hungUpAt = Date.now()
+    forward.child.kill('SIGHUP')
+    assert.equal(await forward.ended(), 129)
+    const closed = await listener.line('service:closed')
+    // and not after the time in which it might have come back
+    assert.ok(closed.at - hungUpAt < 20_000, `${closed.at - hungUpAt} ms`)
+  })
 
 test('a ticket comes over standard input, too', async t => {
   const { dataDir } = await startNode(t)

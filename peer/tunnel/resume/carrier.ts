@@ -44,8 +44,9 @@ export class Carrier {
     stream.addEventListener('drain', () => this.#carried.onDrain(), { signal })
     stream.addEventListener('end', () => this.#lose(), { signal })
     stream.addEventListener('close', ({ error }: StreamCloseEvent) => this.#lose(error), { signal })
+    // one that is closed by now may still hold the `cut` that came before
+    if (stream.readStatus === 'paused') stream.resume()
     if (stream.status !== 'open' || stream.readableEnded) this.#lose()
-    else if (stream.readStatus === 'paused') stream.resume()
   }
 
   /** Whether data should wait. */
@@ -54,7 +55,8 @@ export class Carrier {
   }
 
   send(frame: Uint8Array | Uint8ArrayList): void {
-    if (this.#listening.signal.aborted) return
+    // that it is closed is told when it starts, or by its event
+    if (this.#listening.signal.aborted || this.#stream.status !== 'open') return
     try {
       this.#stream.send(frame)
     } catch (error) {

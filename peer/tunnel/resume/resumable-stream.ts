@@ -87,7 +87,8 @@ export class ResumableStream extends AbstractStream {
   }
 
   /**
-   * Goes on over a stream that is past its handshake and paused, with what the other side has not received.
+   * Goes on over a stream that is past its handshake and paused, with what the other side has not received. If there is nothing to go on with, because it was reset
+   * on this side or the other, it says so there.
    *
    * @param sent the position up to which the stream has carried data already, behind the request
    * @throws {InvalidMessageError} when the other side cannot be where it says

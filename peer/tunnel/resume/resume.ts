@@ -3,6 +3,7 @@
 import { ConnectionClosedError } from '@libp2p/interface'
 import { readMessage } from '../message.ts'
 import { decodeResponse, encodeRequest } from '../protocol.ts'
+import { START } from './receive-window.ts'
 import type { Stream } from '@libp2p/interface'
 import type { ResumableStream } from './resumable-stream.ts'
 
@@ -27,7 +28,9 @@ export async function resume(
     carrier.abort(new ConnectionClosedError('The stream does not go on'))
     return 'gone'
   } catch (error) {
-    carrier.abort(error as Error)
+    // the stream was cut on this side meanwhile, having left the carrier that would have said so: the listener would wait for it
+    if (stream.status === 'aborted') stream.attach(carrier, START)
+    else carrier.abort(error as Error)
     throw error
   }
 }

@@ -74,10 +74,11 @@ export class Sessions {
     const key = keyOf(peerId, session)
     await this.#expected.get(key)
     const stream = this.#sessions.get(key)
-    // a stream must not leave its carrier for one that is gone by now: nobody would come back for it
-    if (carrier.status !== 'open' || stream?.canResumeFrom(theirs) !== true) return false
+    if (stream?.canResumeFrom(theirs) !== true) return false
     this.#stopWaiting(key)
-    carrier.send(encodeResponse({ status: 'ok', position: stream.detach() }))
+    const position = stream.detach()
+    // the carrier may be gone by now, and then the stream loses it at once
+    if (carrier.status === 'open') carrier.send(encodeResponse({ status: 'ok', position }))
     stream.attach(carrier, theirs)
     return true
   }

@@ -1,8 +1,11 @@
 import { strict as assert } from 'node:assert'
+import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, it } from 'node:test'
 import { defaultLogger } from '@libp2p/logger'
 import { streamPair } from '@libp2p/utils'
+import { readMessage } from '../../../peer/tunnel/message.ts'
+import { CUT_FRAME } from '../../../peer/tunnel/resume/frames.ts'
 import { encodeResponse } from '../../../peer/tunnel/protocol.ts'
 import { MemoryBudget } from '../../../peer/tunnel/resume/memory-budget.ts'
 import { START } from '../../../peer/tunnel/resume/receive-window.ts'
@@ -61,6 +64,26 @@ describe('a stream whose carrier is lost', () => {
     )
     await lose(stream)
     assert.match((await closed)?.message ?? '', /No path to the remote peer for 0.3 s: nobody is there/)
+  })
+
+  it('says that it was cut over the carrier on which it was just asking to go on', async () => {
+    const [near, far] = await streamPair()
+    const stream: ResumableStream = new ResumableStream({
+      id: 'x'.repeat(22),
+      log: defaultLogger().forComponent('test'),
+      direction: 'outbound',
+      protocol: '/test',
+      budget: new MemoryBudget(),
+      onLost: () => resumer.onLost(),
+    })
+    const resumer = new Resumer({ stream, openCarrier: async () => near })
+    await lose(stream)
+    await readMessage(far)
+    const cut = once(far, 'message')
+    stream.abort(new Error('the local caller left'))
+    far.resume()
+    assert.deepEqual(Buffer.from((await cut)[0].data.subarray()), Buffer.from(CUT_FRAME))
+    far.abort(new Error('seen'))
   })
 
   it('is reset at once when the listener does not know it any more', async () => {
