@@ -11,7 +11,6 @@ import { startNode } from '../src/node.ts'
 import { explainCuts } from './circuit-limits.ts'
 import { createConnection } from './connection.ts'
 import { describeFailure } from './describe-failure.ts'
-import { sayFarewell } from './farewell.ts'
 import { isCircuit, relayAddrOf } from './dialer.ts'
 import { KeptPeer } from './kept-peer.ts'
 import { createNode } from './node.ts'
@@ -171,18 +170,10 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     this.#network.stop()
     this.#relays.stop()
     this.#paths?.stop()
-    await this.#sayFarewell()
     await this.#libp2p?.stop()
     for (const kept of this.#kept.values()) kept.close()
     this.#kept.clear()
     await this.#storage?.close()
-  }
-
-  /** To all but the relays that hold a reservation: those are left by whoever keeps them. */
-  async #sayFarewell(): Promise<void> {
-    const relays = new Set(this.relays.map(({ relay }) => relay.toString()))
-    const connections = this.#libp2p?.getConnections() ?? []
-    await sayFarewell(connections.filter(it => !relays.has(it.remotePeer.toString())))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,6 +15,7 @@ import { getNetConfig } from '@libp2p/utils'
 import { CODE_UNIX } from '@multiformats/multiaddr'
 import { guard, unguard } from '../negotiation-guard.ts'
 import { coalesceWrites } from './coalesced-writes.ts'
+import { Accepted } from './farewell.ts'
 import { InboundClaims } from './inbound-claims.ts'
 import { keepAlive } from './keep-alive.ts'
 import type { BoundAddress } from './punch-port.ts'
@@ -179,7 +180,10 @@ export class SharedPortTcp implements Transport {
 
   /** Creates a listener whose port can be shared, and which hands sockets that a punch waits for to that punch. */
   createListener(options: CreateListenerOptions): Listener {
-    const listener = this.#tcp.createListener({ ...options, upgrader: this.#claiming(options.upgrader) })
+    const accepted = new Accepted()
+    const upgrader = this.#claiming(options.upgrader, accepted)
+    const listener = this.#tcp.createListener({ ...options, upgrader })
+    accepted.closeBefore(listener)
     return canSharePort() ? this.#sharing(listener) : listener
   }
 
@@ -216,12 +220,13 @@ export class SharedPortTcp implements Transport {
     return this.#init.dialFromPunchPort?.(addr) === true || this.#relays.has(addr)
   }
 
-  #claiming(upgrader: Upgrader): Upgrader {
+  #claiming(upgrader: Upgrader, accepted: Accepted): Upgrader {
     const upgradeInbound: Upgrader['upgradeInbound'] = async (
       socket: MultiaddrConnection,
       options: never,
     ) => {
       keepAlive(coalesceWrites(socket))
+      accepted.add(socket)
       const claim = this.#claimOn(socket.remoteAddr)
       if (claim !== undefined) return claim.take(socket)
       // `noise()` as it comes knows nothing of the guard. To look at its handshake as well does no harm.

@@ -20,6 +20,7 @@ import { defaultLogger } from '@libp2p/logger'
 import { sharesOf } from '../unit/muxer/full-connection.ts'
 import { header, until, withRemote } from '../unit/muxer/muxer-pair.ts'
 import { updatesFor } from '../unit/muxer/window-updates.ts'
+import { lastWords } from '../unit/transport/last-words.ts'
 import { plainIdentify } from '../../src/plain-identify.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type {
@@ -89,6 +90,13 @@ describe('src/transport and src/holepunch', () => {
     dialling.abort()
     await closed
     assert.notEqual(connection.status, 'open')
+  })
+})
+
+describe('src/transport/farewell.ts', () => {
+  it('exists because a listener of @libp2p/tcp that is closed destroys what it has accepted, unsent bytes and all', async () => {
+    const bytes = 16 * 1024 * 1024
+    assert.ok((await lastWords(tcp(), bytes)) < bytes)
   })
 })
 
