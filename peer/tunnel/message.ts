@@ -59,7 +59,7 @@ function decodePrefix(bytes: Uint8Array): Prefix | undefined {
  * Nothing else may listen for the stream's messages. Aborting `signal` stops the reading and leaves the stream open.
  *
  * @throws {InvalidMessageError} when the message is oversized, empty or cut short by the stream's end.
- * @throws {StreamResetError} or the stream's error, when it closes before the message is complete.
+ * @throws {StreamResetError} or the stream's error, when it closes before the message has come. One that is closed already is read as far as it goes.
  */
 export function readMessage(stream: Stream, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
   const { signal } = options
@@ -91,9 +91,11 @@ export function readMessage(stream: Stream, options: { signal?: AbortSignal } = 
       fail(error as Error)
     }
   }
+  // What came before it was closed is still there to be read.
+  const isClosed = stream.status !== 'open'
   const onEnd = (): void => {
     // The 'end' of a stream that was cut precedes its 'close', which says why.
-    if (stream.status !== 'open') return
+    if (stream.status !== 'open' && !isClosed) return
     fail(new InvalidMessageError(`The stream ended after ${received.byteLength} bytes of a message`))
   }
   const onClose = (event: StreamCloseEvent): void => fail(event.error ?? new StreamResetError())
@@ -104,7 +106,7 @@ export function readMessage(stream: Stream, options: { signal?: AbortSignal } = 
   stream.addEventListener('close', onClose)
   signal?.addEventListener('abort', onAbort)
   if (signal?.aborted) onAbort()
-  else if (stream.status !== 'open') fail(new StreamResetError())
+  else if (isClosed && stream.readBufferLength === 0) fail(new StreamResetError())
   else if (stream.readableEnded) onEnd()
   return promise
 }

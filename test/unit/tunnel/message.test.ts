@@ -1,5 +1,6 @@
 /** One message at the start of a stream, over libp2p's own streams in memory. */
 import { strict as assert } from 'node:assert'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { streamPair } from '@libp2p/utils'
 import { encodeMessage, MAX_MESSAGE_BYTES, readMessage } from '../../../peer/tunnel/message.ts'
@@ -51,6 +52,27 @@ test('what followed the message survives an end that arrived before the reading'
   await ended
   assert.equal(text(await readMessage(inbound)), 'request')
   assert.equal(await rest(inbound), 'data')
+})
+
+test('a message that came before the stream was reset is read, with what followed', async () => {
+  const [outbound, inbound] = await streamPair()
+  inbound.pause()
+  outbound.send(Buffer.concat([encodeMessage(Buffer.from('request')), Buffer.from('data')]))
+  const reset = once(inbound, 'close')
+  outbound.abort(new Error('gone'))
+  await reset
+  inbound.resume()
+  assert.equal(text(await readMessage(inbound)), 'request')
+  assert.equal(inbound.readBufferLength, 4)
+})
+
+test('a message of which a part came before the stream was reset is none', async () => {
+  const [outbound, inbound] = await streamPair()
+  outbound.send(encodeMessage(Buffer.from('request')).subarray(0, 3))
+  const reset = once(inbound, 'close')
+  outbound.abort(new Error('gone'))
+  await reset
+  await assert.rejects(readMessage(inbound))
 })
 
 test('no listener is left, whatever the outcome', async () => {

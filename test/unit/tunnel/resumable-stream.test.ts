@@ -7,7 +7,7 @@ import { describe, it } from 'node:test'
 import { defaultLogger } from '@libp2p/logger'
 import { streamPair } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { encodeAck, encodeData, END_FRAME } from '../../../peer/tunnel/resume/frames.ts'
+import { CUT_FRAME, encodeAck, encodeData, END_FRAME } from '../../../peer/tunnel/resume/frames.ts'
 import { START } from '../../../peer/tunnel/resume/receive-window.ts'
 import { MemoryBudget } from '../../../peer/tunnel/resume/memory-budget.ts'
 import { ResumableStream } from '../../../peer/tunnel/resume/resumable-stream.ts'
@@ -214,9 +214,21 @@ describe('a resumable stream', { timeout: 20_000 }, () => {
       hostile.resume()
       // the other side is told, and does not wait for what will never come
       const [{ data }] = (await once(hostile, 'message')) as [{ data: Uint8Array }]
-      assert.equal(Buffer.from(data.subarray()).toString('hex'), '03')
+      assert.deepEqual(Buffer.from(data.subarray()), Buffer.from(CUT_FRAME))
       hostile.abort(new Error('seen'))
     }
+  })
+
+  it('is reset by a cut that has come over a carrier which is closed by now', async () => {
+    const { stream, losses } = createSide('inbound')
+    const [carrier, sender] = await carriers()
+    sender.send(CUT_FRAME)
+    await until(() => carrier.readBufferLength === CUT_FRAME.byteLength)
+    sender.abort(new Error('gone'))
+    await until(() => carrier.status === 'reset')
+    stream.attach(carrier, START)
+    assert.equal(stream.status, 'reset')
+    assert.deepEqual(losses, [])
   })
 
   it('gives its window back when what nobody reads is thrown away', async () => {
@@ -233,10 +245,11 @@ describe('a resumable stream', { timeout: 20_000 }, () => {
     const [carrier, sender] = await carriers()
     stream.attach(carrier, START)
     stream.resume()
-    stream.addEventListener('message', () => {})
+    let received = 0
+    stream.addEventListener('message', ({ data }) => (received += data.byteLength))
     for (let n = 0; n < 4; n++) {
       sender.send(encodeData(list(64 * KIB)))
-      await new Promise(resolve => setTimeout(resolve, 20))
+      await until(() => received === (n + 1) * 64 * KIB)
     }
     assert.ok(left < 0)
     stream.pause()

@@ -11,14 +11,11 @@ import { MemoryBudget } from '../../../peer/tunnel/resume/memory-budget.ts'
 import { START } from '../../../peer/tunnel/resume/receive-window.ts'
 import { ResumableStream } from '../../../peer/tunnel/resume/resumable-stream.ts'
 import { Resumer } from '../../../peer/tunnel/resume/resumer.ts'
+import type { Stream } from '@libp2p/interface'
 import type { TunnelResponse } from '../../../peer/tunnel/protocol.ts'
 
-/** A stream whose listener answers requests to go on so, and then hangs up. */
-function createStream(
-  response: TunnelResponse | undefined,
-  keptMs: number,
-): { stream: ResumableStream; asked: () => number } {
-  let count = 0
+/** A stream that asks over the carriers that it is given. */
+function createStream(openCarrier: () => Promise<Stream>, keptMs: number): ResumableStream {
   const stream: ResumableStream = new ResumableStream({
     id: 'x'.repeat(22),
     log: defaultLogger().forComponent('test'),
@@ -27,7 +24,17 @@ function createStream(
     budget: new MemoryBudget(),
     onLost: () => resumer.onLost(),
   })
-  const openCarrier = async () => {
+  const resumer = new Resumer({ stream, openCarrier, keptMs })
+  return stream
+}
+
+/** A stream whose listener answers requests to go on so, and then hangs up. */
+function createAnswered(
+  response: TunnelResponse | undefined,
+  keptMs: number,
+): { stream: ResumableStream; asked: () => number } {
+  let count = 0
+  const stream = createStream(async () => {
     count++
     if (response === undefined) throw new Error('nobody is there')
     const [near, far] = await streamPair()
@@ -36,8 +43,7 @@ function createStream(
       setImmediate(() => far.abort(new Error('hung up')))
     })
     return near
-  }
-  const resumer = new Resumer({ stream, openCarrier, keptMs })
+  }, keptMs)
   return { stream, asked: () => count }
 }
 
@@ -50,7 +56,7 @@ async function lose(stream: ResumableStream): Promise<void> {
 
 describe('a stream whose carrier is lost', () => {
   it('is not offered again at once to a listener that takes it and hangs up', async () => {
-    const { stream, asked } = createStream({ status: 'ok', position: START }, 60_000)
+    const { stream, asked } = createAnswered({ status: 'ok', position: START }, 60_000)
     await lose(stream)
     await pause(1_000)
     assert.ok(asked() >= 2 && asked() <= 10, `${asked()} times`)
@@ -58,7 +64,7 @@ describe('a stream whose carrier is lost', () => {
   })
 
   it('is reset when nobody has been there for as long as it is kept, with the last reason', async () => {
-    const { stream } = createStream(undefined, 300)
+    const { stream } = createAnswered(undefined, 300)
     const closed = new Promise<Error | undefined>(resolve =>
       stream.addEventListener('close', ({ error }) => resolve(error)),
     )
@@ -68,15 +74,7 @@ describe('a stream whose carrier is lost', () => {
 
   it('says that it was cut over the carrier on which it was just asking to go on', async () => {
     const [near, far] = await streamPair()
-    const stream: ResumableStream = new ResumableStream({
-      id: 'x'.repeat(22),
-      log: defaultLogger().forComponent('test'),
-      direction: 'outbound',
-      protocol: '/test',
-      budget: new MemoryBudget(),
-      onLost: () => resumer.onLost(),
-    })
-    const resumer = new Resumer({ stream, openCarrier: async () => near })
+    const stream = createStream(async () => near, 60_000)
     await lose(stream)
     await readMessage(far)
     const cut = once(far, 'message')
@@ -87,7 +85,7 @@ describe('a stream whose carrier is lost', () => {
   })
 
   it('is reset at once when the listener does not know it any more', async () => {
-    const { stream, asked } = createStream({ status: 'gone' }, 60_000)
+    const { stream, asked } = createAnswered({ status: 'gone' }, 60_000)
     const closed = new Promise(resolve => stream.addEventListener('close', resolve))
     await lose(stream)
     await closed
