@@ -11,7 +11,7 @@ import type { Traffic } from './splice.ts'
  * - `ticket-expired`: the ticket's time is over
  * - `ticket-used-up`: as many peers as the ticket is good for have come with it
  * - `ticket-guesses`: the peer has shown too many tickets that there are not; this one was not looked at
- * - `down`: the service did not accept the connection
+ * - `down`: the service did not accept the connection, or the use of a ticket could not be written down
  * - `busy`: a limit on open connections was reached
  * - `malformed`: the request could not be understood
  * - `silent`: no request came in time

@@ -147,6 +147,20 @@ test('SIGHUP reads the rules again: who is no longer allowed is cut off, and who
   assert.equal((await read(port)).text, 'hello')
 })
 
+test('a node without services that is given some by SIGHUP says that it has to be started again', async t => {
+  const { addr: relay } = await startRelay(t, await directory(t))
+  const [home, away] = [await directory(t), await directory(t)]
+  const config = join(away, 'peer.yaml')
+  const lines = [`relay: ${relay}`, `forward: [127.0.0.1:0=${await peerIdOf(t, home)}/web]`]
+  await writeFile(config, lines.join('\n'))
+  const node = new Program(t, THROUGHNAT, ['up', '--json', '--config', config, '--data-dir', away])
+  await node.line('peer:ready')
+  await writeFile(config, [...lines, 'expose: [web=127.0.0.1:80]'].join('\n'))
+  node.child.kill('SIGHUP')
+  await node.line('config:reloaded')
+  while (!/start it again, so that it can be reached/.test(node.stderr)) await once(node.child.stderr, 'data')
+})
+
 test('a service that asks for it is told who connects', async t => {
   const { addr: relay } = await startRelay(t, await directory(t))
   const away = await directory(t)
