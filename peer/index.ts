@@ -1,7 +1,7 @@
 /** The embeddable peer. */
 
-export { createPeer } from './create-peer.ts'
-export { createMetrics } from './metrics.ts'
+export { createPeer } from './node/create-peer.ts'
+export { createMetrics } from './status/metrics.ts'
 export {
   CircuitLimitError,
   DataDirError,
@@ -13,8 +13,8 @@ export {
   UnreachableError,
   UnsupportedRuntimeError,
 } from '../src/errors.ts'
-export type { Peer, PeerInit } from './peer.ts'
-export type { PeerConnection, Pong } from './connection.ts'
+export type { Peer, PeerInit } from './node/peer.ts'
+export type { PeerConnection, Pong } from './connections/connection.ts'
 export type {
   Path,
   PathDetail,
@@ -24,11 +24,11 @@ export type {
   ReservationGranted,
   ReservationLost,
   ReservationState,
-} from './events.ts'
-export type { CircuitLimits } from './circuit-limits.ts'
+} from './node/events.ts'
+export type { CircuitLimits } from './connections/circuit-limits.ts'
 export type { NetcheckReport } from './netcheck/report.ts'
 export type { MappingAdded, MappingFailed, MappingLost } from './port-mapping/events.ts'
-export type { NetworkChange } from './network-watch.ts'
+export type { NetworkChange } from './node/network-watch.ts'
 export type { HolePunchFailure } from '../src/errors.ts'
 export type {
   HolePunchAttempt,

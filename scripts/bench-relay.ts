@@ -124,7 +124,7 @@ async function print(): Promise<void> {
     ...(await circumstances()),
     mib: values.mib,
     rounds: values.rounds,
-    encrypter: values.encrypter ?? 'as in src/node.ts',
+    encrypter: values.encrypter ?? 'as in src/node/stack.ts',
     over: values['end-to-end'] ? 'a libp2p connection over each circuit' : 'the circuits themselves',
   }
   const ratios = counts.flatMap(ratiosOf)

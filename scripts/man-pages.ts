@@ -1,9 +1,9 @@
 /** The manual pages in docs/man, which `npm run docs` writes from the command tables. */
 
 import { fileURLToPath } from 'node:url'
-import { peerProgram } from '../peer/program.ts'
-import { relayProgram } from '../relay/program.ts'
-import { manPage } from '../src/cli/man-page.ts'
+import { peerProgram } from '../peer/commands/program.ts'
+import { relayProgram } from '../relay/commands/program.ts'
+import { manPage } from './man-pages/man-page.ts'
 
 /** Each page's path, and what it should hold. */
 export const manPages: ReadonlyMap<string, string> = new Map([

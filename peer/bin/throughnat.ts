@@ -3,4 +3,4 @@
 
 import { start } from '../../src/cli/start.ts'
 
-await start(() => import('../program.ts'))
+await start(() => import('../commands/program.ts'))

@@ -3,29 +3,29 @@
 import { InvalidConfigError } from '../../src/errors.ts'
 import { isPeerId } from '@libp2p/interface'
 import { nearestHint } from '../../src/config/nearest.ts'
-import { printPlace } from '../../src/config/services.ts'
-import { parseTarget } from '../target.ts'
+import { allowRuleKind, printPlace, serviceKind, serviceNameKind } from '../tunnel/listener/service-kinds.ts'
+import { parseTarget } from '../connections/target.ts'
 import { readAllowFile } from './allow-file.ts'
 import type { Output } from '../../src/cli/output.ts'
-import type { NamedService } from '../../src/config/services.ts'
+import type { NamedService } from '../tunnel/listener/service-kinds.ts'
 import type { Resolved } from '../../src/config/options.ts'
 import type { ConfigProblem } from '../../src/errors.ts'
 import type { ExposedService } from '../status/node-status.ts'
-import type { PeerNames } from '../names.ts'
-import type { ServiceAddress } from '../tunnel/service-rules.ts'
-import type { Services, ServicesInit } from '../tunnel/services.ts'
+import type { PeerNames } from './names.ts'
+import type { ServiceAddress } from '../tunnel/listener/service-rules.ts'
+import type { Services, ServicesInit } from '../tunnel/listener/services.ts'
 import type { PlacedRule } from './allow-file.ts'
 
 /** The options; all are read again on SIGHUP. */
 export const exposingOptions = {
   expose: {
-    kind: 'service',
+    kind: serviceKind,
     many: true,
     optional: true,
     doc: 'A service that remote peers may ask for by name; closed to everyone until --allow or a ticket opens it',
   },
   allow: {
-    kind: 'allow-rule',
+    kind: allowRuleKind,
     many: true,
     optional: true,
     doc: 'Open a service to one peer, or, said aloud, to anyone',
@@ -38,7 +38,7 @@ export const exposingOptions = {
     doc: 'A file with more of these rules, one a line; read again on SIGHUP',
   },
   proxyProtocol: {
-    kind: 'service-name',
+    kind: serviceNameKind,
     many: true,
     optional: true,
     doc: 'Tell this service who connects: by a PROXY protocol v2 header, with the peer id in field 0xE0',

@@ -2,7 +2,7 @@
 
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { defineCommand } from '../../src/cli/command.ts'
-import { loadIdentity } from '../../src/identity.ts'
+import { loadIdentity } from '../../src/files/identity.ts'
 import { dataDir } from './options.ts'
 import type { Command } from '../../src/cli/command.ts'
 

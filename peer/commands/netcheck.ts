@@ -1,10 +1,10 @@
 /** `throughnat netcheck`: tell what the network does to connections, and what can be done about it. */
 
 import { defineCommand } from '../../src/cli/command.ts'
-import { relayAddrKind } from '../../src/config/addresses.ts'
+import { relayAddrKind } from '../../src/config/address-kinds.ts'
 import { InvalidConfigError, UnreachableError } from '../../src/errors.ts'
-import { quietLogger } from '../../src/quiet-logger.ts'
-import { assertRuntime } from '../../src/runtime.ts'
+import { quietLogger } from '../../src/patches/libp2p/quiet-logger.ts'
+import { assertRuntime } from '../../src/node/runtime.ts'
 import { runNetcheck } from '../netcheck/netcheck.ts'
 import { probePortMapping } from '../port-mapping/probe.ts'
 import { relays } from './options.ts'

@@ -2,8 +2,8 @@
 
 import { defineCommand } from '../../src/cli/command.ts'
 import { HolePunchFailedError, UnreachableError } from '../../src/errors.ts'
-import { describeFailure } from '../describe-failure.ts'
-import { readNames } from '../names.ts'
+import { describeFailure } from '../connections/describe-failure.ts'
+import { readNames } from './names.ts'
 import { readDestination, target } from './destination.ts'
 import { PingSession } from './ping-session.ts'
 import { reportPunching } from './report.ts'
@@ -11,7 +11,7 @@ import { dialingOptions, startDialingPeer, withTimeout } from './dial.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { HolePunchFailure } from '../../src/errors.ts'
 import type { Output } from '../../src/cli/output.ts'
-import type { PeerConnection } from '../connection.ts'
+import type { PeerConnection } from '../connections/connection.ts'
 import type { PingSummary } from './ping-session.ts'
 
 /** How many pings are sent where nobody says so, as `ipfs ping` and `tailscale ping` do. */

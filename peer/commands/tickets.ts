@@ -1,9 +1,10 @@
 /** `throughnat ticket`, `tickets` and `revoke`: let somebody in by a secret instead of by a peer id. */
 
 import { defineCommand } from '../../src/cli/command.ts'
+import { serviceNameKind } from '../tunnel/listener/service-kinds.ts'
 import { UsageError } from '../../src/errors.ts'
 import { MAX_USES } from '../tickets/ticket-book.ts'
-import { withOffice } from './ticket-office.ts'
+import { withOffice } from './open-ticket-issuer.ts'
 import { dataDir, relays } from './options.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { IssuedTicket } from '../tickets/ticket-book.ts'
@@ -14,7 +15,7 @@ export const ticket: Command = defineCommand({
   name: 'ticket',
   summary: 'Make a ticket: one text that lets whoever has it use a service',
   arguments: {
-    service: { kind: 'service-name', placeholder: 'NAME', doc: 'The name of the service', example: 'ssh' },
+    service: { kind: serviceNameKind, placeholder: 'NAME', doc: 'The name of the service', example: 'ssh' },
   },
   options: {
     expiresMs: {

@@ -1,8 +1,8 @@
 /** All probes of one address family: translation and filter at the same time, on ports of their own. */
 
-import { endpointOf } from '../../src/holepunch/endpoint.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { canSharePort } from '../../src/transport/punch-port.ts'
-import { describeFailure } from '../describe-failure.ts'
+import { describeFailure } from '../connections/describe-failure.ts'
 import { probeFiltering } from './filtering.ts'
 import { probeHairpinning } from './hairpinning.ts'
 import { probeMapping } from './mapping.ts'

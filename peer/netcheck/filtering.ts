@@ -6,12 +6,12 @@
  */
 
 import { multiaddr } from '@multiformats/multiaddr'
-import { endpointOf } from '../../src/holepunch/endpoint.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { reserveSparePort } from '../../src/transport/punch-port.ts'
-import { describeFailure } from '../describe-failure.ts'
+import { describeFailure } from '../connections/describe-failure.ts'
 import { assertPlausible } from './mapping.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { DialBackResult } from '../../src/autonat/service.ts'
+import type { DialBackResult } from '../../src/protocols/autonat/service.ts'
 import type { ProbeNode } from './probe-node.ts'
 import type { Vantage, Vantages } from './reach.ts'
 import type { Filtering, Unsolicited } from './report.ts'

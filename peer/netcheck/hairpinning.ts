@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
-import { endpointOf } from '../../src/holepunch/endpoint.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { bindToPunchPort } from '../../src/transport/punch-port.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Server, Socket } from 'node:net'

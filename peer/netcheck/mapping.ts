@@ -6,7 +6,7 @@
 
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { scopeOf } from '../../src/holepunch/candidates.ts'
-import { endpointOf } from '../../src/holepunch/endpoint.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { reserveSparePort } from '../../src/transport/punch-port.ts'
 import { ownAddressTowards } from '../port-mapping/datagrams.ts'
 import type { BoundAddress } from '../../src/transport/punch-port.ts'

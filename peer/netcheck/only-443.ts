@@ -1,7 +1,7 @@
 /** Whether the network lets nothing out but what looks like the web. */
 
 import type { Reached } from './reach.ts'
-import { endpointOf } from '../../src/holepunch/endpoint.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { multiaddr } from '@multiformats/multiaddr'
 
 const HTTPS_PORT = 443

@@ -7,17 +7,17 @@
 
 import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
-import { dialBack } from '../../src/autonat/service.ts'
-import { withoutPeerId } from '../../src/holepunch/endpoint.ts'
-import { ephemeralIdentity } from '../../src/identity.ts'
-import { guard, unguard } from '../../src/negotiation-guard.ts'
-import { commonOptions, startNode } from '../../src/node.ts'
+import { dialBack } from '../../src/protocols/autonat/service.ts'
+import { withoutPeerId } from '../../src/addresses/endpoint.ts'
+import { ephemeralIdentity } from '../../src/files/identity.ts'
+import { guard, unguard } from '../../src/patches/multistream-select/endless-length.ts'
+import { commonOptions, startNode } from '../../src/node/stack.ts'
 import { SharedPortTcp, tcp } from '../../src/transport/shared-port-tcp.ts'
 import type { Identify } from '@libp2p/identify'
 import type { ComponentLogger, Connection, Libp2p, Upgrader } from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { DialBackResult, DialBackService } from '../../src/autonat/service.ts'
+import type { DialBackResult, DialBackService } from '../../src/protocols/autonat/service.ts'
 import type { BoundAddress, Family } from '../../src/transport/punch-port.ts'
 
 /** What libp2p hands to a service, as far as probes need it. */

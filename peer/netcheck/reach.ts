@@ -2,9 +2,9 @@
 
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { isIPv4, isIPv6 } from 'node:net'
-import { endpointOf } from '../../src/holepunch/endpoint.ts'
-import { describeFailure } from '../describe-failure.ts'
-import { ping } from '../ping.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
+import { describeFailure } from '../connections/describe-failure.ts'
+import { ping } from '../../src/protocols/ping.ts'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Family } from '../../src/transport/punch-port.ts'

@@ -10,7 +10,7 @@
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { TypedEventEmitter } from 'main-event'
 import { scopeOf } from '../../src/holepunch/candidates.ts'
-import { endpointOf } from '../../src/holepunch/endpoint.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { PortMapping } from './port-mapping.ts'
 import type { ComponentLogger, Libp2pEvents, Logger, Startable } from '@libp2p/interface'
 import type { AddressManager, TransportManager } from '@libp2p/interface-internal'

@@ -1,6 +1,6 @@
 /** What tunnels carry: how many connections, and how many bytes, by service or forward and by remote peer. */
 
-import type { Traffic } from '../tunnel/splice.ts'
+import type { Traffic } from '../tunnel/wire/splice.ts'
 
 /** Connections and their bytes so far, those that are closed included. */
 export interface Usage extends Traffic {

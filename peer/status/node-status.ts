@@ -1,15 +1,15 @@
 /** How a running node is, in one snapshot that can be written as JSON. */
 
-import { version } from '../../src/version.ts'
-import { isCircuit } from '../dialer.ts'
-import { ping } from '../ping.ts'
+import { version } from '../../src/node/version.ts'
+import { isCircuit } from '../connections/dialer.ts'
+import { ping } from '../../src/protocols/ping.ts'
 import { RemotePeers } from './remote-peers.ts'
 import { Ledger } from './ledger.ts'
 import type { AbortOptions, Connection } from '@libp2p/interface'
-import type { ReservationState } from '../events.ts'
-import type { PeerNames } from '../names.ts'
-import type { Peer } from '../peer.ts'
-import type { ServiceRule } from '../tunnel/service-rules.ts'
+import type { ReservationState } from '../node/events.ts'
+import type { PeerNames } from '../commands/names.ts'
+import type { Peer } from '../node/peer.ts'
+import type { ServiceRule } from '../tunnel/listener/service-rules.ts'
 import type { Usage } from './ledger.ts'
 import type { RemotePeer } from './remote-peers.ts'
 

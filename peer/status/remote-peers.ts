@@ -2,8 +2,8 @@
 
 import { holePunchAdvice } from '../../src/errors.ts'
 import type { HolePunchFailure } from '../../src/errors.ts'
-import type { Path } from '../events.ts'
-import type { Peer } from '../peer.ts'
+import type { Path } from '../node/events.ts'
+import type { Peer } from '../node/peer.ts'
 
 /** How the last upgrade to direct went, or goes. */
 export interface PunchStatus {

@@ -1,6 +1,6 @@
 /** Where tickets are kept: a database in the data directory, which one process at a time can have open. */
 
-import { openDatabase } from '../storage.ts'
+import { openDatabase } from '../node/storage.ts'
 import { TicketBook } from './ticket-book.ts'
 import type { TicketRecord } from './ticket-book.ts'
 

@@ -1,12 +1,12 @@
 /** Tickets over the control socket, at both ends. */
 
 import { isMultiaddr, multiaddr } from '@multiformats/multiaddr'
-import { relayAddrKind } from '../../src/config/addresses.ts'
+import { relayAddrKind } from '../../src/config/address-kinds.ts'
 import { askNode } from '../control/client.ts'
-import { readWish } from './office.ts'
+import { readWish } from './ticket-issuer.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Routes } from '../control/server.ts'
-import type { NewTicket, TicketOffice } from './office.ts'
+import type { NewTicket, TicketOffice } from './ticket-issuer.ts'
 import type { IssuedTicket, TicketWish } from './ticket-book.ts'
 
 /** Routes by which an office is asked. */

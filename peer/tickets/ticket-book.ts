@@ -6,10 +6,10 @@
  */
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { TokenBuckets } from '../../src/holepunch/token-buckets.ts'
+import { TokenBuckets } from '../../src/limits/token-buckets.ts'
 import { idOfSecret, SECRET_BYTES } from './ticket.ts'
-import type { TicketRefusal } from '../tunnel/service-events.ts'
-import type { TicketDesk } from '../tunnel/ticket-desk.ts'
+import type { TicketRefusal } from '../tunnel/listener/service-events.ts'
+import type { TicketDesk } from '../tunnel/listener/ticket-verifier.ts'
 
 /** A ticket as it is kept and listed. */
 export interface IssuedTicket {

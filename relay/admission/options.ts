@@ -1,6 +1,6 @@
 /** Admission as options of the command line, which are read again on SIGHUP. */
 
-import { readTokens } from '../../src/relay-token.ts'
+import { readTokens } from '../../src/protocols/relay-auth.ts'
 import { ruleKind } from './rule.ts'
 import type { Kind } from '../../src/config/kind.ts'
 import type { Resolved } from '../../src/config/options.ts'

@@ -2,9 +2,9 @@
 
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { peerIdKind } from '../../src/config/addresses.ts'
+import { peerIdKind } from '../../src/config/address-kinds.ts'
 import { isPeerId } from '@libp2p/interface'
-import { ipOf } from '../network.ts'
+import { ipOf } from '../../src/limits/ip-network.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Kind } from '../../src/config/kind.ts'

@@ -1,8 +1,8 @@
 /** Which connections have shown a token that this relay knows. */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { RELAY_TOKEN_PROTOCOL, receiveToken } from '../../src/relay-token.ts'
-import { RequestRates } from '../hop/request-rates.ts'
+import { RELAY_TOKEN_PROTOCOL, receiveToken } from '../../src/protocols/relay-auth.ts'
+import { RequestRates } from '../../src/limits/request-rates.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 

@@ -6,9 +6,14 @@
  */
 
 import { pbStream } from '@libp2p/utils'
-import { DIAL_BACK_PROTOCOL, DialBack, DialBackResponse, DialStatus } from '../../src/autonat/messages.ts'
-import { messageBounds } from '../../src/message-bounds.ts'
-import { guard, unguard } from '../../src/negotiation-guard.ts'
+import {
+  DIAL_BACK_PROTOCOL,
+  DialBack,
+  DialBackResponse,
+  DialStatus,
+} from '../../src/protocols/autonat/messages.ts'
+import { messageBounds } from '../../src/protocols/message-bounds.ts'
+import { guard, unguard } from '../../src/patches/multistream-select/endless-length.ts'
 import type { Connection, MultiaddrConnection, Upgrader } from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'

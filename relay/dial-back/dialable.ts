@@ -9,10 +9,10 @@
 
 import { multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
-import { MAX_ADDRS } from '../../src/autonat/messages.ts'
-import { endpointOf } from '../../src/holepunch/endpoint.ts'
+import { MAX_ADDRS } from '../../src/protocols/autonat/messages.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { FIRST_USER_PORT, scopeOf } from '../../src/holepunch/candidates.ts'
-import { ipOf } from '../network.ts'
+import { ipOf } from '../../src/limits/ip-network.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 

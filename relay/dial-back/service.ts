@@ -14,15 +14,15 @@ import {
   MAX_MESSAGE_BYTES,
   Message,
   ResponseStatus,
-} from '../../src/autonat/messages.ts'
-import { messageBounds } from '../../src/message-bounds.ts'
-import { isDirect } from '../hop/direct.ts'
+} from '../../src/protocols/autonat/messages.ts'
+import { messageBounds } from '../../src/protocols/message-bounds.ts'
+import { isDirect } from '../../src/addresses/direct.ts'
 import { dialBack } from './dial.ts'
 import { chooseAddr } from './dialable.ts'
-import { Turns } from './turns.ts'
+import { Turns } from './quota.ts'
 import type { Connection, Startable, Stream } from '@libp2p/interface'
 import type { AddressManager, Registrar } from '@libp2p/interface-internal'
-import type { DialRequest, DialResponse } from '../../src/autonat/messages.ts'
+import type { DialRequest, DialResponse } from '../../src/protocols/autonat/messages.ts'
 import type { DialComponents } from './dial.ts'
 
 /** Time for a request to arrive, and for its answer to leave, in milliseconds (go-libp2p takes 15 s for all, `streamTimeout`). */

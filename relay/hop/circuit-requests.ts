@@ -4,15 +4,20 @@ import { RELAY_V2_STOP_CODEC } from '@libp2p/circuit-relay-v2'
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import { pbStream } from '@libp2p/utils'
 import * as Digest from 'multiformats/hashes/digest'
-import { messageBounds } from '../../src/message-bounds.ts'
+import { messageBounds } from '../../src/protocols/message-bounds.ts'
 import { decide } from '../admission/admission.ts'
 import { Circuit } from './circuit.ts'
 import { CircuitSlots } from './circuit-slots.ts'
-import { directConnectionTo, isDirect } from './direct.ts'
+import { directConnectionTo, isDirect } from '../../src/addresses/direct.ts'
 import { limitMessageOf } from './limit-message.ts'
-import { MAX_MESSAGE_BYTES, Status, StopMessage, StopType } from '../../src/circuit-relay/messages.ts'
+import {
+  MAX_MESSAGE_BYTES,
+  Status,
+  StopMessage,
+  StopType,
+} from '../../src/protocols/circuit-relay/messages.ts'
 import { Rates } from './rates.ts'
-import { RequestRates } from './request-rates.ts'
+import { RequestRates } from '../../src/limits/request-rates.ts'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import type { CircuitOpened, CircuitRefusal } from '../events.ts'
 import type { HopContext, HopRequest } from './request.ts'

@@ -1,8 +1,8 @@
 /** How many circuits there are: in all, of each peer, and between each two. */
 
-import { Tally } from './tally.ts'
+import { Tally } from '../../src/limits/counter.ts'
 import type { CircuitOpened, CircuitRefusal } from '../events.ts'
-import type { Limits } from '../limits.ts'
+import type { Limits } from '../limits/limits.ts'
 
 /** The places that circuits take from the moment when they are asked for. */
 export class CircuitSlots {

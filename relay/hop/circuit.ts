@@ -8,10 +8,10 @@
 import { ConnectionClosedError, StreamResetError } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { longestDurationMs } from '../../src/config/quantities.ts'
-import { StreamIntake } from '../../src/stream-intake.ts'
+import { StreamIntake } from '../../src/patches/libp2p-utils/stream-intake.ts'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { CircuitEnd } from '../events.ts'
-import type { TokenBucket } from './token-bucket.ts'
+import type { TokenBucket } from '../../src/limits/token-bucket.ts'
 
 /** The most that passes at once where there are rates, in bytes: a message of Noise. */
 const SLICE_BYTES = 64 * 1024

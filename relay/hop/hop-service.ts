@@ -14,12 +14,12 @@ import { TimeoutError } from '@libp2p/interface'
 import { pbStream } from '@libp2p/utils'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
-import { messageBounds } from '../../src/message-bounds.ts'
+import { messageBounds } from '../../src/protocols/message-bounds.ts'
 import { openAdmission } from '../admission/admission.ts'
-import { limitsOf } from '../limits.ts'
+import { limitsOf } from '../limits/limits.ts'
 import { CircuitRequests } from './circuit-requests.ts'
-import { directConnectionTo } from './direct.ts'
-import { HopMessage, HopType, MAX_MESSAGE_BYTES, Status } from '../../src/circuit-relay/messages.ts'
+import { directConnectionTo } from '../../src/addresses/direct.ts'
+import { HopMessage, HopType, MAX_MESSAGE_BYTES, Status } from '../../src/protocols/circuit-relay/messages.ts'
 import { ReservationRequests } from './reservation-requests.ts'
 import { Reservations } from './reservations.ts'
 import type { AbortOptions, Connection, Startable, Stream } from '@libp2p/interface'
@@ -27,8 +27,8 @@ import type { TypedEventTarget } from 'main-event'
 import type { Admission } from '../admission/admission.ts'
 import type { RelayEvents, RequestAnswered } from '../events.ts'
 import type { BytesTransferred } from './circuit-requests.ts'
-import type { LimitOverrides } from '../limits.ts'
-import type { StatusName } from '../../src/circuit-relay/messages.ts'
+import type { LimitOverrides } from '../limits/limits.ts'
+import type { StatusName } from '../../src/protocols/circuit-relay/messages.ts'
 import type { HopComponents, HopContext, HopRequest } from './request.ts'
 import type { Reservation } from './reservations.ts'
 
@@ -148,7 +148,7 @@ class Hop implements HopService, Startable {
   /** The connections are still open: their end would pass for the end of what the circuits carry. */
   async beforeStop(): Promise<void> {
     this.#circuitRequests.stop()
-    // what was written in this turn leaves at its end (src/transport/coalesced-writes.ts)
+    // what was written in this turn leaves at its end (src/patches/libp2p-tcp/coalesced-writes.ts)
     await setImmediate()
   }
 

@@ -1,7 +1,7 @@
 /** The limits of a circuit as peers are told. */
 
-import type { Limits } from '../limits.ts'
-import type { LimitMessage } from '../../src/circuit-relay/messages.ts'
+import type { Limits } from '../limits/limits.ts'
+import type { LimitMessage } from '../../src/protocols/circuit-relay/messages.ts'
 
 /** The longest duration that fits the message, in seconds: a uint32. */
 const LONGEST_S = 2 ** 32 - 1

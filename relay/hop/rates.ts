@@ -1,8 +1,8 @@
 /** Who may send how fast: the buckets of the circuits, of the peers, and of the relay. */
 
-import { TokenBucket } from './token-bucket.ts'
+import { TokenBucket } from '../../src/limits/token-bucket.ts'
 import type { CircuitOpened } from '../events.ts'
-import type { Limits } from '../limits.ts'
+import type { Limits } from '../limits/limits.ts'
 
 interface PeerBucket {
   readonly bucket: TokenBucket

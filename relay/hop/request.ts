@@ -5,8 +5,8 @@ import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/inter
 import type { TypedEventTarget } from 'main-event'
 import type { Admission } from '../admission/admission.ts'
 import type { RelayEvents } from '../events.ts'
-import type { Limits } from '../limits.ts'
-import type { HopMessage } from '../../src/circuit-relay/messages.ts'
+import type { Limits } from '../limits/limits.ts'
+import type { HopMessage } from '../../src/protocols/circuit-relay/messages.ts'
 import type { Reservations } from './reservations.ts'
 
 /** What libp2p hands to the service. */

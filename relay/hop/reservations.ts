@@ -6,13 +6,13 @@
  */
 
 import { longestDurationMs } from '../../src/config/quantities.ts'
-import { networkOf } from '../network.ts'
-import { Tally } from './tally.ts'
+import { networkOf } from '../../src/limits/ip-network.ts'
+import { Tally } from '../../src/limits/counter.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationEnded, ReservationRefusal } from '../events.ts'
-import type { Limits } from '../limits.ts'
-import type { RemoteNetwork } from '../network.ts'
+import type { Limits } from '../limits/limits.ts'
+import type { RemoteNetwork } from '../../src/limits/ip-network.ts'
 
 /** What the reservations have to know, and whom they tell. */
 export interface ReservationsInit {

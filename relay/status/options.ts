@@ -1,9 +1,9 @@
 /** The status server as an option of the command line. */
 
-import { hostPortKind } from '../../src/config/addresses.ts'
+import { hostPortKind } from '../../src/config/address-kinds.ts'
 import { ListenError } from '../../src/errors.ts'
 import { startStatusServer } from './status-server.ts'
-import type { HostPort } from '../../src/config/addresses.ts'
+import type { HostPort } from '../../src/config/address-kinds.ts'
 import type { Kind } from '../../src/config/kind.ts'
 import type { Relay } from '../relay.ts'
 import type { StatusServer } from './status-server.ts'

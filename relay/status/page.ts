@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto'
 import { printValue } from '../../src/config/kind.ts'
 import { nameOptions } from '../../src/config/options.ts'
-import { limitOptions } from '../limit-options.ts'
-import type { Limits } from '../limits.ts'
+import { limitOptions } from '../limits/options.ts'
+import type { Limits } from '../limits/limits.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** How often the page looks again, in milliseconds. */

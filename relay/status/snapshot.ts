@@ -1,8 +1,8 @@
 /** How a relay is at one moment, as `/status` and the page tell it. */
 
 import { CODE_P2P } from '@multiformats/multiaddr'
-import { version } from '../../src/version.ts'
-import type { Limits } from '../limits.ts'
+import { version } from '../../src/node/version.ts'
+import type { Limits } from '../limits/limits.ts'
 import type { Relay } from '../relay.ts'
 import type { PeersTotals, PeerTotals } from './peer-totals.ts'
 

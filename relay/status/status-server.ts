@@ -6,7 +6,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { isIP } from 'node:net'
-import { printHostPort } from '../../src/config/addresses.ts'
+import { printHostPort } from '../../src/config/address-kinds.ts'
 import { ListenError } from '../../src/errors.ts'
 import { createMetrics } from './metrics.ts'
 import { PAGE_POLICY, renderPage } from './page.ts'
@@ -14,7 +14,7 @@ import { PeersTotals } from './peer-totals.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { HostPort } from '../../src/config/addresses.ts'
+import type { HostPort } from '../../src/config/address-kinds.ts'
 import type { Relay } from '../relay.ts'
 
 /** Connections at once: a browser, a few monitors. */

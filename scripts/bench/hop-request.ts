@@ -1,7 +1,7 @@
 /** Requests of circuit-relay v2, made by hand. */
 
 import { pbStream } from '@libp2p/utils'
-import { HopMessage, Status } from '../../src/circuit-relay/messages.ts'
+import { HopMessage, Status } from '../../src/protocols/circuit-relay/messages.ts'
 import type { Stream } from '@libp2p/interface'
 
 /** Sends a request; resolves with the stream that the circuit goes on over. Throws if the relay refuses. */

@@ -7,7 +7,7 @@
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { jsonLine } from './json-line.ts'
-import { Outlet } from './outlet.ts'
+import { Outlet } from './pipe-safe-output.ts'
 import { describeProblem, printable } from './problem.ts'
 
 /** What {@link createOutput} needs. */

@@ -3,8 +3,8 @@
  * could not even parse.
  */
 
-import { assertRuntime } from '../runtime.ts'
-import { keepYoungGenerationSmall } from './young-generation.ts'
+import { assertRuntime } from '../node/runtime.ts'
+import { keepYoungGenerationSmall } from './v8-heap.ts'
 
 /** The exit code for configuration, see exit-codes.ts; that module loads more than an old Node.js may be able to. */
 const CONFIGURATION = 3

@@ -6,13 +6,11 @@
 
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { HostPort } from './addresses.ts'
-import { hostPortKind, multiaddrKind, peerIdKind, relayAddrKind } from './addresses.ts'
+import type { HostPort } from './address-kinds.ts'
+import { hostPortKind, multiaddrKind, peerIdKind, relayAddrKind } from './address-kinds.ts'
 import type { Kind } from './kind.ts'
 import { expandPath } from './paths.ts'
 import { durationKind, integerKind, portKind, rateKind, sizeKind } from './quantities.ts'
-import type { AllowRule, NamedService } from './services.ts'
-import { allowRuleKind, serviceKind, serviceNameKind } from './services.ts'
 
 /** What each named kind resolves to. */
 export interface KindValues {
@@ -32,9 +30,6 @@ export interface KindValues {
   multiaddr: Multiaddr
   'relay-addr': Multiaddr
   'peer-id': PeerId
-  service: NamedService
-  'service-name': string
-  'allow-rule': AllowRule
 }
 
 const isString = (value: unknown): value is string => typeof value === 'string' && value !== ''
@@ -82,9 +77,6 @@ export const namedKinds: { readonly [N in keyof KindValues]: Kind<KindValues[N]>
   multiaddr: multiaddrKind,
   'relay-addr': relayAddrKind,
   'peer-id': peerIdKind,
-  service: serviceKind,
-  'service-name': serviceNameKind,
-  'allow-rule': allowRuleKind,
 }
 
 /** Makes the kind of an option that takes one word out of a few. */

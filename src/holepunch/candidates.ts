@@ -12,7 +12,7 @@ import net from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
-import { endpointOf, withoutPeerId } from './endpoint.ts'
+import { endpointOf, withoutPeerId } from '../addresses/endpoint.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**

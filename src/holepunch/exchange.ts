@@ -15,8 +15,8 @@
 
 import { dcutr as stockDcutr, multicodec } from '@libp2p/dcutr'
 import { HolePunchFailedError } from '../errors.ts'
-import { boundExchange } from './exchange-bounds.ts'
-import { openOptimisticStream } from './optimistic-stream.ts'
+import { boundExchange } from '../patches/libp2p-dcutr/exchange-bounds.ts'
+import { openOptimisticStream } from '../protocols/optimistic-stream.ts'
 import type { RemoteCandidates } from './candidates.ts'
 import type { Connection, ComponentLogger, Stream } from '@libp2p/interface'
 import type { DCUtRServiceComponents } from '@libp2p/dcutr'

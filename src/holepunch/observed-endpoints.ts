@@ -12,7 +12,7 @@
 import net from 'node:net'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { scopeOf } from './candidates.ts'
-import { endpointOf, withoutPeerId } from './endpoint.ts'
+import { endpointOf, withoutPeerId } from '../addresses/endpoint.ts'
 import type { Scope } from './candidates.ts'
 import type { Family } from '../transport/punch-port.ts'
 import type { Connection } from '@libp2p/interface'

@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto'
 import { PING_PROTOCOL } from '@libp2p/ping'
 import { byteStream } from '@libp2p/utils'
-import { openOptimisticStream } from './optimistic-stream.ts'
+import { openOptimisticStream } from '../protocols/optimistic-stream.ts'
 import type { AbortOptions, Connection } from '@libp2p/interface'
 
 // ping.md: "The dialing peer sends a 32-byte payload of random binary data"

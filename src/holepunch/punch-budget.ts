@@ -9,7 +9,7 @@
 
 import net from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { TokenBuckets } from './token-buckets.ts'
+import { TokenBuckets } from '../limits/token-buckets.ts'
 import type { PeerId } from '@libp2p/interface'
 
 /**

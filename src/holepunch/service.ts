@@ -14,7 +14,7 @@ import { canSharePort } from '../transport/punch-port.ts'
 import { SharedPortTcp } from '../transport/shared-port-tcp.ts'
 import { DCUTR_PROTOCOL } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
-import { PeerTurns } from './peer-turns.ts'
+import { PeerTurns } from './peer-queue.ts'
 import { pingConnection, proveConnection } from './proof.ts'
 import { PunchBudget } from './punch-budget.ts'
 import { openSparePort } from './spare-port.ts'
@@ -66,7 +66,7 @@ const SPARE_PORT_TIMEOUT_MS = 5_000
 
 /**
  * Connections to the relay for spare ports at a time, whoever's punches have failed: relays count the connections of one
- * address, ours 16 new ones a second where it is public (relay/limits.ts), and the next may be the one that is needed.
+ * address, ours 16 new ones a second where it is public (relay/limits/limits.ts), and the next may be the one that is needed.
  */
 const MAX_SPARE_PORTS = 2
 

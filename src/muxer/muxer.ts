@@ -1,13 +1,13 @@
 /** The multiplexer of every node: yamux, and what has to be mended about it. */
 
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { guardStreams } from '../negotiation-guard.ts'
-import { amended } from './amend.ts'
-import { takeTurns } from './fair-turns.ts'
-import { boundFrames } from './frame-bounds.ts'
-import { dropLateFrames } from './late-frames.ts'
-import { joinSmallPieces } from './small-pieces.ts'
-import { updateWindowsSparingly } from './window-updates.ts'
+import { guardStreams } from '../patches/multistream-select/endless-length.ts'
+import { amended } from '../patches/libp2p-yamux/amend.ts'
+import { takeTurns } from '../patches/libp2p-yamux/fair-turns.ts'
+import { boundFrames } from '../patches/libp2p-yamux/frame-bounds.ts'
+import { dropLateFrames } from '../patches/libp2p-yamux/late-frames.ts'
+import { joinSmallPieces } from '../patches/libp2p-yamux/small-pieces.ts'
+import { updateWindowsSparingly } from '../patches/libp2p-yamux/window-updates.ts'
 import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
 
 /**

@@ -21,7 +21,13 @@ import { lpStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import * as Digest from 'multiformats/hashes/digest'
-import { HopMessage, HopType, Status, StopMessage, StopType } from '../../src/circuit-relay/messages.ts'
+import {
+  HopMessage,
+  HopType,
+  Status,
+  StopMessage,
+  StopType,
+} from '../../src/protocols/circuit-relay/messages.ts'
 import { field, framed, HOP, STOP } from '../network/hop-client.ts'
 import { serve } from './requests.ts'
 import type { Libp2p, PeerId, Stream, StreamMessageEvent } from '@libp2p/interface'

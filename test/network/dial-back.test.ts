@@ -7,7 +7,7 @@ import { describe, it } from 'node:test'
 import { lpStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createPeer } from '../../peer/index.ts'
-import { endpointOf } from '../../src/holepunch/endpoint.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { startRelay, startTrap } from './circuit-stage.ts'
 import {
   askByHand,

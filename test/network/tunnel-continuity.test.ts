@@ -14,7 +14,7 @@ import {
   readAll,
   serveEcho,
 } from './tunnel-nodes.ts'
-import { openService } from '../../peer/tunnel/open-service.ts'
+import { openService } from '../../peer/tunnel/dialer/open-service.ts'
 import type { Connection } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Nodes, Path } from './tunnel-nodes.ts'

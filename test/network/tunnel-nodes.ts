@@ -16,14 +16,14 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { muxer } from '../../src/muxer/muxer.ts'
 import { createRelay } from '../../relay/index.ts'
-import { forwardLocal } from '../../peer/tunnel/forward.ts'
-import type { LocalForward } from '../../peer/tunnel/forward.ts'
-import type { OpenStream } from '../../peer/tunnel/open-service.ts'
-import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../../peer/tunnel/protocol.ts'
-import { createServices } from '../../peer/tunnel/services.ts'
+import { forwardLocal } from '../../peer/tunnel/dialer/forward.ts'
+import type { LocalForward } from '../../peer/tunnel/dialer/forward.ts'
+import type { OpenStream } from '../../peer/tunnel/dialer/open-service.ts'
+import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../../peer/tunnel/wire/protocol.ts'
+import { createServices } from '../../peer/tunnel/listener/services.ts'
 import type { ContinuityOptions } from '../../peer/tunnel/resume/resumer.ts'
-import type { ServicesLimits } from '../../peer/tunnel/service-limits.ts'
-import type { Services, ServicesInit } from '../../peer/tunnel/services.ts'
+import type { ServicesLimits } from '../../peer/tunnel/listener/service-limits.ts'
+import type { Services, ServicesInit } from '../../peer/tunnel/listener/services.ts'
 
 export type Path = 'direct' | 'relayed'
 
@@ -71,7 +71,7 @@ async function startNode(t: TestContext, relayAddress?: Multiaddr): Promise<Libp
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0', ...circuits] },
     transports: [tcp(), circuitRelayTransport()],
     connectionEncrypters: [noise()],
-    // as in peer/node.ts
+    // as in peer/node/libp2p.ts
     streamMuxers: [muxer({ maxInboundStreams: 2048, maxOutboundStreams: 2048, maxEarlyStreams: 2048 })],
     connectionMonitor: { enabled: false },
     services: { identify: identify() },

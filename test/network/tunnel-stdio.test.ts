@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { PassThrough, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { forwardStdio } from '../../peer/tunnel/forward-stdio.ts'
+import { forwardStdio } from '../../peer/tunnel/dialer/forward-stdio.ts'
 import { closedPort, connectNodes, exposePort, readAll, serve } from './tunnel-nodes.ts'
 
 const timeout = 60_000

@@ -8,8 +8,8 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { strict as assert } from 'node:assert'
 import { describe, test } from 'node:test'
-import { forwardLocal } from '../../peer/tunnel/forward.ts'
-import { openService } from '../../peer/tunnel/open-service.ts'
+import { forwardLocal } from '../../peer/tunnel/dialer/forward.ts'
+import { openService } from '../../peer/tunnel/dialer/open-service.ts'
 import {
   call,
   closedPort,

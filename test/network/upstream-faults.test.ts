@@ -17,11 +17,11 @@ import { lpStream, multiaddrConnectionPair, streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { defaultLogger } from '@libp2p/logger'
-import { sharesOf } from '../unit/muxer/full-connection.ts'
-import { header, until, withRemote } from '../unit/muxer/muxer-pair.ts'
-import { updatesFor } from '../unit/muxer/window-updates.ts'
-import { lastWords } from '../unit/transport/last-words.ts'
-import { plainIdentify } from '../../src/plain-identify.ts'
+import { sharesOf } from '../unit/src/patches/libp2p-yamux/full-connection.ts'
+import { header, until, withRemote } from '../unit/src/patches/libp2p-yamux/muxer-pair.ts'
+import { updatesFor } from '../unit/src/patches/libp2p-yamux/window-updates.ts'
+import { lastWords } from '../unit/src/patches/libp2p-tcp/last-words.ts'
+import { plainIdentify } from '../../src/patches/libp2p-identify/observed-address.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type {
   Connection,
@@ -93,7 +93,7 @@ describe('src/transport and src/holepunch', () => {
   })
 })
 
-describe('src/transport/farewell.ts', () => {
+describe('src/patches/libp2p-tcp/flush-before-close.ts', () => {
   it('exists because a listener of @libp2p/tcp that is closed destroys what it has accepted, unsent bytes and all', async () => {
     const bytes = 16 * 1024 * 1024
     assert.ok((await lastWords(tcp(), bytes)) < bytes)
@@ -120,7 +120,7 @@ describe('peer/reservation-keeper.ts', () => {
   })
 })
 
-describe('peer/peer.ts', () => {
+describe('peer/node/peer.ts', () => {
   it('lets no reservation wait because the stock transport forgets those that do', async t => {
     const [one, two] = [await createStockRelay(t), await createStockRelay(t)]
     const transports = [tcp(), circuitRelayTransport()]
@@ -156,7 +156,7 @@ describe('relay/relay.ts', () => {
   })
 })
 
-describe('src/message-bounds.ts', () => {
+describe('src/protocols/message-bounds.ts', () => {
   it('exists because lpStream reads a length that does not end', async () => {
     const [near, far] = await streamPair()
     const messages = lpStream(far, { maxDataLength: 4096 })
@@ -166,14 +166,14 @@ describe('src/message-bounds.ts', () => {
   })
 })
 
-describe('src/muxer/fair-turns.ts', () => {
+describe('src/patches/libp2p-yamux/fair-turns.ts', () => {
   it('exists because the first stream of a full connection lets no other have a turn', async () => {
     const create = yamux() as (components: object) => StreamMuxerFactory
     assert.deepEqual(await sharesOf(create({ logger: defaultLogger() })), [1, 0, 0, 0, 0])
   })
 })
 
-describe('src/muxer/frame-bounds.ts', () => {
+describe('src/patches/libp2p-yamux/frame-bounds.ts', () => {
   it('exists because yamux waits for a frame of any length', async () => {
     const { remote, connection, muxer } = withRemote([])
     remote.send(header({ type: 0, flags: 1, streamId: 1, length: 0xffffffff }))
@@ -183,7 +183,7 @@ describe('src/muxer/frame-bounds.ts', () => {
   })
 })
 
-describe('src/muxer/small-pieces.ts', () => {
+describe('src/patches/libp2p-yamux/small-pieces.ts', () => {
   it('exists because a byte that waits for the rest of its frame, or to be read, takes a piece of its own', async () => {
     const { remote, muxer } = withRemote([])
     remote.send(header({ type: 0, flags: 1, streamId: 1, length: 1_000 }))
@@ -193,13 +193,13 @@ describe('src/muxer/small-pieces.ts', () => {
   })
 })
 
-describe('src/muxer/window-updates.ts', () => {
+describe('src/patches/libp2p-yamux/window-updates.ts', () => {
   it('exists because yamux sends a window update for each frame that is received', async () => {
     assert.equal(await updatesFor(1024 * 1024, []), 32)
   })
 })
 
-describe('src/muxer/late-frames.ts', () => {
+describe('src/patches/libp2p-yamux/late-frames.ts', () => {
   it('exists because yamux sends the first frame of a stream when the connection may have ended, where nobody catches the error', async () => {
     const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', LATE_FRAME], {
       cwd: import.meta.dirname,
@@ -220,7 +220,7 @@ const LATE_FRAME = `
   void connection.close()
 `
 
-describe('relay/connection-list.ts', () => {
+describe('src/patches/libp2p/connection-list.ts', () => {
   it('exists because libp2p copies the list of connections once for each peer', async t => {
     const { components } = await create(t, {})
     const map = components.connectionManager.getConnectionsMap()
@@ -238,7 +238,7 @@ describe('relay/connection-list.ts', () => {
   })
 })
 
-describe('relay/web-socket-bounds.ts', () => {
+describe('src/patches/libp2p-websockets/pre-handshake-bounds.ts', () => {
   it('exists because @libp2p/websockets takes long messages and does not listen to errors', async t => {
     const addresses = { listen: ['/ip4/127.0.0.1/tcp/0/ws'] }
     const { node, components } = await create(t, { addresses, transports: [webSockets()] })
@@ -260,7 +260,7 @@ describe('relay/web-socket-bounds.ts', () => {
   })
 })
 
-describe('src/plain-identify.ts', () => {
+describe('src/patches/libp2p-identify/observed-address.ts', () => {
   for (const [name, factory, tells] of [
     ['exists because @libp2p/identify tells a remote its address with a peer id', identify, true],
     ['tells it as the specification has it', plainIdentify, false],
@@ -342,7 +342,7 @@ async function listenOn(t: TestContext, relay: Libp2p): Promise<Libp2p> {
   return node
 }
 
-describe('src/private-directory.ts', () => {
+describe('src/files/private-directory.ts', () => {
   it('exists because mkdir of Node does not come back from /proc', {
     skip: process.platform !== 'linux',
   }, () => {

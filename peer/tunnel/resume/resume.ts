@@ -1,8 +1,8 @@
 /** The question whether a stream may go on over another carrier. */
 
 import { ConnectionClosedError } from '@libp2p/interface'
-import { readMessage } from '../message.ts'
-import { decodeResponse, encodeRequest } from '../protocol.ts'
+import { readMessage } from '../wire/message.ts'
+import { decodeResponse, encodeRequest } from '../wire/protocol.ts'
 import { START } from './receive-window.ts'
 import type { Stream } from '@libp2p/interface'
 import type { ResumableStream } from './resumable-stream.ts'

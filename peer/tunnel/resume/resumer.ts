@@ -6,7 +6,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { ConnectionClosedError } from '@libp2p/interface'
-import { withDeadline } from '../deadline.ts'
+import { withDeadline } from '../../../src/time/deadline.ts'
 import { resume } from './resume.ts'
 import type { Stream } from '@libp2p/interface'
 import type { ResumableStream } from './resumable-stream.ts'

@@ -5,11 +5,11 @@
  */
 
 import { ConnectionClosedError } from '@libp2p/interface'
-import { encodeResponse, TUNNEL_PROTOCOL } from '../protocol.ts'
+import { encodeResponse, TUNNEL_PROTOCOL } from '../wire/protocol.ts'
 import { ResumableStream } from './resumable-stream.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import type { Logger, Stream } from '@libp2p/interface'
-import type { OpenRequest, ResumeRequest } from '../protocol.ts'
+import type { OpenRequest, ResumeRequest } from '../wire/protocol.ts'
 
 /**
  * Streams that are complete and may still be asked for, because the last acknowledgement was lost with its carrier. The oldest are forgotten

@@ -2,9 +2,9 @@
 
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { limitsOf } from '../../../relay/limits.ts'
+import { limitsOf } from '../../../relay/limits/limits.ts'
 import type { PeerId } from '@libp2p/interface'
-import type { LimitOverrides, Limits } from '../../../relay/limits.ts'
+import type { LimitOverrides, Limits } from '../../../relay/limits/limits.ts'
 
 /** Peers that there are only the names of. */
 export const peers: readonly PeerId[] = await Promise.all(

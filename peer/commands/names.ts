@@ -1,0 +1,93 @@
+/** What this user calls peers: a file with a name and a target a line, as /etc/hosts has names and addresses. */
+
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { nearestHint } from '../../src/config/nearest.ts'
+import { isPeerName } from '../tunnel/listener/service-kinds.ts'
+import { InvalidConfigError } from '../../src/errors.ts'
+import type { ConfigProblem } from '../../src/errors.ts'
+
+/** Where the names are unless told. */
+export const DEFAULT_NAMES = '~/.config/throughnat/names'
+
+const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EACCES'])
+
+/** Names and what they stand for: a peer id, an address or a ticket. */
+export interface PeerNames {
+  /** Finds what a name stands for; a text that is none comes back as it is. @throws {InvalidConfigError} for a name that stands for nothing */
+  resolve(text: string, where: string): string
+  /** What a peer is called, by its id; undefined if it has no name. */
+  nameOf(peerId: string): string | undefined
+}
+
+/**
+ * Reads the names. Empty lines and those that begin with # are passed over.
+ *
+ * @param path - undefined for the usual place, where there need not be a file
+ * @throws {InvalidConfigError} with all that is wrong with the file
+ */
+export async function readNames(path: string | undefined): Promise<PeerNames> {
+  const file = path ?? join(homedir(), DEFAULT_NAMES.slice(2))
+  return new NamesFile(path ?? DEFAULT_NAMES, parse(await read(file, path === undefined), file))
+}
+
+class NamesFile implements PeerNames {
+  readonly #path: string
+  readonly #targets: ReadonlyMap<string, string>
+
+  constructor(path: string, targets: ReadonlyMap<string, string>) {
+    this.#path = path
+    this.#targets = targets
+  }
+
+  resolve(text: string, where: string): string {
+    if (!isPeerName(text)) return text
+    const target = this.#targets.get(text)
+    if (target !== undefined) return target
+    const hint = nearestHint(text, [...this.#targets.keys()])
+    const what = `no peer is called ${JSON.stringify(text)} in ${this.#path}${hint}`
+    throw new InvalidConfigError([{ where, what }])
+  }
+
+  nameOf(peerId: string): string | undefined {
+    for (const [name, target] of this.#targets)
+      if (target === peerId || target.endsWith(`/p2p/${peerId}`)) return name
+    return undefined
+  }
+}
+
+async function read(path: string, mayBeMissing: boolean): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    // a home that is another user's, or hidden from a service, has no names for this one either
+    if (mayBeMissing && MISSING.has(code)) return ''
+    throw new InvalidConfigError([{ where: '--names', what: `${path} cannot be read (${code})` }])
+  }
+}
+
+function parse(text: string, path: string): Map<string, string> {
+  const targets = new Map<string, string>()
+  const problems: ConfigProblem[] = []
+  for (const [index, line] of text.split('\n').entries()) {
+    const [name = '', target, ...rest] = line
+      .replace(/(^|\s)#.*$/, '')
+      .trim()
+      .split(/\s+/)
+    const where = `${path}:${index + 1}`
+    if (name === '') continue
+    if (target === undefined || rest.length > 0)
+      problems.push({ where, what: 'a line is a name and a target: a peer id, an address or a ticket' })
+    else if (!isPeerName(name) || name === 'anyone')
+      problems.push({
+        where,
+        what: 'a name takes 1 to 32 lower-case letters, digits, dots and hyphens, and starts with a letter; "anyone" is none',
+      })
+    else if (targets.has(name)) problems.push({ where, what: `${name} stands in an earlier line, too` })
+    else targets.set(name, target)
+  }
+  if (problems.length > 0) throw new InvalidConfigError(problems)
+  return targets
+}

@@ -1,0 +1,43 @@
+/** The ticket office of a data directory: this process's own, or that of the node that runs. */
+
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { DataDirError } from '../../src/errors.ts'
+import { loadIdentity } from '../../src/files/identity.ts'
+import { openTickets } from '../tickets/database.ts'
+import { LocalOffice } from '../tickets/ticket-issuer.ts'
+import { RemoteOffice } from '../tickets/routes.ts'
+import type { TicketBook } from '../tickets/ticket-book.ts'
+import type { TicketOffice } from '../tickets/ticket-issuer.ts'
+
+/**
+ * Does something with the tickets of a data directory.
+ *
+ * @throws {DataDirError} if it cannot be used
+ * @throws {UnreachableError} if a node runs with it that does not answer
+ */
+export async function withOffice(
+  dataDir: string,
+  act: (office: TicketOffice) => Promise<void>,
+): Promise<void> {
+  const book = await open(dataDir)
+  if (book === undefined) {
+    await act(new RemoteOffice(dataDir))
+    return
+  }
+  try {
+    const peerId = peerIdFromPrivateKey(await loadIdentity(dataDir))
+    await act(new LocalOffice({ book, peerId, addrs: async () => [] }))
+  } finally {
+    await book.close()
+  }
+}
+
+/** Undefined if a node runs with that directory. */
+async function open(dataDir: string): Promise<TicketBook | undefined> {
+  try {
+    return await openTickets(dataDir)
+  } catch (error) {
+    if (error instanceof DataDirError && error.reason === 'in-use') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Dials a remote peer over every way that may lead there: its own addresses, and circuits through relays. The first that is connected wins.
+ *
+ * The ways are tried in the manner of RFC 8305 ("happy eyeballs"): one after the other with a short delay, the next at once when one fails. Direct ways go
+ * first, since they need no relay; one that is slower than a circuit goes on and replaces it when it is there.
+ * libp2p's own dial tries one address after the other to its end, and joins a dial of the same peer that is in flight.
+ */
+
+import { setTimeout as pause } from 'node:timers/promises'
+import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
+import { raceSignal } from 'race-signal'
+import { scopeOf } from '../../src/holepunch/candidates.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
+import { circuitAddr } from './target.ts'
+import type { AbortOptions, Connection, PeerId, PeerStore } from '@libp2p/interface'
+import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { RelayList } from '../relays/relay-list.ts'
+import type { Target } from './target.ts'
+import type { TokenBearer } from '../relays/relay-auth.ts'
+
+/** RFC 8305 section 5: the recommended Connection Attempt Delay, in milliseconds. */
+const ATTEMPT_DELAY_MS = 250
+
+/** Time for one way, in milliseconds: libp2p's dial time-out (`DIAL_TIMEOUT`). */
+const ATTEMPT_TIMEOUT_MS = 10_000
+
+/** Addresses that a remote has told of itself are tried up to this number of each kind: it can name any. */
+const MAX_TOLD = 4
+
+/** What libp2p hands to a service. */
+export interface DialerComponents {
+  peerStore: PeerStore
+  transportManager: TransportManager
+  connectionManager: ConnectionManager
+}
+
+/** The dialer of one peer. */
+export class Dialer {
+  readonly #components: DialerComponents
+  readonly #relays: RelayList
+  readonly #token: TokenBearer
+
+  constructor(components: DialerComponents, relays: RelayList, token: TokenBearer) {
+    this.#components = components
+    this.#relays = relays
+    this.#token = token
+  }
+
+  /**
+   * Connects over the first way that works.
+   *
+   * @throws {AggregateError} with what each way failed with; without any, if no way is known
+   * @throws the reason of `signal`
+   */
+  async connect(target: Target, options: AbortOptions = {}): Promise<Connection> {
+    const { direct, circuits } = await this.ways(target)
+    return this.#race([...direct, ...circuits], options)
+  }
+
+  /** Opens another circuit, whatever connections there are. Throws as {@link connect}. */
+  async connectOverRelay(target: Target, options: AbortOptions = {}): Promise<Connection> {
+    const { circuits } = await this.ways(target)
+    return this.#race(circuits, options)
+  }
+
+  /** The ways that may lead to a peer, those that were given first. */
+  async ways({ peerId, addrs }: Target): Promise<{ direct: Multiaddr[]; circuits: Multiaddr[] }> {
+    const told = await this.#told(peerId)
+    const toldCircuits = told.filter(isCircuit).slice(0, MAX_TOLD)
+    const own = this.#relays.relays.flatMap(relay => relay.addrs.map(addr => circuitAddr(addr, peerId)))
+    const isNamed = addrs.some(isCircuit)
+    return {
+      direct: unique(
+        [
+          ...addrs.filter(addr => !isCircuit(addr)),
+          ...told.filter(addr => !isCircuit(addr) && isPublic(addr)).slice(0, MAX_TOLD),
+        ],
+        peerId,
+      ),
+      circuits: unique(
+        [...addrs.filter(isCircuit), ...(isNamed || addrs.length === 0 ? own : []), ...toldCircuits],
+        peerId,
+      ),
+    }
+  }
+
+  async #told(peerId: PeerId): Promise<Multiaddr[]> {
+    try {
+      const { addresses } = await this.#components.peerStore.get(peerId)
+      const { transportManager } = this.#components
+      return addresses
+        .map(it => it.multiaddr)
+        .filter(addr => transportManager.dialTransportForMultiaddr(addr) !== undefined)
+    } catch {
+      return []
+    }
+  }
+
+  async #race(ways: readonly Multiaddr[], { signal }: AbortOptions): Promise<Connection> {
+    const result = Promise.withResolvers<Connection>()
+    const won = new AbortController()
+    const failures: unknown[] = []
+    const attempts = new Map<Promise<void>, AbortController>()
+    for (const way of ways) {
+      if (won.signal.aborted || signal?.aborted === true) break
+      const cancel = new AbortController()
+      const attempt = this.#dial(way, cancel.signal, signal).then(
+        connection => {
+          // the signal of a dial stays attached to its connection: the winner must not be cancelled
+          attempts.delete(attempt)
+          result.resolve(connection)
+          won.abort()
+          for (const loser of attempts.values()) loser.abort(new Error('another way was faster'))
+        },
+        error => void failures.push(error),
+      )
+      attempts.set(attempt, cancel)
+      const next = pause(ATTEMPT_DELAY_MS, undefined, { signal: won.signal }).catch(() => {})
+      await Promise.race([attempt, next])
+    }
+    void Promise.all(attempts.keys()).then(() => result.reject(new AggregateError(failures)))
+    return raceSignal(result.promise, signal)
+  }
+
+  /** A direct way is not cancelled when a circuit was faster: it replaces that. */
+  async #dial(way: Multiaddr, cancel: AbortSignal, stopped: AbortSignal | undefined): Promise<Connection> {
+    const { transportManager, connectionManager } = this.#components
+    const signals = [AbortSignal.timeout(ATTEMPT_TIMEOUT_MS), ...(stopped === undefined ? [] : [stopped])]
+    if (!isCircuit(way)) return transportManager.dial(way, { signal: AbortSignal.any(signals) })
+    const signal = AbortSignal.any([...signals, cancel])
+    const relay = await connectionManager.openConnection(relayAddrOf(way), { signal })
+    await this.#token.show(relay, { signal })
+    return transportManager.dial(way, { signal })
+  }
+}
+
+/** The address of the relay that a circuit goes through. */
+export function relayAddrOf(circuit: Multiaddr): Multiaddr {
+  return circuit.decapsulateCode(CODE_P2P_CIRCUIT)
+}
+
+/** True for an address that leads through a relay. */
+export function isCircuit(addr: Multiaddr): boolean {
+  return addr.getComponents().some(it => it.code === CODE_P2P_CIRCUIT)
+}
+
+function isPublic(addr: Multiaddr): boolean {
+  try {
+    return scopeOf(endpointOf(addr).host) === 'public'
+  } catch {
+    return false
+  }
+}
+
+/** Each once, with the peer id at the end: whoever else answers there is not let in. */
+function unique(addrs: readonly Multiaddr[], peerId: PeerId): Multiaddr[] {
+  const pinned = addrs.map(addr =>
+    addr.getComponents().at(-1)?.code === CODE_P2P ? addr : addr.encapsulate(`/p2p/${peerId}`),
+  )
+  return [...new Map(pinned.map(addr => [addr.toString(), addr])).values()]
+}

@@ -1,0 +1,155 @@
+/**
+ * Paths: how each remote peer is reached now. A path is direct once a direct connection has proved itself, and relayed
+ * as long as there are only circuits.
+ */
+
+import { proveConnection } from '../../src/holepunch/proof.ts'
+import { isCircuit as isCircuitAddr, relayAddrOf } from './dialer.ts'
+import { checkPresence } from './liveness.ts'
+import { relayIdOf } from './target.ts'
+import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
+import type { TypedEventTarget } from 'main-event'
+import type { HolePunchService } from '../../src/holepunch/service.ts'
+import type { Path, PathDetail, PeerEvents } from '../node/events.ts'
+
+/** A connection to use, and what it is. */
+export interface CurrentPath {
+  path: Path
+  connection: Connection
+}
+
+/** What paths need of their node. */
+export interface PathsInit {
+  events: TypedEventTarget<PeerEvents>
+  /** Relays are connected to and are no remote peers to anyone: they are kept out of the events. */
+  isInfrastructure: (peerId: PeerId) => boolean
+  /** The last path to a peer was lost, and neither side has closed it. */
+  onLost: (peerId: PeerId) => void
+  /** A direct path was lost, and a circuit is left that carries data. */
+  onFallenBack: (peerId: PeerId) => void
+}
+
+/** The paths of one node. */
+export class Paths {
+  readonly #libp2p: Libp2p<{ dcutr: HolePunchService }>
+  readonly #init: PathsInit
+  readonly #reported = new Map<string, PathDetail>()
+  readonly #proved = new WeakSet<Connection>()
+  /** Connections that came beside a circuit, of which its upgrade has not chosen them. */
+  readonly #unchosen = new WeakSet<Connection>()
+  readonly #listening = new AbortController()
+
+  constructor(libp2p: Libp2p<{ dcutr: HolePunchService }>, init: PathsInit) {
+    this.#libp2p = libp2p
+    this.#init = init
+    const options = { signal: this.#listening.signal }
+    libp2p.addEventListener('connection:open', ({ detail }) => this.#onOpen(detail), options)
+    libp2p.addEventListener('connection:close', ({ detail }) => this.#report(detail.remotePeer), options)
+  }
+
+  /** The best path to a peer, or undefined when it is not connected. */
+  to(peerId: PeerId): CurrentPath | undefined {
+    const open = this.#libp2p.getConnections(peerId).filter(it => it.status === 'open')
+    const proved = open.filter(it => this.#proved.has(it))
+    // a punch can have several, and the other side is more likely to keep the one that was chosen
+    const direct = proved.findLast(it => !this.#unchosen.has(it)) ?? proved.at(-1)
+    if (direct !== undefined) return { path: 'direct', connection: direct }
+    const circuit = open.findLast(isCircuit)
+    return circuit === undefined ? undefined : { path: 'relayed', connection: circuit }
+  }
+
+  /** The circuits to a peer. */
+  circuitsTo(peerId: PeerId): Connection[] {
+    return this.#libp2p.getConnections(peerId).filter(it => isCircuit(it) && it.status === 'open')
+  }
+
+  /** Ends the events. */
+  stop(): void {
+    this.#listening.abort()
+  }
+
+  #onOpen(connection: Connection): void {
+    const { remotePeer } = connection
+    connection.addEventListener('close', ({ error }) => this.#onClose(connection, error), { once: true })
+    if (isCircuit(connection)) {
+      void this.#adopt(this.#chosen(connection))
+    } else if (this.#libp2p.getConnections(remotePeer).some(isCircuit)) {
+      this.#unchosen.add(connection)
+      void this.#adopt(proved(connection))
+    } else {
+      // there is nothing else that could be used
+      this.#proved.add(connection)
+    }
+    this.#report(remotePeer)
+  }
+
+  /** A connection that failed was lost; so was a circuit whose relay is gone. What was closed on purpose has no error. */
+  #onClose(connection: Connection, error: Error | undefined): void {
+    const { remotePeer } = connection
+    if (this.#listening.signal.aborted || this.#init.isInfrastructure(remotePeer)) return
+    // the relay's connection may close a little later than what it carried
+    setImmediate(() => {
+      const isLost = error !== undefined || (isCircuit(connection) && !this.#isRelayThere(connection))
+      if (isLost && this.to(remotePeer) === undefined) this.#init.onLost(remotePeer)
+      else if (isLost && !isCircuit(connection)) void this.#fallBack(remotePeer)
+    })
+  }
+
+  /** What took the direct path may have taken the circuits, too, and nobody has told this end. */
+  async #fallBack(peerId: PeerId): Promise<void> {
+    await Promise.all(
+      this.circuitsTo(peerId).map(async circuit =>
+        checkPresence(circuit, this.#listening.signal).catch((error: Error) => circuit.abort(error)),
+      ),
+    )
+    if (this.to(peerId)?.path === 'relayed') this.#init.onFallenBack(peerId)
+  }
+
+  #isRelayThere({ remoteAddr }: Connection): boolean {
+    const relay = relayIdOf(relayAddrOf(remoteAddr))
+    return this.#libp2p.getConnections(relay).some(it => it.status === 'open')
+  }
+
+  async #chosen(circuit: Connection): Promise<Connection> {
+    const direct = await this.#libp2p.services.dcutr.direct(circuit)
+    this.#unchosen.delete(direct)
+    return direct
+  }
+
+  /** Uses a direct connection beside a circuit once it has proved itself; a failure is told by holepunch:failed. */
+  async #adopt(proof: Promise<Connection>): Promise<void> {
+    try {
+      const direct = await proof
+      this.#proved.add(direct)
+      this.#report(direct.remotePeer)
+    } catch {}
+  }
+
+  #report(peerId: PeerId): void {
+    const { events, isInfrastructure } = this.#init
+    if (isInfrastructure(peerId)) return
+    const key = peerId.toString()
+    const before = this.#reported.get(key)
+    const now = this.to(peerId)
+    if (now === undefined) {
+      if (this.#reported.delete(key)) events.safeDispatchEvent('peer:disconnected', { detail: { peerId } })
+      return
+    }
+    const detail = { peerId, path: now.path, remoteAddr: now.connection.remoteAddr }
+    this.#reported.set(key, detail)
+    if (before === undefined) events.safeDispatchEvent('peer:connected', { detail })
+    else if (before.path !== detail.path) events.safeDispatchEvent('path:changed', { detail })
+  }
+}
+
+/** Time for the proof, in milliseconds (libp2p's ping time-out). */
+const PROOF_TIMEOUT_MS = 10_000
+
+async function proved(connection: Connection): Promise<Connection> {
+  await proveConnection(connection, { signal: AbortSignal.timeout(PROOF_TIMEOUT_MS) })
+  return connection
+}
+
+function isCircuit({ remoteAddr }: Connection): boolean {
+  return isCircuitAddr(remoteAddr)
+}

@@ -1,0 +1,114 @@
+/** The configuration of the libp2p node that a peer is. */
+
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { webSockets } from '@libp2p/websockets'
+import { createLibp2p } from 'libp2p'
+import { dialBack } from '../../src/protocols/autonat/service.ts'
+import { longestDurationMs } from '../../src/config/quantities.ts'
+import { dcutr } from '../../src/holepunch/service.ts'
+import { commonOptions } from '../../src/node/stack.ts'
+import { tcp } from '../../src/transport/shared-port-tcp.ts'
+import { Dialer } from '../connections/dialer.ts'
+import { OwnAddresses } from './own-addresses.ts'
+import { portMapping } from '../port-mapping/service.ts'
+import { ReservationKeeper } from '../relays/reservations/keeper.ts'
+import { lastPeerId } from '../connections/target.ts'
+import { MAX_CONNECTIONS_PER_PEER } from '../tunnel/wire/protocol.ts'
+import type { ComponentLogger, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { TypedEventTarget } from 'main-event'
+import type { Reach } from './own-addresses.ts'
+import type { DialBackService } from '../../src/protocols/autonat/service.ts'
+import type { HolePunchService } from '../../src/holepunch/service.ts'
+import type { PeerEvents } from './events.ts'
+import type { PortMappingService } from '../port-mapping/service.ts'
+import type { RelayList } from '../relays/relay-list.ts'
+import type { Storage } from './storage.ts'
+import type { TokenBearer } from '../relays/relay-auth.ts'
+
+/** What a peer's node runs besides what every node does. */
+export type PeerServices = {
+  dialBack: DialBackService
+  ownAddresses: OwnAddresses
+  portMapping: PortMappingService
+  dcutr: HolePunchService
+  reservations: ReservationKeeper
+  dialer: Dialer
+}
+
+/** What the node is made of. */
+export interface NodeInit {
+  privateKey: PrivateKey
+  logger: ComponentLogger | undefined
+  datastore: Storage['datastore'] | undefined
+  listen: string[]
+  relays: RelayList
+  /** How many reservations to hold. */
+  reservations: number
+  token: TokenBearer
+  events: TypedEventTarget<PeerEvents>
+  isRelay: (peerId: string) => boolean
+  isReservedAt: (relay: PeerId) => boolean
+  /** Has somebody else dial an address, and tells what came of it. */
+  dialBack: (addr: Multiaddr) => Promise<Reach>
+}
+
+// The stock transport would look for relays among all peers that it meets, and make reservations of its own.
+const NO_DISCOVERY = { has: () => true, add: () => {}, remove: () => {} }
+
+/**
+ * Streams of one connection, of each side. Tunnels may take this many while they move from one path to another, all of them at once, and other protocols have some left; beyond
+ * yamux's own 1,000, and 10 before this side has set up the connection, the connection would be ended.
+ */
+const MAX_STREAMS = 2 * MAX_CONNECTIONS_PER_PEER
+
+/** Makes the node; it is started with `startNode`. */
+export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> {
+  const common = commonOptions({
+    privateKey: init.privateKey,
+    logger: init.logger,
+    yamux: {
+      // once, at the beginning: by the round trip that it measures, windows grow. Then the kernel asks, see src/transport/keep-alive.ts
+      keepAliveInterval: longestDurationMs,
+      maxInboundStreams: MAX_STREAMS,
+      maxOutboundStreams: MAX_STREAMS,
+      maxEarlyStreams: MAX_STREAMS,
+    },
+  })
+  return createLibp2p<PeerServices>({
+    ...common,
+    ...(init.datastore === undefined ? {} : { datastore: init.datastore }),
+    start: false,
+    addresses: { listen: init.listen },
+    // pings would use up what a relay allows a circuit, and cost every relay the processor
+    connectionMonitor: { enabled: false },
+    // libp2p's own bounds are 10 and 5 a second for one address; a circuit counts under its relay's, so that one remote could shut out all others there
+    connectionManager: { maxIncomingPendingConnections: 64, inboundConnectionThreshold: 64 },
+    connectionGater: { denyInboundRelayedConnection: relay => !init.isReservedAt(relay) },
+    transports: [
+      tcp({ dialFromPunchPort: addr => init.isRelay(lastPeerId(addr)) }),
+      circuitRelayTransport({ discoveryFilter: NO_DISCOVERY }),
+      // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
+      webSockets(),
+    ],
+    services: {
+      ...common.services,
+      dcutr: dcutr(),
+      dialBack: dialBack(),
+      ownAddresses: components => new OwnAddresses(components, init.dialBack),
+      // off until a relay has seen this peer behind a NAT
+      portMapping: portMapping({
+        enabled: false,
+        verify: async addr => (await init.dialBack(addr)) === 'reached',
+      }),
+      dialer: components => new Dialer(components, init.relays, init.token),
+      reservations: components =>
+        new ReservationKeeper(components, {
+          relays: init.relays,
+          count: init.reservations,
+          events: init.events,
+          token: init.token,
+        }),
+    },
+  })
+}

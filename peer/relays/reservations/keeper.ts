@@ -1,0 +1,182 @@
+/**
+ * Keeps reservations at several relays at once, out of those that the peer knows. One state machine a relay, see reservation.ts.
+ *
+ * The stock transport makes reservations, too, but never makes one again (https://github.com/libp2p/js-libp2p/issues/3601), and a node that listens on a
+ * relay that is down does not start. It is used for the circuits alone, and holds no reservation.
+ */
+
+import { Circuit } from '@multiformats/multiaddr-matcher'
+import { circuitAddr } from '../../connections/target.ts'
+import { Places } from './slots.ts'
+import { Reservation } from './reservation.ts'
+import type { Connection, PeerId, PeerStore, Startable } from '@libp2p/interface'
+import type { AddressManager, ConnectionManager, TransportManager } from '@libp2p/interface-internal'
+import type { TypedEventTarget } from 'main-event'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { PeerEvents, RelayStatus } from '../../node/events.ts'
+import type { KnownRelay, RelayList } from '../relay-list.ts'
+import type { TokenBearer } from '../relay-auth.ts'
+import type { ReservationContext } from './reservation.ts'
+
+/** What libp2p hands to a service. */
+export interface KeeperComponents {
+  peerId: PeerId
+  peerStore: PeerStore
+  addressManager: AddressManager
+  connectionManager: ConnectionManager
+  transportManager: TransportManager
+}
+
+/** What the keeper works with. */
+export interface KeeperInit {
+  relays: RelayList
+  /** How many relays hold a reservation at once. */
+  count: number
+  events: TypedEventTarget<PeerEvents>
+  token: TokenBearer
+}
+
+/** A connection to a relay with this tag is closed last when there are too many. */
+const TAG = 'throughnat-relay'
+const TAG_VALUE = 100
+
+/** The reservations of one peer. A libp2p service, so that it begins and ends with the node. */
+export class ReservationKeeper implements Startable {
+  readonly #components: KeeperComponents
+  readonly #init: KeeperInit
+  readonly #reservations = new Map<string, Reservation>()
+  readonly #announced = new Map<string, readonly Multiaddr[]>()
+  readonly #context: ReservationContext
+
+  constructor(components: KeeperComponents, init: KeeperInit) {
+    this.#components = components
+    this.#init = init
+    this.#context = this.#createContext()
+  }
+
+  /** The circuit addresses at which this peer can be reached now. */
+  get addrs(): Multiaddr[] {
+    return [...this.#reservations.values()]
+      .filter(it => it.state === 'held')
+      .flatMap(it => it.addrs.map(addr => circuitAddr(addr, this.#components.peerId)))
+  }
+
+  /** How it stands with each relay. */
+  get relays(): RelayStatus[] {
+    return [...this.#reservations.values()].map(({ relay, state, expiresAt }) => ({
+      relay: relay.peerId,
+      addrs: relay.addrs,
+      state,
+      expiresAt,
+    }))
+  }
+
+  /** Tells whether this relay may hand circuits to this peer: it has been asked to. */
+  isReservedAt(relay: PeerId): boolean {
+    const state = this.#reservations.get(relay.toString())?.state
+    return state === 'held' || state === 'reserving'
+  }
+
+  start(): void {}
+
+  /** The transports have been started: now reservations can be made. */
+  afterStart(): void {
+    keepFromReserving(this.#components.transportManager)
+    if (this.#init.count === 0) return
+    this.#init.relays.addEventListener('relays:changed', this.#update)
+    this.#update()
+  }
+
+  stop(): void {
+    this.#init.relays.removeEventListener('relays:changed', this.#update)
+    for (const reservation of this.#reservations.values()) reservation.end('stopped')
+    this.#reservations.clear()
+  }
+
+  /** Time has passed unseen, or (`mayBeGone`) the network has changed. */
+  wake(mayBeGone: boolean): void {
+    for (const reservation of this.#reservations.values()) reservation.wake(mayBeGone)
+  }
+
+  #update = (): void => {
+    const relays = new Map(this.#init.relays.relays.map(it => [keyOf(it), it]))
+    for (const [id, reservation] of this.#reservations) {
+      if (relays.has(keyOf(reservation.relay))) continue
+      this.#reservations.delete(id)
+      reservation.end('removed')
+    }
+    for (const relay of relays.values()) {
+      const id = relay.peerId.toString()
+      if (this.#reservations.has(id)) continue
+      const reservation = new Reservation(relay, this.#context)
+      this.#reservations.set(id, reservation)
+      void reservation.run()
+    }
+  }
+
+  #createContext(): ReservationContext {
+    const { events, token, count } = this.#init
+    return {
+      self: this.#components.peerId,
+      places: new Places(count),
+      connect: async (relay, signal) => this.#connect(relay, signal),
+      introduce: async (connection, signal) => token.show(connection, { signal }),
+      onState: ({ relay, state }, previous) =>
+        events.safeDispatchEvent('relay:state', { detail: { relay: relay.peerId, state, previous } }),
+      onGranted: reservation => this.#granted(reservation),
+      onLost: (reservation, reason) => this.#lost(reservation, reason),
+      onFailed: ({ relay }, reason, retryInMs) =>
+        events.safeDispatchEvent('reservation:failed', {
+          detail: { relay: relay.peerId, reason, retryInMs },
+        }),
+    }
+  }
+
+  async #connect({ peerId, addrs }: KnownRelay, signal: AbortSignal): Promise<Connection> {
+    const connection = await this.#components.connectionManager.openConnection([...addrs], { signal })
+    if (Circuit.exactMatch(connection.remoteAddr)) throw new Error('it is reached through another relay only')
+    void this.#tag(peerId, { [TAG]: { value: TAG_VALUE } })
+    return connection
+  }
+
+  #granted(reservation: Reservation): void {
+    const { relay, addrs, expiresAt } = reservation
+    const circuits = addrs.map(addr => circuitAddr(addr, this.#components.peerId))
+    this.#announced.set(relay.peerId.toString(), circuits)
+    // told to others by identify
+    for (const addr of circuits)
+      this.#components.addressManager.confirmObservedAddr(addr, { type: 'observed' })
+    const [addr] = circuits
+    if (addr === undefined || expiresAt === undefined) return
+    this.#init.events.safeDispatchEvent('reservation:granted', {
+      detail: { relay: relay.peerId, addr, expiresAt },
+    })
+  }
+
+  #lost({ relay }: Reservation, reason: PeerEvents['reservation:lost']['detail']['reason']): void {
+    const id = relay.peerId.toString()
+    for (const addr of this.#announced.get(id) ?? []) this.#components.addressManager.removeObservedAddr(addr)
+    this.#announced.delete(id)
+    if (reason !== 'stopped') void this.#tag(relay.peerId, { [TAG]: undefined })
+    this.#init.events.safeDispatchEvent('reservation:lost', { detail: { relay: relay.peerId, reason } })
+  }
+
+  async #tag(relay: PeerId, tags: Parameters<PeerStore['merge']>[1]['tags'] & object): Promise<void> {
+    await this.#components.peerStore.merge(relay, { tags }).catch(() => {})
+  }
+}
+
+function keyOf({ peerId, addrs }: KnownRelay): string {
+  return [peerId, ...addrs].join(' ')
+}
+
+/**
+ * The stock transport makes a reservation at any relay that hands it a circuit while it holds none there: a stranger could have this peer hold
+ * reservations where it likes. It is told that there is one; who may hand over circuits is decided by the peer's connection gater.
+ */
+function keepFromReserving(transportManager: TransportManager): void {
+  const transport = transportManager.getTransports().find(it => 'reservationStore' in it)
+  if (transport === undefined) throw new TypeError('circuitRelayTransport() is not among the transports')
+  const store = transport.reservationStore as { hasReservation: () => boolean }
+  store.hasReservation = () => true
+}

@@ -1,0 +1,105 @@
+/**
+ * RESERVE: asks a relay to be reachable through it.
+ *
+ * The stock transport can ask, too, but refreshes no reservation that lasts less than ten minutes in time, asks none again that
+ * it once could not reach, and does not look at the voucher.
+ * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md#reservation
+ */
+
+import { RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay-v2'
+import { peerIdFromPublicKey } from '@libp2p/peer-id'
+import { RecordEnvelope } from '@libp2p/peer-record'
+import { pbStream } from '@libp2p/utils'
+import {
+  HopMessage,
+  HopType,
+  MAX_MESSAGE_BYTES,
+  ReservationVoucher,
+  Status,
+} from '../../../src/protocols/circuit-relay/messages.ts'
+import { VOUCHER_DOMAIN } from '../../../src/protocols/circuit-relay/voucher.ts'
+import { messageBounds } from '../../../src/protocols/message-bounds.ts'
+import type { AbortOptions, Connection, PeerId, Stream } from '@libp2p/interface'
+
+/** A reservation as the relay has granted it. */
+export interface GrantedReservation {
+  /** Milliseconds since the epoch, by the relay's clock. */
+  expiresAt: number
+}
+
+/** Thrown when the relay says no, or what it says cannot be. */
+export class ReservationRefusedError extends Error {
+  static override readonly name = 'ReservationRefusedError'
+  override readonly name = 'ReservationRefusedError'
+}
+
+/**
+ * Asks for a reservation, or for more time for the one that is held.
+ *
+ * @throws {ReservationRefusedError} if there is none
+ * @throws what the stream failed with, or the signal's reason
+ */
+export async function requestReservation(
+  connection: Connection,
+  self: PeerId,
+  options: AbortOptions,
+): Promise<GrantedReservation> {
+  const answer = await ask(connection, options)
+  if (answer.status !== Status.OK) throw new ReservationRefusedError(nameOf(answer.status))
+  const { expire, voucher } = answer.reservation ?? {}
+  if (expire === undefined) throw new ReservationRefusedError('the relay did not say until when')
+  if (voucher !== undefined) await checkVoucher(voucher, connection.remotePeer, self, options)
+  return { expiresAt: expire * 1000 }
+}
+
+async function ask(connection: Connection, options: AbortOptions): Promise<HopMessage> {
+  const stream = await openHop(connection, options)
+  try {
+    const messages = pbStream(stream, messageBounds(MAX_MESSAGE_BYTES))
+    await messages.write({ type: HopType.RESERVE }, HopMessage, options)
+    const answer = await messages.read(HopMessage, options)
+    await stream.close(options)
+    return answer
+  } catch (error) {
+    stream.abort(error as Error)
+    throw relaysNot(error)
+  }
+}
+
+async function openHop(connection: Connection, options: AbortOptions): Promise<Stream> {
+  try {
+    return await connection.newStream(RELAY_V2_HOP_CODEC, options)
+  } catch (error) {
+    throw relaysNot(error)
+  }
+}
+
+function relaysNot(error: unknown): unknown {
+  if ((error as Error).name !== 'UnsupportedProtocolError') return error
+  return new ReservationRefusedError('it does not relay')
+}
+
+function nameOf(status: number | undefined): string {
+  const [name] = Object.entries(Status).find(([, code]) => code === status) ?? []
+  return name ?? `status ${status}`
+}
+
+/** A voucher is the relay's signed word for others; one for somebody else, or by somebody else, shows that something is amiss. */
+async function checkVoucher(
+  sealed: Uint8Array,
+  relay: PeerId,
+  self: PeerId,
+  options: AbortOptions,
+): Promise<void> {
+  try {
+    const envelope = await RecordEnvelope.openAndCertify(sealed, VOUCHER_DOMAIN, options)
+    const voucher = ReservationVoucher.decode(envelope.payload)
+    const isFor = (id: Uint8Array | undefined, peerId: PeerId): boolean =>
+      id !== undefined && Buffer.from(peerId.toMultihash().bytes).equals(id)
+    const signer = peerIdFromPublicKey(envelope.publicKey)
+    if (signer.equals(relay) && isFor(voucher.relay, relay) && isFor(voucher.peer, self)) return
+  } catch {
+    options.signal?.throwIfAborted()
+  }
+  throw new ReservationRefusedError("the relay's voucher is not for this peer, or not by the relay")
+}

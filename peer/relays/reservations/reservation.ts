@@ -1,0 +1,226 @@
+/**
+ * The reservation at one relay, as a small state machine. It never gives up and never throws: what goes wrong becomes an event and another try.
+ *
+ *     standby --> connecting --> reserving --> held
+ *        ^             |             |          |
+ *        |             v             v          v
+ *        +--------------- waiting <-------------+
+ *
+ * `standby`: enough other relays hold one. `waiting`: it failed or was lost, and is asked for again after a pause.
+ */
+
+import { setTimeout as pause } from 'node:timers/promises'
+import { TCP } from '@multiformats/multiaddr-matcher'
+import { endpointOf } from '../../../src/addresses/endpoint.ts'
+import { describeFailure } from '../../connections/describe-failure.ts'
+import { checkPresence } from '../../connections/liveness.ts'
+import { Backoff } from '../../../src/time/backoff.ts'
+import { requestReservation, ReservationRefusedError } from './request.ts'
+import type { Connection, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { ReservationLost, ReservationState } from '../../node/events.ts'
+import type { KnownRelay } from '../relay-list.ts'
+import type { Places } from './slots.ts'
+
+/** Time to connect to a relay, in milliseconds. Its SYNs are repeated after 1, 3 and 7 s (RFC 6298). */
+const CONNECT_TIMEOUT_MS = 8_000
+
+/** Time for a relay's answer, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 5_000
+
+/** How often a relay is asked whether it is there where the kernel cannot do it (over WebSocket), in milliseconds. */
+const CHECK_INTERVAL_MS = 15_000
+
+/** A reservation is refreshed so long before its end, or at half its time if that is short, in milliseconds (circuit-relay-v2's `REFRESH_TIMEOUT`). */
+const REFRESH_BEFORE_MS = 5 * 60_000
+
+/** Bounds for the time between two refreshes in milliseconds, whatever a relay says or its clock shows. */
+const REFRESH_MS = { least: 1_000, most: 12 * 3_600_000 } as const
+
+/** A reservation that was lost sooner than this, in milliseconds, was none: the pauses go on growing. */
+const PROVEN_AFTER_MS = 10_000
+
+/** What a reservation needs of its owner. */
+export interface ReservationContext {
+  readonly self: PeerId
+  readonly places: Places
+  /** Connects, or resolves with the connection that there is. */
+  connect(relay: KnownRelay, signal: AbortSignal): Promise<Connection>
+  /** Shows the relay that this peer may ask, before it asks. */
+  introduce(connection: Connection, signal: AbortSignal): Promise<void>
+  onState(reservation: Reservation, previous: ReservationState): void
+  onGranted(reservation: Reservation): void
+  onLost(reservation: Reservation, reason: ReservationLost['reason']): void
+  onFailed(reservation: Reservation, reason: string, retryInMs: number): void
+}
+
+/** The reservation at one relay. */
+export class Reservation {
+  readonly relay: KnownRelay
+  readonly #context: ReservationContext
+  readonly #backoff = new Backoff()
+  readonly #ended = new AbortController()
+  #state: ReservationState = 'standby'
+  #connection: Connection | undefined
+  #expiresAt = 0
+  #woken = new AbortController()
+  #mayBeGone = false
+  #endedBecause: 'stopped' | 'removed' = 'stopped'
+
+  constructor(relay: KnownRelay, context: ReservationContext) {
+    this.relay = relay
+    this.#context = context
+  }
+
+  get state(): ReservationState {
+    return this.#state
+  }
+
+  /** When it ends unless it is refreshed, by the relay's clock; undefined while there is none. */
+  get expiresAt(): Date | undefined {
+    return this.#state === 'held' ? new Date(this.#expiresAt) : undefined
+  }
+
+  /** The relay's addresses, the one over which it is connected first. */
+  get addrs(): readonly Multiaddr[] {
+    const connected = this.#connection?.remoteAddr
+    const isConnected = (addr: Multiaddr): boolean => connected?.equals(addr) === true
+    return [...this.relay.addrs.filter(isConnected), ...this.relay.addrs.filter(addr => !isConnected(addr))]
+  }
+
+  /** Runs until {@link end}. */
+  async run(): Promise<void> {
+    const { signal } = this.#ended
+    while (!signal.aborted) {
+      try {
+        const release = await this.#place(signal)
+        try {
+          await this.#hold(signal)
+        } finally {
+          release()
+        }
+      } catch (error) {
+        if (!signal.aborted) await this.#failed(error)
+      }
+    }
+  }
+
+  /**
+   * Tries at once where it waits, and refreshes a reservation whose time has come unseen.
+   *
+   * @param mayBeGone - the network has changed: looks whether the relay is still there
+   */
+  wake(mayBeGone: boolean): void {
+    this.#mayBeGone ||= mayBeGone
+    this.#woken.abort()
+  }
+
+  /** Ends it, because the peer stops or the relay is no longer one of its. */
+  end(reason: 'stopped' | 'removed'): void {
+    this.#endedBecause = reason
+    this.#ended.abort(new Error(`the reservation was ${reason}`))
+  }
+
+  async #place(signal: AbortSignal): Promise<() => void> {
+    if (this.#context.places.isFull) this.#enter('standby')
+    return this.#context.places.take(this.relay.addrs.map(hostOf), signal)
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const retryInMs = this.#backoff.next()
+    this.#enter('waiting')
+    this.#context.onFailed(this, describeFailure(error), retryInMs)
+    await this.#sleep(retryInMs, this.#ended.signal)
+  }
+
+  /** Makes a reservation, and resolves when it was lost after it had stood for a while. Throws if it did not come to that. */
+  async #hold(signal: AbortSignal): Promise<void> {
+    this.#enter('connecting')
+    const timeout = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
+    const connection = await this.#context.connect(this.relay, timeout)
+    this.#enter('reserving')
+    await this.#reserve(connection, signal)
+    this.#connection = connection
+    const heldSince = performance.now()
+    const reason = await this.#keep(connection, signal)
+    this.#connection = undefined
+    if (!signal.aborted) this.#enter('waiting')
+    this.#context.onLost(this, reason)
+    const wasProven = performance.now() - heldSince >= PROVEN_AFTER_MS
+    if (wasProven) this.#backoff.reset()
+    else await this.#sleep(this.#backoff.next(), signal)
+  }
+
+  async #reserve(connection: Connection, signal: AbortSignal): Promise<void> {
+    const timeout = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)])
+    try {
+      await this.#context.introduce(connection, timeout)
+      const { expiresAt } = await requestReservation(connection, this.#context.self, { signal: timeout })
+      this.#expiresAt = expiresAt
+    } catch (error) {
+      // a connection that does not answer is not used for the next try
+      if (timeout.aborted && !signal.aborted) connection.abort(error as Error)
+      throw error
+    }
+    this.#enter('held')
+    this.#context.onGranted(this)
+  }
+
+  /** Refreshes the reservation as long as it can be, and resolves with why it is lost. */
+  async #keep(connection: Connection, signal: AbortSignal): Promise<ReservationLost['reason']> {
+    const closed = new AbortController()
+    connection.addEventListener('close', () => closed.abort(), { once: true })
+    const end = AbortSignal.any([closed.signal, signal])
+    const checkMs = isWatchedByKernel(connection) ? Infinity : CHECK_INTERVAL_MS
+    let refreshAt = this.#refreshAt()
+    while (connection.status === 'open' && !signal.aborted) {
+      const isOver = await this.#sleep(Math.min(refreshAt - Date.now(), checkMs), end)
+      if (isOver) break
+      try {
+        if (Date.now() >= refreshAt) await this.#reserve(connection, signal)
+        else if (this.#mayBeGone || checkMs === CHECK_INTERVAL_MS) await checkPresence(connection, signal)
+      } catch (error) {
+        if (connection.status === 'open' && !signal.aborted && isRefusal(error)) return 'refused'
+        connection.abort(error as Error)
+      }
+      this.#mayBeGone = false
+      if (Date.now() >= refreshAt) refreshAt = this.#refreshAt()
+    }
+    return signal.aborted ? this.#endedBecause : 'disconnected'
+  }
+
+  /** Waits for the time, or to be woken; resolves with true if `end` has come. */
+  async #sleep(ms: number, end: AbortSignal): Promise<boolean> {
+    const signal = AbortSignal.any([end, this.#woken.signal])
+    await pause(Math.max(ms, 0), undefined, { signal, ref: false }).catch(() => {})
+    if (this.#woken.signal.aborted) this.#woken = new AbortController()
+    return end.aborted
+  }
+
+  #refreshAt(): number {
+    const now = Date.now()
+    const lifeMs = this.#expiresAt - now
+    const afterMs = Math.max(lifeMs - REFRESH_BEFORE_MS, lifeMs / 2)
+    return now + Math.min(Math.max(afterMs, REFRESH_MS.least), REFRESH_MS.most)
+  }
+
+  #enter(state: ReservationState): void {
+    const previous = this.#state
+    if (previous === state) return
+    this.#state = state
+    this.#context.onState(this, previous)
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return (error as Error).name === ReservationRefusedError.name
+}
+
+/** True over TCP, see src/transport/keep-alive.ts. */
+function isWatchedByKernel({ remoteAddr }: Connection): boolean {
+  return TCP.matches(remoteAddr) && !remoteAddr.toString().includes('/ws')
+}
+
+function hostOf(addr: Multiaddr): string {
+  return endpointOf(addr).host
+}

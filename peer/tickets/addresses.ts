@@ -1,0 +1,20 @@
+/** Where a ticket says that its peer is. */
+
+import { CODE_P2P } from '@multiformats/multiaddr'
+import { scopeOf } from '../../src/holepunch/candidates.ts'
+import { endpointOf, withoutPeerId } from '../../src/addresses/endpoint.ts'
+import { isCircuit, relayAddrOf } from '../connections/dialer.ts'
+import { MAX_PLACES } from './ticket.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** The places for a peer with these addresses: the relays that it is reached through, and its own public addresses. */
+export function placesOf(addrs: readonly Multiaddr[]): Multiaddr[] {
+  const relays = addrs.filter(isCircuit).map(relayAddrOf)
+  const own = addrs.filter(addr => !isCircuit(addr) && scopeOf(endpointOf(addr).host) === 'public')
+  return [...relays, ...own.map(withoutPeerId)].filter(isPlace).slice(0, MAX_PLACES)
+}
+
+/** A relay has one peer id, at its end; an address of its own has none. */
+function isPlace(addr: Multiaddr): boolean {
+  return addr.getComponents().filter(it => it.code === CODE_P2P).length <= 1
+}

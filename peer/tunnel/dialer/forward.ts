@@ -1,0 +1,205 @@
+/**
+ * The dialing side of tunnels: a local TCP port whose every connection ends at a remote peer's service.
+ *
+ * The invariant: what happens to one connection happens to that connection only, and its local caller learns at once,
+ * by a reset, that it did not reach the service.
+ */
+import { AbortError, ConnectionClosedError, ConnectionFailedError } from '@libp2p/interface'
+import { TypedEventEmitter } from 'main-event'
+import type { TypedEventTarget } from 'main-event'
+import { createServer } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { openService } from './open-service.ts'
+import type { OpenServiceOptions, OpenStream } from './open-service.ts'
+import type { ContinuityOptions } from '../resume/resumer.ts'
+import { MAX_CONNECTIONS_PER_PEER } from '../wire/protocol.ts'
+import { START } from '../resume/receive-window.ts'
+import { resetSocket, splice } from '../wire/splice.ts'
+import type { Traffic } from '../wire/splice.ts'
+
+export interface ForwardLocalInit
+  extends ContinuityOptions,
+    Pick<OpenServiceOptions, 'openMs' | 'credentials'> {
+  /** Local address to listen on. Whoever reaches it reaches the service in this peer's name. */
+  host: string
+  /** Local port to listen on; 0 takes a free one. */
+  port: number
+  openStream: OpenStream
+  service: string
+  /** Called for each connection that opens, with its counters, which run; what it returns is called at its end. */
+  onCarry?: (traffic: Traffic) => () => void
+  /** Stops the forward, as `stop()` does. */
+  signal?: AbortSignal
+  /**
+   * Local connections open at a time; more are reset.
+   *
+   * @default 1024 the remote peer allows no more, see `MAX_CONNECTIONS_PER_PEER`
+   */
+  maxConnections?: number
+}
+
+export interface ForwardOpened {
+  service: string
+  /** Port of the local caller; tells the connections of one forward apart. */
+  localPort: number
+}
+
+export interface ForwardClosed extends ForwardOpened, Traffic {
+  durationMs: number
+  /** Why it was cut, if it was. */
+  error?: Error
+}
+
+export interface ForwardFailed {
+  service: string
+  /** Port of the local caller; absent where the failure is the listening port's own. */
+  localPort?: number
+  /** Why the service was not reached: a {ServiceRefusedError}, or what opening the stream threw. */
+  error: Error
+}
+
+export interface ForwardEvents {
+  'forward:opened': CustomEvent<ForwardOpened>
+  'forward:closed': CustomEvent<ForwardClosed>
+  'forward:failed': CustomEvent<ForwardFailed>
+}
+
+/** A local port that leads to a remote peer's service. */
+export interface LocalForward extends TypedEventTarget<ForwardEvents>, AsyncDisposable {
+  /** Where it listens. */
+  readonly address: { host: string; port: number }
+  /** Stops listening and resets the open connections. Resolves when all are closed. May be called again. */
+  stop: () => Promise<void>
+}
+
+/**
+ * Listens on a local port and carries each connection to the remote peer's service. Resolves when it listens, whether
+ * or not the service can be reached: every connection tries anew.
+ *
+ * @throws the server's error when the port cannot be had (`EADDRINUSE`, `EACCES`), or the signal's reason.
+ */
+export async function forwardLocal(init: ForwardLocalInit): Promise<LocalForward> {
+  init.signal?.throwIfAborted()
+  const forward = new TcpForward(init)
+  await forward.listen(init.host, init.port)
+  const onAbort = (): void => void forward.stop()
+  init.signal?.addEventListener('abort', onAbort, { once: true })
+  forward.onStop = () => init.signal?.removeEventListener('abort', onAbort)
+  if (init.signal?.aborted) {
+    await forward.stop()
+    init.signal.throwIfAborted()
+  }
+  return forward
+}
+
+class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForward {
+  readonly #init: ForwardLocalInit
+  readonly #maxConnections: number
+  readonly #server: Server
+  readonly #open: Map<AbortController, Promise<void>> = new Map()
+  #address: { host: string; port: number } = { host: '', port: 0 }
+  #stopping: Promise<void> | undefined
+  onStop: () => void = () => {}
+
+  constructor(init: ForwardLocalInit) {
+    super()
+    this.#init = init
+    this.#maxConnections = init.maxConnections ?? MAX_CONNECTIONS_PER_PEER
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, socket =>
+      this.#accept(socket),
+    )
+  }
+
+  get address(): { host: string; port: number } {
+    return this.#address
+  }
+
+  async listen(host: string, port: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#server.once('error', reject)
+    this.#server.listen({ host, port }, resolve)
+    await promise
+    this.#server.off('error', reject)
+    // Accepting can fail later, for want of file descriptors; the server goes on listening.
+    this.#server.on('error', error => this.#fail(undefined, error))
+    const bound = this.#server.address() as AddressInfo
+    this.#address = { host: bound.address, port: bound.port }
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #stop(): Promise<void> {
+    this.onStop()
+    const isClosed = new Promise<void>(resolve => this.#server.close(() => resolve()))
+    for (const controller of this.#open.keys()) controller.abort(new AbortError('The forward was stopped'))
+    await Promise.all(this.#open.values())
+    await isClosed
+  }
+
+  #accept(socket: Socket): void {
+    const localPort = socket.remotePort ?? 0
+    if (this.#open.size >= this.#maxConnections) {
+      resetSocket(socket)
+      this.#fail(localPort, new ConnectionFailedError(`More than ${this.#maxConnections} local connections`))
+      return
+    }
+    const controller = new AbortController()
+    const carrying = this.#carry(socket, localPort, controller).finally(() => this.#open.delete(controller))
+    this.#open.set(controller, carrying)
+  }
+
+  async #carry(socket: Socket, localPort: number, controller: AbortController): Promise<void> {
+    const { openStream, service } = this.#init
+    const traffic: Traffic = { bytesIn: 0, bytesOut: 0 }
+    const onClose = (): void => controller.abort(new ConnectionClosedError('The local caller left'))
+    // The error itself is of no use: 'close' follows it.
+    const onError = (): void => {}
+    socket.on('close', onClose)
+    socket.on('error', onError)
+    try {
+      const early = (): Uint8Array | null => takeEarly(socket, traffic)
+      const options = { ...this.#init, signal: controller.signal, early }
+      const stream = await openService(openStream, service, options)
+      socket.off('close', onClose)
+      const openedAt = performance.now()
+      const onEnd = this.#init.onCarry?.(traffic)
+      this.safeDispatchEvent('forward:opened', { detail: { service, localPort } })
+      const cause = await splice(socket, stream, { signal: controller.signal, traffic }).then(
+        () => ({}),
+        (error: Error) => ({ error }),
+      )
+      onEnd?.()
+      const durationMs = performance.now() - openedAt
+      this.safeDispatchEvent('forward:closed', {
+        detail: { service, localPort, ...traffic, durationMs, ...cause },
+      })
+    } catch (error) {
+      socket.off('close', onClose)
+      resetSocket(socket)
+      this.#fail(localPort, error as Error)
+    } finally {
+      socket.off('error', onError)
+    }
+  }
+
+  #fail(localPort: number | undefined, error: Error): void {
+    const detail: ForwardFailed = { service: this.#init.service, error }
+    if (localPort !== undefined) detail.localPort = localPort
+    this.safeDispatchEvent('forward:failed', { detail })
+  }
+}
+
+/** Takes what a caller that speaks first has said while the stream was being opened, and leaves what the listener does not take at once. */
+function takeEarly(socket: Socket, traffic: Traffic): Uint8Array | null {
+  const bytes = Math.min(socket.readableLength, START.limit)
+  const chunk = bytes === 0 ? null : (socket.read(bytes) as Uint8Array | null)
+  traffic.bytesOut += chunk?.byteLength ?? 0
+  return chunk
+}

@@ -1,0 +1,46 @@
+/** Tells a dialer no, and gives it the time to read that: a reset might overtake the answer. */
+
+import type { Stream } from '@libp2p/interface'
+import { withDeadline } from '../../../src/time/deadline.ts'
+import { encodeResponse } from '../wire/protocol.ts'
+import type { TunnelStatus } from '../wire/protocol.ts'
+
+/**
+ * Answers, and closes the stream. Never rejects.
+ *
+ * @param closeMs - milliseconds after which a stream that the dialer does not close is reset
+ * @param signal - resets it at once
+ */
+export async function refuse(
+  stream: Stream,
+  status: TunnelStatus,
+  closeMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    stream.send(encodeResponse({ status }))
+    await withDeadline(closeMs, 'The remote peer did not close', signal, async signal => {
+      await stream.close({ signal })
+      await closed(stream, signal)
+    })
+  } catch (error) {
+    stream.abort(error as Error)
+  }
+}
+
+/** Resolves when the stream is closed on both sides, or reset. */
+function closed(stream: Stream, signal: AbortSignal): Promise<void> {
+  if (stream.status !== 'open') return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    }
+    const onAbort = (): void => {
+      stream.removeEventListener('close', onClose)
+      reject(signal.reason)
+    }
+    stream.addEventListener('close', onClose, { once: true })
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}

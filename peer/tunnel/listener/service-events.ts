@@ -1,0 +1,62 @@
+/** What the listening side of tunnels reports. */
+
+import type { Traffic } from '../wire/splice.ts'
+
+/**
+ * Why a remote peer was not let through. Only the owner of the service learns the difference between those before `down`.
+ *
+ * - `unknown`: there is no service of that name
+ * - `not-allowed`: there is, and no rule opens it to this peer
+ * - `ticket-unknown`: the ticket is none of this node's, or was revoked, or is for another service
+ * - `ticket-expired`: the ticket's time is over
+ * - `ticket-used-up`: as many peers as the ticket is good for have come with it
+ * - `ticket-guesses`: the peer has shown too many tickets that there are not; this one was not looked at
+ * - `down`: the service did not accept the connection, or the use of a ticket could not be written down
+ * - `busy`: a limit on open connections was reached
+ * - `malformed`: the request could not be understood
+ * - `silent`: no request came in time
+ * - `gone`: the remote peer left before it was served, or came back for a connection that is there no more
+ */
+export type ServiceRefusal =
+  | 'unknown'
+  | 'not-allowed'
+  | TicketRefusal
+  | 'down'
+  | 'busy'
+  | 'malformed'
+  | 'silent'
+  | 'gone'
+
+/** Why a ticket did not let its bearer in. */
+export type TicketRefusal = 'ticket-unknown' | 'ticket-expired' | 'ticket-used-up' | 'ticket-guesses'
+
+export interface ServiceOpened {
+  peerId: string
+  service: string
+  /** What the connection runs over when it opens; it moves to better paths. */
+  path: 'relayed' | 'direct'
+  /** The peer that it acts for, and is let in as, if that is another one. */
+  principal?: string
+  /** The id of the ticket that let the peer in, if none of the rules did. */
+  ticket?: string
+}
+
+export interface ServiceClosed extends ServiceOpened, Traffic {
+  durationMs: number
+  /** Why it was cut, if it was. */
+  error?: Error
+}
+
+export interface ServiceRefused {
+  peerId: string
+  /** What the peer asked for, fit for a log; empty if it did not get as far. */
+  service: string
+  reason: ServiceRefusal
+  error?: Error
+}
+
+export interface ServicesEvents {
+  'service:opened': CustomEvent<ServiceOpened>
+  'service:closed': CustomEvent<ServiceClosed>
+  'service:refused': CustomEvent<ServiceRefused>
+}

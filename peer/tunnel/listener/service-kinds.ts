@@ -1,0 +1,116 @@
+/**
+ * Kinds for what a peer exposes: named services, and who may reach them.
+ *
+ * Access is always spelled out. Leaving out the peer is an error and not a way of saying "anyone".
+ */
+
+import type { PeerId } from '@libp2p/interface'
+import { isPeerId } from '@libp2p/interface'
+import type { HostPort } from '../../../src/config/address-kinds.ts'
+import {
+  examplePeerId,
+  isHostPort,
+  parseHostPort,
+  parsePeerId,
+  printHostPort,
+} from '../../../src/config/address-kinds.ts'
+import type { Kind } from '../../../src/config/kind.ts'
+import { expandPath } from '../../../src/config/paths.ts'
+
+const namePattern = /^[a-z0-9][a-z0-9-]{0,31}$/
+const peerNamePattern = /^[a-z][a-z0-9.-]{0,31}$/
+const UNIX = 'unix:'
+const nameRule = 'the name takes 1 to 32 lower-case letters, digits and hyphens, and starts with no hyphen'
+
+/** A Unix socket, by its absolute path. */
+export interface UnixSocket {
+  readonly path: string
+}
+
+/** A service on or near this machine, under the name by which remote peers ask for it. */
+export type NamedService = (HostPort | UnixSocket) & {
+  /** 1 to 32 characters: lower-case letters, digits, hyphens. */
+  readonly name: string
+}
+
+/** Opens a named service to one peer or to everyone. */
+export interface AllowRule {
+  /** The name of the service. */
+  readonly name: string
+  /** A peer id, the word `anyone`, or what this user calls a peer, which has yet to be looked up. */
+  readonly peer: PeerId | string
+}
+
+/** `NAME=HOST:PORT` or `NAME=unix:PATH`. */
+export const serviceKind: Kind<NamedService> = {
+  noun: 'a named service',
+  placeholder: 'NAME=HOST:PORT|unix:PATH',
+  example: 'web=127.0.0.1:8080',
+  parse(text, { directory, home }) {
+    const [name, place] = splitNamed(text, 'NAME=HOST:PORT or NAME=unix:PATH')
+    if (!place.startsWith(UNIX)) return Object.freeze({ name, ...parseHostPort(place, 1) })
+    const path = place.slice(UNIX.length)
+    if (path === '') throw new Error('the path of the Unix socket is missing')
+    return Object.freeze({ name, path: expandPath(path, directory, home) })
+  },
+  accepts: (value): value is NamedService =>
+    hasName(value) && (isUnixSocket(value) || (isHostPort(value) && value.port > 0)),
+  print: service => `${service.name}=${printPlace(service)}`,
+}
+
+/** Writes where a service listens, the way {@link serviceKind} reads it. */
+export function printPlace(place: HostPort | UnixSocket): string {
+  return 'path' in place ? UNIX + place.path : printHostPort(place)
+}
+
+/** `NAME=PEER`, by id or by the name that this user has given it, or `NAME=anyone`. */
+export const allowRuleKind: Kind<AllowRule> = {
+  noun: 'an allow rule',
+  placeholder: 'NAME=PEER|anyone',
+  example: `web=${examplePeerId}`,
+  parse(text) {
+    const [name, peer] = splitNamed(text, 'NAME=PEER or NAME=anyone')
+    return Object.freeze({ name, peer: isPeerName(peer) ? peer : parsePeerId(peer) })
+  },
+  accepts: (value): value is AllowRule => hasName(value) && 'peer' in value && isPeerOrName(value.peer),
+  print: rule => `${rule.name}=${rule.peer.toString()}`,
+}
+
+/** The name of a service. */
+export const serviceNameKind: Kind<string> = {
+  noun: 'the name of a service',
+  placeholder: 'NAME',
+  example: 'web',
+  parse(text) {
+    if (!namePattern.test(text)) throw new Error(nameRule)
+    return text
+  },
+  accepts: (value): value is string => typeof value === 'string' && namePattern.test(value),
+}
+
+/** Tells whether a text can be what a user calls a peer. No peer id is as short. */
+export function isPeerName(text: string): boolean {
+  return peerNamePattern.test(text)
+}
+
+function splitNamed(text: string, form: string): [name: string, rest: string] {
+  const at = text.indexOf('=')
+  if (at === -1) throw new Error(`expected ${form}`)
+  const name = text.slice(0, at)
+  if (!namePattern.test(name)) throw new Error(nameRule)
+  return [name, text.slice(at + 1)]
+}
+
+function hasName(value: unknown): value is { name: string } {
+  return (
+    typeof value === 'object' && value !== null && 'name' in value && namePattern.test(String(value.name))
+  )
+}
+
+function isPeerOrName(value: unknown): boolean {
+  return isPeerId(value) || (typeof value === 'string' && isPeerName(value))
+}
+
+function isUnixSocket(value: unknown): value is UnixSocket {
+  return typeof value === 'object' && value !== null && 'path' in value && typeof value.path === 'string'
+}

@@ -1,0 +1,257 @@
+/**
+ * Joins a local socket and a libp2p stream so that each behaves as if it were the other's far end.
+ *
+ * The invariant: whatever one side would see of a plain TCP connection, it sees here. The end of one direction ends
+ * that direction only; a side that stops reading stops the writer on the other side; and a connection that is cut
+ * is reset on the other side, never ended, since an end would pass a truncated transfer off as a complete one.
+ */
+import { AbortError, ConnectionClosedError, StreamResetError } from '@libp2p/interface'
+import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
+import { Socket } from 'node:net'
+import { StreamIntake } from '../../../src/patches/libp2p-utils/stream-intake.ts'
+import type { Duplex } from 'node:stream'
+
+/** Bytes carried so far, as the local side counts them. Updated while a splice runs. */
+export interface Traffic {
+  /** Bytes from the remote peer to the local socket. */
+  bytesIn: number
+  /** Bytes from the local socket to the remote peer. */
+  bytesOut: number
+}
+
+export interface SpliceOptions {
+  /** Cuts the splice: both sides are reset and the promise rejects with the signal's reason. */
+  signal?: AbortSignal
+  /** Counts into this object rather than into a new one, so that the caller knows the bytes of a splice that was cut. */
+  traffic?: Traffic
+}
+
+/**
+ * Carries bytes both ways between `socket` and `stream` until both directions have ended.
+ *
+ * `socket` must have been made with `allowHalfOpen`, or its end ends both directions. Takes over both: when the
+ * promise settles the socket is closed, the stream is closed or aborted, and no listener of this function is left on
+ * either. A stream may be handed over paused, with bytes in its read buffer and its end already received.
+ *
+ * @throws the cause when the splice was cut: the socket's error, the stream's, or the signal's reason.
+ */
+export function splice(socket: Duplex, stream: Stream, options: SpliceOptions = {}): Promise<Traffic> {
+  return new Splice(socket, stream, options.traffic ?? { bytesIn: 0, bytesOut: 0 }, options.signal).start()
+}
+
+/**
+ * Resets a socket, so that its peer sees a cut connection instead of an end. Emits no error. A duplex that is no
+ * TCP socket is destroyed.
+ */
+export function resetSocket(socket: Duplex): void {
+  if (socket.destroyed) return
+  // While shutdown(2) is in flight libuv refuses a reset with EINVAL, and Node then leaks the handle.
+  const isShuttingDown = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
+  if (!(socket instanceof Socket) || isShuttingDown) {
+    socket.destroy()
+    return
+  }
+  try {
+    socket.resetAndDestroy()
+  } catch {
+    // A pipe or a Unix socket knows no reset: ERR_INVALID_HANDLE_TYPE.
+    socket.destroy()
+  }
+}
+
+class Splice {
+  readonly #socket: Duplex
+  readonly #stream: Stream
+  readonly #intake: StreamIntake
+  readonly #traffic: Traffic
+  readonly #signal: AbortSignal | undefined
+  readonly #ended: PromiseWithResolvers<Traffic> = Promise.withResolvers()
+  #isSettled = false
+  /** The remote said that it has sent everything. A stream whose connection went away looks closed, too. */
+  #hasRemoteEnd = false
+  #isOutDone = false
+  #isInDone = false
+
+  constructor(socket: Duplex, stream: Stream, traffic: Traffic, signal: AbortSignal | undefined) {
+    this.#socket = socket
+    this.#stream = stream
+    this.#intake = new StreamIntake(stream)
+    this.#traffic = traffic
+    this.#signal = signal
+  }
+
+  start(): Promise<Traffic> {
+    this.#listen()
+    if (this.#signal?.aborted) this.#onAbort()
+    else if (this.#socket.destroyed) this.#onSocketClose()
+    else if (this.#stream.status !== 'open') this.#cut(closedWithoutEnd(this.#stream))
+    else this.#carry()
+    return this.#ended.promise
+  }
+
+  #carry(): void {
+    this.#hasRemoteEnd = this.#stream.remoteWriteStatus === 'closed'
+    if (this.#socket.readableEnded) this.#onSocketEnd()
+    if (this.#stream.readableEnded) this.#onStreamEnd()
+    if (this.#stream.writableNeedsDrain) this.#socket.pause()
+    else this.#socket.resume()
+    this.#intake.release()
+  }
+
+  #listen(): void {
+    const socket = this.#socket
+    socket.on('data', this.#onData)
+    socket.on('end', this.#onSocketEnd)
+    socket.on('drain', this.#resumeStream)
+    socket.on('finish', this.#onFinish)
+    socket.on('error', this.#cut)
+    socket.on('close', this.#onSocketClose)
+    const stream = this.#stream
+    stream.addEventListener('message', this.#onMessage)
+    stream.addEventListener('drain', this.#onStreamDrain)
+    stream.addEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
+    stream.addEventListener('end', this.#onStreamEnd)
+    stream.addEventListener('close', this.#onStreamClose)
+    this.#signal?.addEventListener('abort', this.#onAbort)
+  }
+
+  #unlisten(): void {
+    const socket = this.#socket
+    socket.off('data', this.#onData)
+    socket.off('end', this.#onSocketEnd)
+    socket.off('drain', this.#resumeStream)
+    socket.off('finish', this.#onFinish)
+    socket.off('error', this.#cut)
+    socket.off('close', this.#onSocketClose)
+    const stream = this.#stream
+    stream.removeEventListener('message', this.#onMessage)
+    stream.removeEventListener('drain', this.#onStreamDrain)
+    stream.removeEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
+    stream.removeEventListener('end', this.#onStreamEnd)
+    stream.removeEventListener('close', this.#onStreamClose)
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  // Out: local socket to remote peer.
+
+  #onData = (chunk: Uint8Array): void => {
+    this.#traffic.bytesOut += chunk.byteLength
+    try {
+      if (!this.#stream.send(chunk)) this.#socket.pause()
+    } catch (error) {
+      this.#cut(asError(error))
+    }
+  }
+
+  #onStreamDrain = (): void => {
+    // The stream writes out its own backlog in a microtask after 'drain' and may be full again after it. Reading on
+    // at once would add a chunk to that backlog on every drain, however small the window update that caused it.
+    queueMicrotask(() => {
+      if (!this.#isSettled && !this.#stream.writableNeedsDrain) this.#socket.resume()
+    })
+  }
+
+  #onSocketEnd = (): void => {
+    this.#stream.close().then(
+      () => {
+        this.#isOutDone = true
+        this.#finishWhenDone()
+      },
+      // p-event rejects with the 'close' event itself where the stream closed before it was flushed.
+      error => this.#cut(error instanceof Error ? error : closedWithoutEnd(this.#stream)),
+    )
+  }
+
+  // In: remote peer to local socket.
+
+  #onMessage = (event: StreamMessageEvent): void => {
+    this.#traffic.bytesIn += event.data.byteLength
+    if (event.data instanceof Uint8Array) {
+      this.#socket.write(event.data)
+    } else {
+      this.#socket.cork()
+      for (const chunk of event.data) this.#socket.write(chunk)
+      this.#socket.uncork()
+    }
+    if (this.#socket.writableNeedDrain) this.#intake.hold()
+  }
+
+  #resumeStream = (): void => {
+    this.#intake.release()
+  }
+
+  #onRemoteCloseWrite = (): void => {
+    this.#hasRemoteEnd = true
+  }
+
+  #onStreamEnd = (): void => {
+    // 'end' also precedes the 'close' of a stream that was reset, whose unread bytes are lost.
+    const isCut = this.#stream.status === 'aborted' || this.#stream.status === 'reset'
+    if (this.#hasRemoteEnd && !isCut) this.#socket.end()
+  }
+
+  #onFinish = (): void => {
+    this.#isInDone = true
+    this.#finishWhenDone()
+  }
+
+  // Both.
+
+  #onStreamClose = (event: StreamCloseEvent): void => {
+    // With both ends exchanged it is left to `stream.close()` whether everything was flushed.
+    const isClean = this.#hasRemoteEnd && this.#socket.readableEnded
+    if (event.error != null) this.#cut(event.error)
+    else if (!isClean) this.#cut(closedWithoutEnd(this.#stream))
+  }
+
+  #onSocketClose = (): void => {
+    // A socket closes by itself after both ends, while the stream may still be flushing what was read from it.
+    if (!this.#isInDone || !this.#socket.readableEnded) {
+      this.#cut(new ConnectionClosedError('The local socket was closed before both directions had ended'))
+    } else if (this.#isOutDone) {
+      this.#settle(() => this.#ended.resolve(this.#traffic))
+    }
+  }
+
+  #onAbort = (): void => {
+    const reason: unknown = this.#signal?.reason
+    this.#cut(reason instanceof Error ? reason : new AbortError())
+  }
+
+  #finishWhenDone(): void {
+    if (!this.#isInDone || !this.#isOutDone) return
+    if (this.#socket.closed) this.#onSocketClose()
+    else this.#socket.destroy()
+  }
+
+  #cut = (cause: Error): void => {
+    this.#settle(() => {
+      const ignore = (): void => {}
+      const reject = (): void => {
+        this.#socket.off('error', ignore)
+        this.#ended.reject(cause)
+      }
+      this.#stream.abort(cause)
+      this.#socket.on('error', ignore)
+      resetSocket(this.#socket)
+      if (this.#socket.closed) reject()
+      else this.#socket.once('close', reject)
+    })
+  }
+
+  #settle(act: () => void): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    this.#unlisten()
+    act()
+  }
+}
+
+function closedWithoutEnd(stream: Stream): Error {
+  if (stream.status === 'reset') return new StreamResetError('The remote peer reset the stream')
+  return new ConnectionClosedError('The connection to the remote peer was closed before the stream had ended')
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

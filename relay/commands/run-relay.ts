@@ -1,0 +1,165 @@
+/** `throughnat-relay`: run a relay until stopped. */
+
+import { once } from 'node:events'
+import { defineCommand } from '../../src/cli/command.ts'
+import { impliedLimits, limitOptions } from '../limits/options.ts'
+import { admissionOptions, admissionRulesOf } from '../admission/options.ts'
+import { ConfiguredAdmission } from '../admission/configured-admission.ts'
+import { startStatus, statusOptions } from '../status/options.ts'
+import { createRelay, relayDefaults } from '../relay.ts'
+import { quietLogger } from '../../src/patches/libp2p/quiet-logger.ts'
+import type { Command } from '../../src/cli/command.ts'
+import type { Output } from '../../src/cli/output.ts'
+import type { Resolved } from '../../src/config/options.ts'
+import type { Relay, RelayInit } from '../relay.ts'
+import type { RelayEvents } from '../events.ts'
+
+type Sentence<Name extends keyof RelayEvents> = (detail: RelayEvents[Name]['detail']) => string
+
+/** The events that are printed; how each request was answered is for the metrics. */
+type PrintedEvents = Omit<RelayEvents, 'request:answered'>
+
+const sentences: { [Name in keyof PrintedEvents]: Sentence<Name> } = {
+  'reservation:granted': ({ peerId, expiresAt, isRefresh }) =>
+    `${isRefresh ? 'Refreshed the reservation of' : 'Reservation for'} ${peerId} until ${expiresAt.toISOString()}`,
+  'reservation:refused': ({ peerId, remoteAddr, reason, rule }) =>
+    `Refused a reservation to ${peerId} at ${remoteAddr}: ${rule ?? reason}`,
+  'reservation:ended': ({ peerId, reason }) => `Reservation of ${peerId} ended: ${reason}`,
+  'circuit:opened': ({ initiator, responder }) => `Circuit from ${initiator} to ${responder}`,
+  'circuit:refused': ({ initiator, responder, reason, rule }) =>
+    `Refused a circuit from ${initiator} to ${responder}: ${rule ?? reason}`,
+  'circuit:closed': ({ initiator, responder, reason, bytesToInitiator, bytesToResponder, durationMs }) =>
+    `Circuit from ${initiator} to ${responder} ${reason}: ${bytesToResponder} bytes there, ` +
+    `${bytesToInitiator} back, ${(durationMs / 1000).toFixed(1)} s`,
+}
+
+const relayOptions = {
+  listen: {
+    kind: 'multiaddr',
+    many: true,
+    default: relayDefaults.listen,
+    placeholder: 'MA',
+    doc: 'Where to listen; may be given several times',
+  },
+  announce: {
+    kind: 'multiaddr',
+    many: true,
+    optional: true,
+    placeholder: 'MA',
+    doc: 'The addresses to tell peers, where they are not those of the network interfaces',
+  },
+  tlsCert: {
+    kind: 'path',
+    optional: true,
+    placeholder: 'FILE',
+    example: './fullchain.pem',
+    doc: 'The certificate for /tls/ws addresses, in PEM, followed by those that it was issued by',
+  },
+  tlsKey: {
+    kind: 'path',
+    optional: true,
+    placeholder: 'FILE',
+    example: './privkey.pem',
+    doc: "The certificate's key, in PEM",
+  },
+  dataDir: {
+    kind: 'path',
+    default: '~/.local/share/throughnat-relay',
+    placeholder: 'DIR',
+    doc: 'The directory that keeps the identity; created if it does not exist',
+  },
+  reservationTtlMs: {
+    kind: 'duration',
+    default: '1h',
+    min: '1m',
+    doc: 'How long a reservation lasts unless it is refreshed',
+  },
+  ...statusOptions,
+  drainMs: {
+    kind: 'duration',
+    default: '30s',
+    doc: 'How long circuits may go on after SIGTERM',
+  },
+  ...limitOptions,
+  ...admissionOptions,
+} as const
+
+/** The program's only command. */
+export const relayCommand: Command = defineCommand({
+  name: 'throughnat-relay',
+  summary: 'Run a relay: a public node through which peers behind NATs are reached',
+  options: relayOptions,
+  examples: [
+    'throughnat-relay',
+    'throughnat-relay --listen /ip4/0.0.0.0/tcp/4001 --announce /ip4/192.0.2.1/tcp/4001 --data-dir /var/lib/throughnat-relay',
+    'throughnat-relay --listen /ip4/0.0.0.0/tcp/443/tls/ws --announce /dns4/relay.example/tcp/443/tls/ws --tls-cert fullchain.pem --tls-key privkey.pem',
+    'throughnat-relay --profile public --status 127.0.0.1:4002',
+  ],
+  implied: impliedLimits,
+  endsWith: ['SIGTERM'],
+  reloads: true,
+  run: async (config, { output, signal, stoppedBy, onReload }) => {
+    const admission = new ConfiguredAdmission(await admissionRulesOf(config))
+    await using relay = await createRelay(initOf(config, admission), { signal })
+    const status = await startStatus(relay, config.status)
+    onReload(async renewed => {
+      const rules = await admissionRulesOf(renewed)
+      await relay.reloadCertificate()
+      admission.replace(rules)
+      output.event('config:reloaded', {}, 'Admission and the certificate were read again.')
+    })
+    for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
+    output.event(
+      'relay:ready',
+      { peerId: relay.peerId, addrs: relay.addrs, ...(status === undefined ? {} : { status: status.url }) },
+      `Relay ${relay.peerId} is ready at`,
+    )
+    for (const addr of relay.addrs) if (!output.json) output.text(`  ${addr}\n`)
+    if (status !== undefined) output.note(`Its status is told at ${status.url}`)
+    if (isOpen(config)) output.note(OPEN_NOTE)
+    try {
+      if (!signal.aborted) await once(signal, 'abort')
+      // at a terminal, Ctrl-C means now
+      if (stoppedBy() === 'SIGTERM') await drain(relay, config.drainMs, output)
+    } finally {
+      status?.stop()
+    }
+  },
+})
+
+type Config = Resolved<typeof relayOptions>
+
+function initOf(config: Config, admission: ConfiguredAdmission): RelayInit {
+  const { listen, announce, ...rest } = config
+  const logger = quietLogger()
+  const addrs = { listen: listen.map(String), announce: announce.map(String) }
+  return { ...rest, ...addrs, admission, ...(logger === undefined ? {} : { logger }) }
+}
+
+const OPEN_NOTE =
+  'Anyone may use this relay, for any amount of data. To bound that: --profile public. To choose who: --token-file or --allow-reserve.'
+
+function isOpen(config: Config): boolean {
+  const { profile, allowReserve, allowConnect, allowTarget, tokenFile, admissionUrl } = config
+  const lists = [allowReserve, allowConnect, allowTarget]
+  const isChosen = lists.some(it => it.length > 0) || tokenFile !== undefined || admissionUrl !== undefined
+  return profile === 'private' && !isChosen
+}
+
+/** Lets circuits finish. What is left when the time is over is reset when the relay stops. */
+async function drain(relay: Relay, drainMs: number, output: Output): Promise<void> {
+  const circuits = relay.circuits
+  const human = `Draining: no new reservations and circuits; those that are open (${circuits}) have ${drainMs / 1000} s to finish`
+  output.event('relay:draining', { circuits, drainMs }, human)
+  const time = AbortSignal.timeout(drainMs)
+  await relay.drain({ signal: time }).catch(error => {
+    if (!time.aborted) throw error
+  })
+}
+
+function report<Name extends keyof PrintedEvents>(relay: Relay, output: Output, name: Name): void {
+  relay.addEventListener(name, event => {
+    const { detail } = event as CustomEvent<RelayEvents[Name]['detail']>
+    output.event(name, { ...detail }, (sentences[name] as Sentence<Name>)(detail))
+  })
+}

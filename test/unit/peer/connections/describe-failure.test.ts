@@ -1,0 +1,70 @@
+/** Failures in words. */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { UnsupportedProtocolError } from '@libp2p/interface'
+import { describeFailure } from '../../../../peer/connections/describe-failure.ts'
+
+const coded = (code: string): Error => Object.assign(new Error(`connect ${code} 192.0.2.1:1`), { code })
+const named = (name: string, message = 'x'): Error => Object.assign(new Error(message), { name })
+
+const cases: ReadonlyArray<[string, unknown, string]> = [
+  ['ECONNREFUSED', coded('ECONNREFUSED'), 'nothing listens there (ECONNREFUSED)'],
+  ['ECONNRESET', coded('ECONNRESET'), 'the connection was reset (ECONNRESET)'],
+  ['EHOSTUNREACH', coded('EHOSTUNREACH'), 'no route leads there (EHOSTUNREACH)'],
+  ['ENOTFOUND', coded('ENOTFOUND'), 'the name does not exist (ENOTFOUND)'],
+  ['a time-out', named('TimeoutError'), 'no answer in time'],
+  ['an abort', named('AbortError'), 'no answer in time'],
+  ['no libp2p', named('EncryptionFailedError'), 'what answers there does not speak libp2p'],
+  ['no relay', new UnsupportedProtocolError('x'), 'it does not speak the protocol, so it is no relay'],
+  [
+    'a handshake without an answer',
+    named('EncryptionFailedError', 'The operation was aborted due to timeout'),
+    'no answer in time',
+  ],
+  [
+    'another peer',
+    named('EncryptionFailedError', 'Payload identity key A does not match expected remote identity key B'),
+    'another peer answers there; check the peer id in the address',
+  ],
+  [
+    'a full relay',
+    new Error('reservation failed with status RESERVATION_REFUSED'),
+    'the relay has no room for another reservation (RESERVATION_REFUSED)',
+  ],
+  [
+    'a peer without a reservation',
+    new Error('failed to connect via relay with status NO_RESERVATION'),
+    'the peer holds no reservation at the relay: it is not running, or uses another relay (NO_RESERVATION)',
+  ],
+  [
+    'a relay that cannot reach the peer',
+    new Error('status CONNECTION_FAILED'),
+    'the relay could not reach the peer (CONNECTION_FAILED)',
+  ],
+  ['an unknown error', new Error('the moon is full'), 'the moon is full'],
+  ['an unknown code', coded('EMOON'), 'connect EMOON 192.0.2.1:1'],
+  ['something that is no error', 'text', 'text'],
+  [
+    'several failures, each once',
+    new AggregateError([coded('ECONNREFUSED'), coded('ECONNREFUSED'), named('TimeoutError')]),
+    'nothing listens there (ECONNREFUSED); no answer in time',
+  ],
+]
+
+for (const [what, error, text] of cases)
+  test(`${what}: ${text}`, () => assert.equal(describeFailure(error), text))
+
+for (const status of [
+  'RESERVATION_REFUSED',
+  'RESOURCE_LIMIT_EXCEEDED',
+  'PERMISSION_DENIED',
+  'CONNECTION_FAILED',
+  'NO_RESERVATION',
+  'MALFORMED_MESSAGE',
+  'UNEXPECTED_MESSAGE',
+]) {
+  test(`the status ${status} is explained and named`, () => {
+    assert.match(describeFailure(new Error(`status ${status}`)), new RegExp(`^the .+ \\(${status}\\)$`))
+  })
+}

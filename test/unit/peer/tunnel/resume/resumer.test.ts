@@ -1,0 +1,94 @@
+import { strict as assert } from 'node:assert'
+import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
+import { describe, it } from 'node:test'
+import { defaultLogger } from '@libp2p/logger'
+import { streamPair } from '@libp2p/utils'
+import { readMessage } from '../../../../../peer/tunnel/wire/message.ts'
+import { CUT_FRAME } from '../../../../../peer/tunnel/resume/frames.ts'
+import { encodeResponse } from '../../../../../peer/tunnel/wire/protocol.ts'
+import { MemoryBudget } from '../../../../../peer/tunnel/resume/memory-budget.ts'
+import { START } from '../../../../../peer/tunnel/resume/receive-window.ts'
+import { ResumableStream } from '../../../../../peer/tunnel/resume/resumable-stream.ts'
+import { Resumer } from '../../../../../peer/tunnel/resume/resumer.ts'
+import type { Stream } from '@libp2p/interface'
+import type { TunnelResponse } from '../../../../../peer/tunnel/wire/protocol.ts'
+
+/** A stream that asks over the carriers that it is given. */
+function createStream(openCarrier: () => Promise<Stream>, keptMs: number): ResumableStream {
+  const stream: ResumableStream = new ResumableStream({
+    id: 'x'.repeat(22),
+    log: defaultLogger().forComponent('test'),
+    direction: 'outbound',
+    protocol: '/test',
+    budget: new MemoryBudget(),
+    onLost: () => resumer.onLost(),
+  })
+  const resumer = new Resumer({ stream, openCarrier, keptMs })
+  return stream
+}
+
+/** A stream whose listener answers requests to go on so, and then hangs up. */
+function createAnswered(
+  response: TunnelResponse | undefined,
+  keptMs: number,
+): { stream: ResumableStream; asked: () => number } {
+  let count = 0
+  const stream = createStream(async () => {
+    count++
+    if (response === undefined) throw new Error('nobody is there')
+    const [near, far] = await streamPair()
+    far.addEventListener('message', () => {
+      far.send(encodeResponse(response))
+      setImmediate(() => far.abort(new Error('hung up')))
+    })
+    return near
+  }, keptMs)
+  return { stream, asked: () => count }
+}
+
+async function lose(stream: ResumableStream): Promise<void> {
+  const [near, far] = await streamPair()
+  near.pause()
+  stream.attach(near, START)
+  far.abort(new Error('lost'))
+}
+
+describe('a stream whose carrier is lost', () => {
+  it('is not offered again at once to a listener that takes it and hangs up', async () => {
+    const { stream, asked } = createAnswered({ status: 'ok', position: START }, 60_000)
+    await lose(stream)
+    await pause(1_000)
+    assert.ok(asked() >= 2 && asked() <= 10, `${asked()} times`)
+    stream.abort(new Error('the test is over'))
+  })
+
+  it('is reset when nobody has been there for as long as it is kept, with the last reason', async () => {
+    const { stream } = createAnswered(undefined, 300)
+    const closed = new Promise<Error | undefined>(resolve =>
+      stream.addEventListener('close', ({ error }) => resolve(error)),
+    )
+    await lose(stream)
+    assert.match((await closed)?.message ?? '', /No path to the remote peer for 0.3 s: nobody is there/)
+  })
+
+  it('says that it was cut over the carrier on which it was just asking to go on', async () => {
+    const [near, far] = await streamPair()
+    const stream = createStream(async () => near, 60_000)
+    await lose(stream)
+    await readMessage(far)
+    const cut = once(far, 'message')
+    stream.abort(new Error('the local caller left'))
+    far.resume()
+    assert.deepEqual(Buffer.from((await cut)[0].data.subarray()), Buffer.from(CUT_FRAME))
+    far.abort(new Error('seen'))
+  })
+
+  it('is reset at once when the listener does not know it any more', async () => {
+    const { stream, asked } = createAnswered({ status: 'gone' }, 60_000)
+    const closed = new Promise(resolve => stream.addEventListener('close', resolve))
+    await lose(stream)
+    await closed
+    assert.equal(asked(), 1)
+  })
+})

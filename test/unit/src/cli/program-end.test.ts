@@ -1,0 +1,167 @@
+/** How a run ends: by itself, by an error, by a signal, by a reader that leaves. */
+
+import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
+import { describe, test } from 'node:test'
+import type { CommandContext } from '../../../../src/cli/command.ts'
+import { examplePeerId } from '../../../../src/config/address-kinds.ts'
+import { HolePunchFailedError, UnreachableError } from '../../../../src/errors.ts'
+import { ClosingStream, RecordingStream, runFake } from './fake-process.ts'
+import type { Work } from './ping-program.ts'
+import { commands } from './ping-program.ts'
+
+const stopped = async ({ signal }: CommandContext): Promise<void> => {
+  if (!signal.aborted) await once(signal, 'abort')
+}
+
+describe('how a run ends', () => {
+  const argv = ['ping', examplePeerId]
+
+  test('an error of the command is told and mapped to its code', async () => {
+    const cases: [error: unknown, code: number, stderr: RegExp][] = [
+      [new UnreachableError('No way.'), 4, /^error: No way\.\n$/],
+      [new HolePunchFailedError('refused', 'peer'), 5, /^error: No direct connection to peer \(refused\)/],
+      [new TypeError('oops'), 1, /bug.*\nTypeError: oops\n\s+at /],
+      ['thrown text', 1, /bug.*\n'thrown text'/],
+      [Object.assign(new Error('aborted'), { name: 'AbortError' }), 1, /AbortError/],
+    ]
+    for (const [error, code, stderr] of cases) {
+      const ran = await runFake(argv, {
+        commands: commands(() => {
+          throw error
+        }),
+      })
+      assert.equal(ran.code, code)
+      assert.match(ran.stderr, stderr)
+    }
+  })
+
+  for (const [name, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    test(`the first ${name} aborts the signal, and the code is ${code}`, async () => {
+      const signals = new EventEmitter()
+      const work: Work = async context => {
+        queueMicrotask(() => signals.emit(name))
+        await stopped(context)
+        assert.match(String(context.signal.reason), new RegExp(`AbortError: Stopped by ${name}`))
+        context.output.event('stopped', {}, 'stopped')
+      }
+      const ran = await runFake(argv, { commands: commands(work), signals })
+      assert.deepEqual([ran.code, ran.stdout, ran.exits], [code, 'got 1000\nstopped\n', []])
+      assert.equal(signals.listenerCount(name), 0)
+    })
+
+    test(`a second ${name} exits at once with ${code}`, async () => {
+      const signals = new EventEmitter()
+      const work: Work = async context => {
+        signals.emit('SIGINT')
+        await stopped(context)
+        signals.emit(name)
+      }
+      const ran = await runFake(argv, { commands: commands(work), signals })
+      assert.deepEqual(ran.exits, [code])
+    })
+  }
+
+  test('a command that is hung up on ends without a word', async () => {
+    const signals = new EventEmitter()
+    const work: Work = async context => {
+      queueMicrotask(() => signals.emit('SIGHUP'))
+      await stopped(context)
+    }
+    const ran = await runFake(argv, { commands: commands(work), signals })
+    assert.deepEqual([ran.code, ran.stderr], [129, ''])
+  })
+
+  test('a SIGHUP that comes before a command can reload waits until it can, and stops nothing', async () => {
+    const signals = new EventEmitter()
+    const work: Work = async ({ onReload, signal }) => {
+      signals.emit('SIGHUP')
+      await new Promise<void>(resolve => onReload(async () => resolve()))
+      assert.equal(signal.aborted, false)
+    }
+    const reloading = commands(work).map(it => ({ ...it, reloads: true }))
+    const ran = await runFake(argv, { commands: reloading, signals })
+    assert.equal(ran.code, 0)
+    assert.equal(signals.listenerCount('SIGHUP'), 0)
+  })
+
+  test('ending by throwing the abort is as good as returning', async () => {
+    const signals = new EventEmitter()
+    const work: Work = ({ signal }) => {
+      signals.emit('SIGTERM')
+      signal.throwIfAborted()
+    }
+    const ran = await runFake(argv, { commands: commands(work), signals })
+    assert.equal(ran.code, 143)
+    assert.doesNotMatch(ran.stderr, /error/)
+  })
+
+  test('an expected error on the way out is told and keeps the code of the signal; a bug keeps its own', async () => {
+    for (const [error, code] of [
+      [new UnreachableError('No way.'), 143],
+      [new TypeError('oops'), 1],
+    ] as const) {
+      const signals = new EventEmitter()
+      const work: Work = () => {
+        signals.emit('SIGTERM')
+        throw error
+      }
+      const ran = await runFake(argv, { commands: commands(work), signals })
+      assert.equal(ran.code, code)
+      assert.ok(ran.stderr.includes(error.message))
+    }
+  })
+
+  test('a signal while output is still being flushed exits at once', async () => {
+    const signals = new EventEmitter()
+    const slow = new SlowStream()
+    const running = runFake(argv, { commands: commands(), signals, stdout: slow })
+    await slow.written
+    while (signals.listenerCount('SIGINT') === 0) await new Promise(resolve => setImmediate(resolve))
+    await new Promise(resolve => setImmediate(resolve))
+    signals.emit('SIGINT')
+    slow.release()
+    assert.deepEqual((await running).exits, [130])
+  })
+
+  test('a reader that leaves stops the command quietly with 0', async () => {
+    const stdout = new ClosingStream(1)
+    const work: Work = async context => {
+      context.output.event('more', {}, 'more')
+      await stopped(context)
+      context.signal.throwIfAborted()
+    }
+    const ran = await runFake(argv, { commands: commands(work), stdout })
+    assert.deepEqual([ran.code, ran.stdout, ran.stderr], [0, 'got 1000\n', ''])
+  })
+
+  test('a full disk under stdout is told and ends with 1', async () => {
+    const ran = await runFake(argv, { commands: commands(stopped), stdout: new ClosingStream(0, 'ENOSPC') })
+    assert.deepEqual([ran.code, ran.stderr], [1, 'error: Cannot write to stdout: write ENOSPC\n'])
+  })
+
+  test('the code of this process is left alone', () => assert.equal(process.exitCode, undefined))
+})
+
+/** A stream that holds its first write back until released. */
+class SlowStream extends RecordingStream {
+  readonly #started = Promise.withResolvers<void>()
+  readonly #released = Promise.withResolvers<void>()
+
+  get written(): Promise<void> {
+    return this.#started.promise
+  }
+
+  release(): void {
+    this.#released.resolve()
+  }
+
+  override _write(chunk: Buffer, encoding: string, done: (error?: Error | null) => void): void {
+    this.#started.resolve()
+    this.#released.promise.then(() => super._write(chunk, encoding, done), done)
+  }
+}
