@@ -65,6 +65,15 @@ export function shareHost(local: readonly Multiaddr[], remote: readonly Multiadd
   return remote.some(addr => hosts.has(endpointOf(addr).host))
 }
 
+/**
+ * The endpoints to offer to a remote, as far as its own are known. Private ones go to a remote behind the same NAT only;
+ * the responder offers first, and one private SYN each way is not needed.
+ */
+export function offerTo(local: LocalAddresses, remote: RemoteCandidates): Multiaddr[] {
+  const offer = publicCandidates(local)
+  return shareHost(offer, remote.public) ? [...offer, ...privateCandidates(local)] : offer
+}
+
 /** True if one connection can come about and no other: between the only endpoints of one family that both have offered. */
 export function areOnePair(theirs: readonly Multiaddr[], ours: readonly Multiaddr[]): boolean {
   const pairs = theirs.flatMap(remote => ours.filter(local => isIPv6(local) === isIPv6(remote)))
@@ -86,6 +95,17 @@ export class RemoteCandidates {
   constructor(own: readonly Multiaddr[], { acceptLoopback }: { acceptLoopback: boolean }) {
     this.#acceptLoopback = acceptLoopback
     this.#own = new Set(own.map(addr => bare(addr)?.toString() ?? ''))
+  }
+
+  /** Takes what a remote offers to a node with these addresses of its own. */
+  static from(
+    offered: readonly Multiaddr[],
+    { observed, listening, announced }: LocalAddresses,
+    options: { acceptLoopback: boolean } = { acceptLoopback: false },
+  ): RemoteCandidates {
+    const candidates = new RemoteCandidates([...observed, ...listening, ...announced], options)
+    for (const addr of offered) candidates.offer(addr)
+    return candidates
   }
 
   /** Takes an address from the offer if it may ever be dialled; tells whether it did. */

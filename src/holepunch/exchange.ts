@@ -1,185 +1,173 @@
 /**
- * One DCUtR exchange over one circuit. `@libp2p/dcutr` speaks the protocol; what it asks its node for comes from here,
- * because what a stock node answers loses the punch:
+ * The DCUtR exchange over one circuit: the two peers tell each other where to dial, and when.
  *
- * - addresses: the stock address manager gives verified listen addresses, we give candidates;
- * - the remote's addresses: it asks which transport dials each, and we accept or refuse;
- * - the dial: the stock dial queue drops the role, dials one address after the other and joins a dial in flight, even
- *   one over a circuit; we punch;
- * - the circuit: it closes it as soon as it has dialled, with whatever streams are on it; we let it stand;
- * - the peer store: it would first dial the remote's addresses one-sidedly, which blocks the 4-tuples of the punch.
- *
- * A service of `@libp2p/dcutr` is made for each circuit, so that its calls need not be told apart.
- * Spec: https://github.com/libp2p/specs/blob/master/relay/DCUtR.md
+ * Both sides are here. The responder (B in the specification) accepted the circuit and opens the exchange; the initiator
+ * (A) dialled the circuit and answers. Each function returns at the moment when its side has to dial.
+ * Spec: https://github.com/libp2p/specs/blob/master/relay/DCUtR.md#the-protocol
  */
 
-import { dcutr as stockDcutr, multicodec } from '@libp2p/dcutr'
+import { setTimeout as pause } from 'node:timers/promises'
+import { multicodec } from '@libp2p/dcutr'
+import { InvalidMessageError } from '@libp2p/interface'
+import { lpStream } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
 import { HolePunchFailedError } from '../errors.ts'
-import { boundExchange } from '../patches/libp2p-dcutr/exchange-bounds.ts'
+import { messageBounds } from '../protocols/message-bounds.ts'
 import { openOptimisticStream } from '../protocols/optimistic-stream.ts'
-import type { RemoteCandidates } from './candidates.ts'
-import type { Connection, ComponentLogger, Stream } from '@libp2p/interface'
-import type { DCUtRServiceComponents } from '@libp2p/dcutr'
+import { bytes, messageType, repeated, uint32 } from '../protocols/protobuf.ts'
+import type { AbortOptions, Connection, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** The DCUtR protocol id, `/libp2p/dcutr`. */
 export const DCUTR_PROTOCOL: string = multicodec
 
-/**
- * Time for one exchange and the punch that follows, in milliseconds: go-libp2p's stream time-out is 60 s
- * (`StreamTimeout` in svc.go), the punch takes 5 s of it at most, and a circuit whose round trip takes seconds is of
- * no use for timing a punch.
- */
-export const EXCHANGE_TIMEOUT_MS = 15_000
+/** Time for one exchange, in milliseconds. go-libp2p allows 60 s (`StreamTimeout` in svc.go); a punch needs a faster circuit. */
+const EXCHANGE_TIMEOUT_MS = 15_000
 
-/** What the exchange asks of its owner. */
-export interface ExchangeInit {
+/** DCUtR.md: "Implementations SHOULD refuse ... messages larger than 4 KiB". */
+const MAX_MESSAGE_BYTES = 4096
+
+/** `HolePunch.Type`. */
+const Type = { CONNECT: 100, SYNC: 300 } as const
+
+/** `message HolePunch`. */
+export const HolePunchMessage = messageType({
+  type: uint32(1),
+  /** Binary multiaddrs. */
+  addrs: repeated(bytes(2)),
+})
+
+/** What the remote has told in its CONNECT. */
+export interface RemoteOffer {
+  /** Multiaddrs that cannot be parsed are left out. Nothing else about them has been checked. */
+  addrs: readonly Multiaddr[]
+  /** Fields that this version does not know, encoded, each with its tag. At most 4 KiB. */
+  unknownFields: readonly Uint8Array[]
+}
+
+/** What an exchange asks of its owner. */
+export interface ExchangeInit<Plan> {
   circuit: Connection
-  logger: ComponentLogger
-  /** The addresses to offer now. */
-  candidates: () => Multiaddr[]
-  /** Takes the addresses that the remote offers. */
-  remote: RemoteCandidates
-  /** Called when the SYNC has been received, or sent half a round trip ago; resolves with the direct connection. */
-  punch: (rttMs: number) => Promise<Connection>
+  /** The addresses to offer. `theirs` is undefined for the responder, which offers first. */
+  offer: (theirs: RemoteOffer | undefined) => readonly Multiaddr[]
+  /** Decides what to do with the remote's offer. What it throws ends the exchange. */
+  plan: (theirs: RemoteOffer) => Plan
 }
 
-// what the class behind `dcutr()` offers; its declared type is `unknown`
-interface StockDcutr {
-  upgradeInbound(circuit: Connection): Promise<void>
-  handleIncomingUpgrade(stream: Stream, circuit: Connection): Promise<void>
-}
-
-/**
- * Opens the exchange, as the responder does, and resolves with the direct connection.
- *
- * @throws {HolePunchFailedError} `not-supported`, `no-remote-candidates`, `protocol`, or why the punch failed
- */
-export async function openExchange(init: ExchangeInit): Promise<Connection> {
-  const exchange = new Exchange(init)
-  return exchange.open()
+/** How an exchange ended: it is time to dial. */
+export interface ExchangeResult<Plan> {
+  plan: Plan
+  /** Round trip over the circuit, in milliseconds, between this side's CONNECT and the answer to it. */
+  rttMs: number
 }
 
 /**
- * Answers the exchange that a responder has opened, as the initiator does, and resolves with the direct connection.
+ * Opens the exchange, as the responder does. Resolves half a round trip after the SYNC was sent.
  *
- * @throws {HolePunchFailedError} as {@link openExchange}
+ * @throws {HolePunchFailedError} `not-supported`, `circuit-closed`, `protocol`, or what `plan` threw
  */
-export async function answerExchange(init: ExchangeInit, stream: Stream): Promise<Connection> {
-  const exchange = new Exchange(init)
-  return exchange.answer(stream)
-}
-
-class Exchange {
-  readonly #init: ExchangeInit
-  readonly #stock: StockDcutr
-  #offeredAt = 0
-  #readAt: number | undefined
-  #direct: Connection | undefined
-  #error: unknown
-
-  constructor(init: ExchangeInit) {
-    this.#init = init
-    const create = stockDcutr({ retries: 1, timeout: EXCHANGE_TIMEOUT_MS })
-    this.#stock = create(this.#components()) as StockDcutr
-  }
-
-  async open(): Promise<Connection> {
-    // upgradeInbound() swallows its errors: they come by way of the stream and of the punch
-    await this.#stock.upgradeInbound(this.#circuit())
-    return this.#outcome()
-  }
-
-  async answer(stream: Stream): Promise<Connection> {
-    // it has a time-out for what it reads and none for what it writes
-    boundExchange(stream)
-    const tooLong = (): void => stream.abort(new Error('the exchange took too long'))
-    const timer = setTimeout(tooLong, EXCHANGE_TIMEOUT_MS)
-    try {
-      await this.#stock.handleIncomingUpgrade(stream, this.#circuit())
-    } catch (error) {
-      this.#error ??= error
-      stream.abort(error as Error)
-    } finally {
-      clearTimeout(timer)
-    }
-    return this.#outcome()
-  }
-
-  #outcome(): Connection {
-    if (this.#direct !== undefined) return this.#direct
-    const error = this.#error as Error | undefined
-    if (error instanceof HolePunchFailedError) throw error
-    const remotePeer = this.#init.circuit.remotePeer.toString()
-    if (this.#init.circuit.status !== 'open')
-      throw new HolePunchFailedError('circuit-closed', remotePeer, { cause: error })
-    const reason = error?.name === 'UnsupportedProtocolError' ? 'not-supported' : 'protocol'
-    throw new HolePunchFailedError(this.#offeredNothing() ? 'no-remote-candidates' : reason, remotePeer, {
-      cause: error,
+export async function openExchange<Plan>(
+  init: ExchangeInit<Plan>,
+  options: AbortOptions,
+): Promise<ExchangeResult<Plan>> {
+  return conclude(init.circuit, async () => {
+    // 1. B opens a stream to A.
+    const stream = await openOptimisticStream(init.circuit, DCUTR_PROTOCOL)
+    return converse(stream, options, async messages => {
+      // 2. B sends CONNECT with its addresses, and starts a timer.
+      const sentAt = performance.now()
+      await messages.send(Type.CONNECT, init.offer(undefined))
+      // 3. A answers with CONNECT and its own addresses. That was one round trip.
+      const theirs = await messages.receive(Type.CONNECT)
+      const rttMs = performance.now() - sentAt
+      const plan = init.plan(theirs)
+      // 4. B sends SYNC, and dials after half a round trip.
+      await messages.send(Type.SYNC)
+      await pause(rttMs / 2, undefined, { signal: messages.signal })
+      return { plan, rttMs }
     })
-  }
+  })
+}
 
-  /** True if the remote's CONNECT was read and no address in it may be dialled. */
-  #offeredNothing(): boolean {
-    const error = this.#error as Error | undefined
-    return error?.name === 'InvalidMessageError' && /multiaddrs/.test(error.message)
-  }
+/**
+ * Answers the exchange that a responder has opened, as the initiator does. Resolves when the SYNC has come.
+ *
+ * @throws {HolePunchFailedError} `circuit-closed`, `protocol`, or what `plan` threw; the stream has been reset
+ */
+export async function answerExchange<Plan>(
+  init: ExchangeInit<Plan>,
+  stream: Stream,
+  options: AbortOptions,
+): Promise<ExchangeResult<Plan>> {
+  return conclude(init.circuit, async () =>
+    converse(stream, options, async messages => {
+      // 2. B has sent CONNECT.
+      const theirs = await messages.receive(Type.CONNECT)
+      const plan = init.plan(theirs)
+      // 3. A answers with CONNECT.
+      const sentAt = performance.now()
+      await messages.send(Type.CONNECT, init.offer(theirs))
+      // 4. A dials as soon as it receives SYNC.
+      await messages.receive(Type.SYNC)
+      return { plan, rttMs: performance.now() - sentAt }
+    }),
+  )
+}
 
-  /** The circuit as `@libp2p/dcutr` sees it: streams open at once, and closing it does nothing. */
-  #circuit(): Connection {
-    const { circuit } = this.#init
-    const { remotePeer, remoteAddr, direction } = circuit
-    const newStream = async (): Promise<Stream> => {
-      try {
-        const stream = await openOptimisticStream(circuit, DCUTR_PROTOCOL)
-        boundExchange(stream)
-        stream.addEventListener('close', event => {
-          this.#error ??= event.error
-        })
-        return stream
-      } catch (error) {
-        this.#error = error
-        throw error
-      }
-    }
-    return { remotePeer, remoteAddr, direction, newStream, close: async () => {} } as unknown as Connection
-  }
+/** The messages of one exchange. */
+interface Messages {
+  readonly signal: AbortSignal
+  send(type: number, addrs?: readonly Multiaddr[]): Promise<void>
+  receive(type: number): Promise<RemoteOffer>
+}
 
-  #components(): DCUtRServiceComponents {
-    const { logger, remote, candidates } = this.#init
-    const components = {
-      logger,
-      peerStore: { get: async () => ({ addresses: [] }) },
-      addressManager: {
-        getAddresses: () => {
-          this.#offeredAt = performance.now()
-          return candidates()
-        },
-      },
-      transportManager: {
-        dialTransportForMultiaddr: (addr: Multiaddr) => {
-          this.#readAt ??= performance.now()
-          return remote.offer(addr) ? this : undefined
-        },
-      },
-      connectionManager: { openConnection: async () => this.#punch() },
-    }
-    return components as unknown as DCUtRServiceComponents
+/** Runs a conversation over a stream within the time-out, then closes the stream; resets it if the conversation fails. */
+async function converse<Result>(
+  stream: Stream,
+  options: AbortOptions,
+  talk: (messages: Messages) => Promise<Result>,
+): Promise<Result> {
+  const signals = [AbortSignal.timeout(EXCHANGE_TIMEOUT_MS), options.signal ?? []].flat()
+  const signal = AbortSignal.any(signals)
+  const wire = lpStream(stream, messageBounds(MAX_MESSAGE_BYTES))
+  const send: Messages['send'] = async (type, addrs = []) =>
+    wire.write(HolePunchMessage.encode({ type, addrs: addrs.map(addr => addr.bytes) }), { signal })
+  const receive: Messages['receive'] = async type => {
+    const received = (await wire.read({ signal })).subarray()
+    const message = HolePunchMessage.decode(received)
+    if (message.type !== type)
+      throw new InvalidMessageError(`expected a message of type ${type}, received ${message.type}`)
+    return { addrs: parseAddrs(message.addrs ?? []), unknownFields: HolePunchMessage.unknownFields(received) }
   }
+  try {
+    const result = await talk({ signal, send, receive })
+    // nothing more is said: go-libp2p closes the stream before it dials, too
+    stream.close({ signal }).catch((error: Error) => stream.abort(error))
+    return result
+  } catch (error) {
+    stream.abort(error as Error)
+    throw error
+  }
+}
 
-  async #punch(): Promise<Connection> {
+/** Turns what an exchange failed with into the reason that is reported. */
+async function conclude<Result>(circuit: Connection, exchange: () => Promise<Result>): Promise<Result> {
+  try {
+    return await exchange()
+  } catch (error) {
+    if (error instanceof HolePunchFailedError) throw error
+    const isUnsupported = (error as Error).name === 'UnsupportedProtocolError'
+    const reason = circuit.status !== 'open' ? 'circuit-closed' : isUnsupported ? 'not-supported' : 'protocol'
+    throw new HolePunchFailedError(reason, circuit.remotePeer.toString(), { cause: error })
+  }
+}
+
+function parseAddrs(all: readonly Uint8Array[]): Multiaddr[] {
+  return all.flatMap(addr => {
     try {
-      this.#direct = await this.#init.punch(this.#rttMs())
-      return this.#direct
-    } catch (error) {
-      this.#error = error
-      throw error
+      return [multiaddr(addr)]
+    } catch {
+      return []
     }
-  }
-
-  /** The responder's CONNECT comes back as a CONNECT, the initiator's as a SYNC: one round trip either way. */
-  #rttMs(): number {
-    const readAt = this.#readAt ?? 0
-    return (readAt > this.#offeredAt ? readAt : performance.now()) - this.#offeredAt
-  }
+  })
 }

@@ -25,7 +25,7 @@ import type { Endpoint } from '../addresses/endpoint.ts'
 import type { PunchRole } from './events.ts'
 import type { PunchBudget } from './punch-budget.ts'
 import type { BoundAddress } from '../transport/punch-port.ts'
-import type { SharedPortTcp } from '../transport/shared-port-tcp.ts'
+import type { PunchTransport } from '../transport/punch-transport.ts'
 import type { Connection, Logger, MultiaddrConnection, PeerId, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -47,7 +47,7 @@ const MAX_CLAIMED = 8
 
 /** What one punch needs. */
 export interface PunchInit {
-  transport: SharedPortTcp
+  transport: PunchTransport
   upgrader: Upgrader
   remotePeer: PeerId
   candidates: readonly Multiaddr[]
@@ -206,7 +206,7 @@ class Punch {
     }
   }
 
-  #claim(): Parameters<SharedPortTcp['inboundClaims']['add']>[0] {
+  #claim(): Parameters<PunchTransport['inboundClaims']['add']>[0] {
     const { candidates, sharesNat = false } = this.#init
     const endpoints = candidates.map(endpointOf)
     const isWaiting = (): boolean => this.#claimed < MAX_CLAIMED

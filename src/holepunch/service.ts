@@ -11,7 +11,7 @@ import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { HolePunchFailedError } from '../errors.ts'
 import { canSharePort } from '../transport/punch-port.ts'
-import { SharedPortTcp } from '../transport/shared-port-tcp.ts'
+import { findPunchTransport } from '../transport/punch-transport.ts'
 import { DCUTR_PROTOCOL } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
 import { PeerTurns } from './peer-queue.ts'
@@ -19,6 +19,7 @@ import { pingConnection, proveConnection } from './proof.ts'
 import { PunchBudget } from './punch-budget.ts'
 import { openSparePort } from './spare-port.ts'
 import { Upgrade } from './upgrade.ts'
+import type { PunchTransport } from '../transport/punch-transport.ts'
 import type { SparePort } from './spare-port.ts'
 import type { LocalAddresses } from './candidates.ts'
 import type { HolePunchEvents } from './events.ts'
@@ -95,7 +96,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   readonly #turns = new PeerTurns()
   readonly #budget = new PunchBudget()
   #spares = 0
-  #transport: SharedPortTcp | undefined
+  #transport: PunchTransport | undefined
 
   constructor(components: HolePunchComponents) {
     super()
@@ -106,7 +107,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   async start(): Promise<void> {
     if (this.#transport !== undefined) return
     const { transportManager, events, registrar } = this.#components
-    this.#transport = transportManager.getTransports().find(it => it instanceof SharedPortTcp)
+    this.#transport = findPunchTransport(transportManager.getTransports())
     if (this.#transport === undefined)
       throw new TypeError("dcutr() of throughnat needs throughnat's tcp() among the transports")
     if (!canSharePort()) this.#log('this platform cannot share a TCP port: circuits stay relayed')
@@ -170,7 +171,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   #begin(circuit: Connection): void {
     const { upgrader, logger } = this.#components
     const upgrade = new Upgrade(circuit, {
-      transport: this.#transport as SharedPortTcp,
+      transport: this.#transport as PunchTransport,
       upgrader,
       logger,
       events: this,

@@ -17,11 +17,11 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 import type { LocalAddresses } from './candidates.ts'
 import type { BoundAddress } from '../transport/punch-port.ts'
-import type { SharedPortTcp } from '../transport/shared-port-tcp.ts'
+import type { PunchTransport } from '../transport/punch-transport.ts'
 
 /** What a spare port needs. */
 export interface SparePortInit {
-  transport: SharedPortTcp
+  transport: PunchTransport
   upgrader: Upgrader
   events: TypedEventTarget<Libp2pEvents>
   /** A relay that this node is connected to; it tells where the port is mapped to. */

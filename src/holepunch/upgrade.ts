@@ -9,9 +9,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Retirement } from './close-when-idle.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
-import { areOnePair, privateCandidates, publicCandidates, RemoteCandidates, shareHost } from './candidates.ts'
+import { offerTo, publicCandidates, RemoteCandidates } from './candidates.ts'
 import { isNotSupported, isThrottled, isWorthRetrying, needsReversal } from './failures.ts'
-import { punch } from './punch.ts'
+import { punch, PUNCH_WINDOW_MS } from './punch.ts'
+import { choosePlan } from './strategies/choose-plan.ts'
 import { reversalCandidates } from './strategies/reversal.ts'
 import { withSpare } from './spare-port.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
@@ -20,8 +21,10 @@ import type { PunchBudget } from './punch-budget.ts'
 import type { SparePort } from './spare-port.ts'
 import type { PeerTurns } from './peer-queue.ts'
 import type { LocalAddresses } from './candidates.ts'
-import type { SharedPortTcp } from '../transport/shared-port-tcp.ts'
-import type { ComponentLogger, Connection, Logger, Stream, Upgrader } from '@libp2p/interface'
+import type { ExchangeInit, ExchangeResult, RemoteOffer } from './exchange.ts'
+import type { Plan } from './strategies/strategy.ts'
+import type { PunchTransport } from '../transport/punch-transport.ts'
+import type { AbortOptions, ComponentLogger, Connection, Logger, Stream, Upgrader } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -52,7 +55,7 @@ const LATE_DCUTR_MS = 1_000
 
 /** What upgrades have in common. */
 export interface UpgradeContext {
-  transport: SharedPortTcp
+  transport: PunchTransport
   upgrader: Upgrader
   logger: ComponentLogger
   events: TypedEventTarget<HolePunchEvents>
@@ -64,6 +67,9 @@ export interface UpgradeContext {
   /** A port that no attempt has used; undefined where no relay can tell what it is mapped to. */
   sparePort: (signal: AbortSignal) => Promise<SparePort | undefined>
 }
+
+/** Makes a plan with the remote: one of the two sides of the DCUtR exchange. */
+type Exchange = (init: ExchangeInit<Plan>, options: AbortOptions) => Promise<ExchangeResult<Plan>>
 
 /** One upgrade. `outcome` settles once: with the direct connection, or a `HolePunchFailedError`. */
 export class Upgrade {
@@ -135,7 +141,7 @@ export class Upgrade {
     let failure: unknown = this.#error('stopped')
     while (this.#attempts < MAX_ATTEMPTS && this.isPending) {
       try {
-        await this.#attempt(init => openExchange(init))
+        await this.#attempt(openExchange)
         return undefined
       } catch (error) {
         failure = error
@@ -157,7 +163,7 @@ export class Upgrade {
     this.#current?.abort(new Error('the responder has begun another attempt'))
     const exchange = ++this.#exchanges
     try {
-      await this.#attempt(init => answerExchange(init, stream))
+      await this.#attempt(async (init, options) => answerExchange(init, stream, options))
     } catch (error) {
       if (exchange !== this.#exchanges) return
       // the responder may try again; after the last attempt it may dial this node's own addresses
@@ -177,7 +183,8 @@ export class Upgrade {
     this.#fail(this.#error('stopped'))
   }
 
-  async #attempt(exchange: (init: Parameters<typeof openExchange>[0]) => Promise<Connection>): Promise<void> {
+  /** One attempt: waits for its turn, makes a plan with the remote, and carries it out. */
+  async #attempt(exchange: Exchange): Promise<void> {
     const endTurn = await this.#context.turns.take(this.circuit.remotePeer)
     if (!this.isPending) return endTurn()
     if (!this.#context.budget.takeAttempt(this.circuit.remotePeer)) {
@@ -194,18 +201,14 @@ export class Upgrade {
       await this.#context.observed(signal)
       if (this.role === 'responder' && this.#attempts > 1) spare = await this.#context.sparePort(signal)
       const local = withSpare(this.#context.localAddresses(), spare)
-      const own = [...local.observed, ...local.listening, ...local.announced]
-      const remote = new RemoteCandidates(own, { acceptLoopback: false })
-      const direct = await exchange({
-        circuit: this.circuit,
-        logger: this.#context.logger,
-        remote,
-        candidates: () => this.#offer(local, remote),
-        punch: async rttMs => this.#punch(local, remote, rttMs, spare, signal),
-      })
-      this.#succeed(direct)
+      const { plan, rttMs } = await exchange(this.#exchangeInit(local), { signal })
+      if (plan.strategy !== 'remote-dials') {
+        this.#emit('holepunch:attempt', { n: this.#attempts, rttMs, candidates: plan.candidates })
+        this.#succeed(await this.#dial({ ...plan, spare: spare?.local, ...this.#dealRoles() }, signal))
+        return
+      }
     } catch (error) {
-      // an empty offer is sent all the same: it tells the remote at once, which may know a way in at its end
+      // an empty offer is sent all the same: the remote may know a way to itself
       const { reason } = error as Partial<HolePunchFailedError>
       const isBlind = publicCandidates(this.#context.localAddresses()).length === 0
       throw isBlind && reason === 'protocol' ? this.#error('no-local-candidates', { cause: error }) : error
@@ -214,34 +217,27 @@ export class Upgrade {
       endTurn()
       await spare?.close()
     }
+    await this.#awaitRemoteDial()
   }
 
-  #offer(local: LocalAddresses, remote: RemoteCandidates): Multiaddr[] {
-    const offer = publicCandidates(local)
-    // only the initiator has read the other's offer by now, and one private SYN each way is not needed
-    return shareHost(offer, remote.public) ? [...offer, ...privateCandidates(local)] : offer
+  #exchangeInit(local: LocalAddresses): ExchangeInit<Plan> {
+    const accepted = (theirs: RemoteOffer | undefined): RemoteCandidates =>
+      RemoteCandidates.from(theirs?.addrs ?? [], local)
+    return {
+      circuit: this.circuit,
+      offer: theirs => offerTo(local, accepted(theirs)),
+      plan: theirs => {
+        const plan = choosePlan({ source: 'exchange', role: this.role, local, remote: accepted(theirs) })
+        if (plan === undefined) throw this.#error('no-remote-candidates')
+        return plan
+      },
+    }
   }
 
-  async #punch(
-    local: LocalAddresses,
-    remote: RemoteCandidates,
-    rttMs: number,
-    spare: SparePort | undefined,
-    signal: AbortSignal,
-  ): Promise<Connection> {
-    const sharesNat = shareHost(publicCandidates(local), remote.public)
-    const candidates = sharesNat ? [...remote.public, ...remote.private] : remote.public
-    this.#emit('holepunch:attempt', { n: this.#attempts, rttMs, candidates })
-    const isOnlyWay = areOnePair(candidates, this.#offer(local, remote))
-    const plan = {
-      candidates,
-      role: this.role,
-      from: 'punch-port',
-      isOnlyWay,
-      sharesNat,
-      spare: spare?.local,
-    } as const
-    return this.#dial({ ...plan, ...this.#dealRoles() }, signal)
+  /** Waits as long as a punch lasts; the service ends the upgrade when a direct connection has proved itself. */
+  async #awaitRemoteDial(): Promise<never> {
+    await pause(PUNCH_WINDOW_MS, undefined, { signal: this.#stopped.signal, ref: false }).catch(() => {})
+    throw this.#error('no-remote-candidates')
   }
 
   /**
@@ -274,14 +270,15 @@ export class Upgrade {
       this.#identified.promise,
       pause(IDENTIFY_TIMEOUT_MS, [], { ref: false }),
     ])
-    const candidates = reversalCandidates(await identified, this.#context.localAddresses())
-    if (candidates.length === 0 || !this.isPending) return false
+    const local = this.#context.localAddresses()
+    const remote = reversalCandidates(await identified, local)
+    const plan = choosePlan({ source: 'identify', role: this.role, local, remote })
+    if (plan === undefined || !this.isPending) return false
     const current = new AbortController()
     this.#current = current
     try {
       const signal = AbortSignal.any([current.signal, this.#stopped.signal])
-      // whoever dials one-sidedly is the client, whatever DCUtR says
-      this.#succeed(await this.#dial({ candidates, role: 'initiator', from: 'ephemeral-port' }, signal))
+      this.#succeed(await this.#dial(plan, signal))
       return true
     } catch (error) {
       this.#log('the connection could not be reversed - %e', error)

@@ -5,7 +5,7 @@
  * enum has a value that it does not know: an unknown type must be answered UNEXPECTED_MESSAGE, so enums are numbers here.
  */
 
-import { decodeMessage, encodeMessage } from 'protons-runtime'
+import { decodeMessage, encodeMessage, reader as createReader } from 'protons-runtime'
 import type { Codec, Reader, Writer } from 'protons-runtime'
 import type { ProtobufDecoder } from '@libp2p/utils'
 
@@ -31,6 +31,8 @@ export interface MessageType<T> {
   encode(value: T): Uint8Array
   /** Fields that are not in the table are skipped. @throws {Error} if the bytes are no protobuf message */
   decode: ProtobufDecoder<T>
+  /** The fields of an encoded message that are not in the table, each with its tag, in order. */
+  unknownFields(received: Uint8Array): Uint8Array[]
   readonly codec: Pick<Codec<T>, 'encode' | 'decode'>
 }
 
@@ -122,6 +124,7 @@ export function messageType<const Fields extends Record<string, AnyField>>(
     codec,
     encode: (value: Message) => encodeMessage(value, codec),
     decode: (received: Uint8Array) => decodeMessage(received, codec),
+    unknownFields: (received: Uint8Array) => collectUnknown(byNumber, received),
   } as unknown as MessageType<MessageOf<Fields>>
 }
 
@@ -131,6 +134,18 @@ function writeField(field: Field<unknown>, value: unknown, writer: Writer): void
     writer.uint32((field.number << 3) | field.wireType)
     field.write(item, writer)
   }
+}
+
+function collectUnknown(known: ReadonlyMap<number, unknown>, received: Uint8Array): Uint8Array[] {
+  const reader = createReader(received)
+  const unknown: Uint8Array[] = []
+  while (reader.pos < reader.len) {
+    const start = reader.pos
+    const tag = reader.uint32()
+    reader.skipType(tag & 7)
+    if (!known.has(tag >>> 3)) unknown.push(received.slice(start, reader.pos))
+  }
+  return unknown
 }
 
 function readField(

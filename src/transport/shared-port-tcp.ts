@@ -18,8 +18,8 @@ import { coalesceWrites } from '../patches/libp2p-tcp/coalesced-writes.ts'
 import { Accepted } from '../patches/libp2p-tcp/flush-before-close.ts'
 import { InboundClaims } from './inbound-claims.ts'
 import { keepAlive } from './keep-alive.ts'
-import type { BoundAddress } from './punch-port.ts'
 import { assertPortIsFree, bindToPunchPort, canSharePort, PunchPorts } from './punch-port.ts'
+import { punchTransportSymbol } from './punch-transport.ts'
 import { RelaySightings } from './relay-sightings.ts'
 import { SOCKET_BUFFER_BYTES } from './socket-buffer.ts'
 import type {
@@ -35,6 +35,7 @@ import type {
 import type { TCPComponents, TCPDialOptions, TCPOptions } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { InboundClaim } from './inbound-claims.ts'
+import type { ConnectOptions, PunchOptions, PunchTransport } from './punch-transport.ts'
 
 /** Options of `@libp2p/tcp`, and which dials leave from the punch port. */
 export interface SharedPortTcpInit extends TCPOptions {
@@ -47,21 +48,9 @@ export interface SharedPortTcpInit extends TCPOptions {
   dialFromPunchPort?: (addr: Multiaddr) => boolean
 }
 
-/** How one socket is connected, below the upgrade. */
-export interface ConnectOptions {
-  /** Ends the dial. It is let go once the socket is connected: aborting it later does nothing. */
-  signal: AbortSignal
-}
-
 // Sockets that are idle at the level of TCP are not closed: libp2p's connection monitor decides what is dead, and an
 // idle direct connection must outlive any pause of the application (`@libp2p/tcp` would close it after 2 min).
 const NO_INACTIVITY_TIMEOUT = 0
-
-/** How one socket is connected from a punch port. */
-export interface PunchOptions extends ConnectOptions {
-  /** A port to use instead of the listener's, for remotes of its family. */
-  spare?: BoundAddress | undefined
-}
 
 /** Creates the transport: a drop-in for `tcp()` of `@libp2p/tcp` in any `createLibp2p` configuration. */
 export function tcp(init: SharedPortTcpInit = {}): (components: TCPComponents) => SharedPortTcp {
@@ -69,7 +58,8 @@ export function tcp(init: SharedPortTcpInit = {}): (components: TCPComponents) =
 }
 
 /** The transport. Use {@link tcp}; the class is for the hole punch service, which finds it among the transports. */
-export class SharedPortTcp implements Transport {
+export class SharedPortTcp implements Transport, PunchTransport {
+  readonly [punchTransportSymbol] = true as const
   readonly [transportSymbol] = true as const
   readonly [Symbol.toStringTag] = 'throughnat/tcp'
   /** The ports that listeners share with outbound sockets. */

@@ -9,18 +9,28 @@
 import { RemoteCandidates, scopeOf } from '../candidates.ts'
 import { endpointOf } from '../../addresses/endpoint.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { LocalAddresses } from '../candidates.ts'
+import type { LocalAddresses, Scope } from '../candidates.ts'
+import type { Strategy } from './strategy.ts'
+
+export const reversal: Strategy = ({ source, local, remote }) => {
+  if (source !== 'identify') return undefined
+  const seenFrom = scopesOfObservers(local)
+  const isLocal = seenFrom.has('private') || seenFrom.has('loopback')
+  const candidates = isLocal ? [...remote.loopback, ...remote.private, ...remote.public] : remote.public
+  if (candidates.length === 0) return undefined
+  // a peer that dials one-sidedly is the client, whatever its role in DCUtR
+  return { strategy: 'reversal', candidates, from: 'ephemeral-port', role: 'initiator' }
+}
 
 /**
- * The addresses, of those that the remote told by identify, to which a connection may lead from here. What relays see
- * of this node tells which network it shares with them, and so with the remote: if a relay sees it on a private network
- * or on this host, addresses of that kind make sense; otherwise they are somebody else's.
+ * The addresses, of those that the remote listed in identify, that may be dialled from here. A relay that sees this node
+ * on a private network, or on its own host, shares that network with it, and so does the remote: then addresses of that
+ * kind make sense. Otherwise they belong to other hosts.
  */
-export function reversalCandidates(told: readonly Multiaddr[], local: LocalAddresses): Multiaddr[] {
-  const seenFrom = new Set(local.observed.map(addr => scopeOf(endpointOf(addr).host)))
-  const own = [...local.observed, ...local.listening, ...local.announced]
-  const remote = new RemoteCandidates(own, { acceptLoopback: seenFrom.has('loopback') })
-  for (const addr of told) remote.offer(addr)
-  const isLocal = seenFrom.has('private') || seenFrom.has('loopback')
-  return isLocal ? [...remote.loopback, ...remote.private, ...remote.public] : remote.public
+export function reversalCandidates(listed: readonly Multiaddr[], local: LocalAddresses): RemoteCandidates {
+  return RemoteCandidates.from(listed, local, { acceptLoopback: scopesOfObservers(local).has('loopback') })
+}
+
+function scopesOfObservers({ observed }: LocalAddresses): Set<Scope> {
+  return new Set(observed.map(addr => scopeOf(endpointOf(addr).host)))
 }

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
-import { reversalCandidates } from '../../../../../src/holepunch/strategies/reversal.ts'
+import { reversal, reversalCandidates } from '../../../../../src/holepunch/strategies/reversal.ts'
+import type { LocalAddresses } from '../../../../../src/holepunch/candidates.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 const addrs = (...texts: string[]): Multiaddr[] => texts.map(text => multiaddr(text))
@@ -19,7 +20,12 @@ const told = addrs(
 /** The candidates of a node that relays see at this address. */
 function seenAt(observed: readonly string[], listening: readonly string[] = []): string[] {
   const local = { observed: addrs(...observed), listening: addrs(...listening), announced: [] }
-  return reversalCandidates(told, local).map(String)
+  return reversed(local)
+}
+
+function reversed(local: LocalAddresses): string[] {
+  const remote = reversalCandidates(told, local)
+  return (reversal({ source: 'identify', role: 'responder', local, remote })?.candidates ?? []).map(String)
 }
 
 test('a node that relays see on the public network dials public addresses alone', () => {
@@ -50,5 +56,5 @@ test('a node never dials what it listens on itself', () => {
 
 test('a node never dials what it is announced at', () => {
   const announced = addrs('/ip4/8.8.8.8/tcp/1')
-  assert.deepEqual(reversalCandidates(told, { observed: [], listening: [], announced }), [])
+  assert.deepEqual(reversed({ observed: [], listening: [], announced }), [])
 })

@@ -1,0 +1,169 @@
+/** The frames of a DCUtR exchange, both sides, byte by byte; and what each side makes of frames that are wrong. */
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { streamPair } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
+import { answerExchange, HolePunchMessage } from '../../../../src/holepunch/exchange.ts'
+import { openExchange, DCUTR_PROTOCOL } from '../../../../src/holepunch/exchange.ts'
+import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface'
+import type { ExchangeInit, RemoteOffer } from '../../../../src/holepunch/exchange.ts'
+
+const LIMIT = { timeout: 20_000 }
+const OURS = multiaddr('/ip4/11.0.0.1/tcp/4001')
+const THEIRS = '/ip4/22.0.0.1/tcp/4002'
+
+// written by hand from the specification's protobuf: length, type, addresses
+const OUR_CONNECT = '0c' + '0864' + '1208' + '040b000001' + '060fa1'
+const THEIR_CONNECT = '0c' + '0864' + '1208' + '0416000001' + '060fa2'
+const SYNC = '03' + '08ac02'
+const NEGOTIATION = Buffer.from('\x13/multistream/1.0.0\n\x0e/libp2p/dcutr\n').toString('hex')
+
+const { signal } = new AbortController()
+
+interface Remote {
+  circuit: Connection
+  /** Ours, for the side that answers. */
+  stream: Stream
+  /** What our side has sent so far. */
+  sent(): string
+  /** Resolves when our side has sent this much. */
+  receives(frames: string): Promise<void>
+  send(frames: string): void
+  reset: Promise<void>
+}
+
+async function remote(): Promise<Remote> {
+  const [ours, theirs] = await streamPair()
+  let received = Buffer.alloc(0)
+  let onData = (): void => {}
+  theirs.addEventListener('message', (event: StreamMessageEvent) => {
+    received = Buffer.concat([received, event.data.subarray()])
+    onData()
+  })
+  const reset = new Promise<void>(resolve =>
+    theirs.addEventListener('close', () => resolve(), { once: true }),
+  )
+  const sent = (): string => received.toString('hex')
+  const circuit = {
+    status: 'open',
+    remotePeer: { toString: () => 'remote' },
+    muxer: { createStream: async () => ours },
+  } as unknown as Connection
+  return {
+    circuit,
+    stream: ours,
+    sent,
+    reset,
+    send: frames => void theirs.send(Buffer.from(frames, 'hex')),
+    receives: async frames =>
+      new Promise(resolve => {
+        onData = () => {
+          if (sent() === frames) resolve()
+        }
+        onData()
+      }),
+  }
+}
+
+function initOf(circuit: Connection, heard: RemoteOffer[] = []): ExchangeInit<string> {
+  return {
+    circuit,
+    offer: () => [OURS],
+    plan: theirs => {
+      heard.push(theirs)
+      return theirs.addrs.map(String).join()
+    },
+  }
+}
+
+describe('a responder', () => {
+  it('sends CONNECT, receives CONNECT, sends SYNC, and dials after half a round trip', LIMIT, async () => {
+    const { circuit, receives, send } = await remote()
+    const exchange = openExchange(initOf(circuit), { signal })
+    await receives(NEGOTIATION + OUR_CONNECT)
+    await pause(100)
+    send(NEGOTIATION + THEIR_CONNECT)
+    await receives(NEGOTIATION + OUR_CONNECT + SYNC)
+    const syncAt = performance.now()
+    const { plan, rttMs } = await exchange
+    assert.equal(plan, THEIRS)
+    assert.ok(rttMs >= 99, `${rttMs} ms`)
+    assert.ok(performance.now() - syncAt >= rttMs / 2 - 5)
+  })
+
+  it('reports a remote that does not speak DCUtR', LIMIT, async () => {
+    const { circuit, send } = await remote()
+    const exchange = openExchange(initOf(circuit), { signal })
+    send(Buffer.from('\x13/multistream/1.0.0\n\x03na\n').toString('hex'))
+    await assert.rejects(exchange, { name: 'HolePunchFailedError', reason: 'not-supported' })
+  })
+})
+
+describe('an initiator', () => {
+  it('receives CONNECT, sends CONNECT, and dials when SYNC comes', LIMIT, async () => {
+    const { circuit, stream, receives, send } = await remote()
+    const exchange = answerExchange(initOf(circuit), stream, { signal })
+    send(THEIR_CONNECT)
+    await receives(OUR_CONNECT)
+    await pause(50)
+    send(SYNC)
+    const { plan, rttMs } = await exchange
+    assert.equal(plan, THEIRS)
+    assert.ok(rttMs >= 49, `${rttMs} ms`)
+  })
+
+  it('keeps fields that it does not know, and passes over addresses that it cannot read', LIMIT, async () => {
+    const { circuit, stream, receives, send } = await remote()
+    const heard: RemoteOffer[] = []
+    const exchange = answerExchange(initOf(circuit, heard), stream, { signal })
+    // fields 3 (a varint) and 100 (bytes), and an address of 1 byte
+    send('17' + '0864' + '1208' + '0416000001' + '060fa2' + '1201ff' + '1807' + 'a20603616263')
+    await receives(OUR_CONNECT)
+    send(SYNC)
+    await exchange
+    assert.deepEqual(heard[0]?.addrs.map(String), [THEIRS])
+    assert.deepEqual(
+      heard[0]?.unknownFields.map(it => Buffer.from(it).toString('hex')),
+      ['1807', 'a20603616263'],
+    )
+  })
+
+  const wrong: Array<[title: string, frames: string]> = [
+    ['a SYNC before the CONNECT', SYNC],
+    ['an unknown type', '02' + '084d'],
+    ['a message without a type', '00'],
+    ['a length of three bytes', '808001'],
+    ['a length without an end', '80'.repeat(64)],
+    ['more than 4 KiB', '8120' + '00'.repeat(4097)],
+    ['a field that reaches beyond the message', '04' + '0864' + '12ff'],
+    ['a type of the wrong wire type', '03' + '0a0164'],
+  ]
+  for (const [title, frames] of wrong) {
+    it(`resets the stream at ${title}`, LIMIT, async () => {
+      const { circuit, stream, send, sent, reset } = await remote()
+      const exchange = answerExchange(initOf(circuit), stream, { signal })
+      send(frames)
+      await assert.rejects(exchange, { name: 'HolePunchFailedError', reason: 'protocol' })
+      await reset
+      assert.equal(sent(), '')
+    })
+  }
+
+  it('resets the stream when it is told to stop', LIMIT, async () => {
+    const { circuit, stream, reset } = await remote()
+    const stopping = new AbortController()
+    const exchange = answerExchange(initOf(circuit), stream, { signal: stopping.signal })
+    stopping.abort(new Error('stopped'))
+    await assert.rejects(exchange, { name: 'HolePunchFailedError', reason: 'protocol' })
+    await reset
+  })
+})
+
+describe('the messages', () => {
+  it('are those of the specification', () => {
+    assert.equal(DCUTR_PROTOCOL, '/libp2p/dcutr')
+    assert.equal(Buffer.from(HolePunchMessage.encode({ type: 300, addrs: [] })).toString('hex'), '08ac02')
+  })
+})
