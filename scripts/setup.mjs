@@ -35,7 +35,7 @@ function build() {
     readdirSync(folder, { recursive: true }).map(name => join(folder, String(name))),
   )
   const newest = Math.max(...['tsconfig.build.json', 'tsconfig.json', ...sources].map(modifiedAt))
-  if (modifiedAt('dist/src/version.js') >= newest) return
+  if (modifiedAt('dist/src/node/version.js') >= newest) return
   say('Building dist/ (tsc; some seconds)')
   run('npm', ['run', '--silent', 'build'])
 }

@@ -49,10 +49,11 @@ export const casts: readonly Parts[] = [
 
 /**
  * Tells whether these two must end direct: this project's peer with anything that can punch, itself included. The others are measured beside it. A stock node
- * cannot punch TCP (https://github.com/libp2p/js-libp2p/issues/2620). Before 0.41 go-libp2p as responder speaks first where
+ * cannot punch TCP (https://github.com/libp2p/js-libp2p/issues/2620), but dials our public responder. Before 0.41 go-libp2p as responder speaks first where
  * the initiator does, too; go-libp2p of today does not get direct with it either.
  */
-export function mustEndDirect({ initiator, responder }: Parts): boolean {
+export function mustEndDirect({ initiator, responder }: Parts, { responderNat }: Nats): boolean {
+  if (initiator === 'stock' && responder === 'ours') return responderNat === 'none'
   const hasOurs = initiator === 'ours' || responder === 'ours'
   return hasOurs && initiator !== 'stock' && responder !== 'stock' && responder !== 'go-0.40'
 }

@@ -27,10 +27,10 @@ interface Remote {
   /** Ours, for the side that answers. */
   stream: Stream
   /** What our side has sent so far. */
-  sent(): string
+  sent: () => string
   /** Resolves when our side has sent this much. */
-  receives(frames: string): Promise<void>
-  send(frames: string): void
+  receives: (frames: string) => Promise<void>
+  send: (frames: string) => void
   reset: Promise<void>
 }
 

@@ -105,7 +105,7 @@ const table: Row[] = [
 ]
 
 for (const { expected, observed, offered, source, role } of table) {
-  const heading = `${role}, ${source}: seen at [${observed}], offered [${offered}]`
+  const heading = `${role}, ${source}: seen at [${observed.join()}], offered [${offered.join()}]`
   test(`${heading} -> ${expected?.strategy ?? 'nothing'}`, () => {
     const local: LocalAddresses = {
       observed: observed.map(it => multiaddr(it)),
