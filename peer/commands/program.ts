@@ -31,43 +31,6 @@ const commands: readonly Command[] = [
 /** The commands. */
 export const peerCommands: readonly Command[] = [...commands, completionOf('throughnat', commands)]
 
-/** Options of `throughnat-relay`: their variables may be in the environment too. A test holds them against that program. */
-export const RELAY_OPTIONS = [
-  'listen',
-  'announce',
-  'status',
-  'tls-cert',
-  'tls-key',
-  'reservation-ttl',
-  'drain',
-  'profile',
-  'max-connections',
-  'max-connections-per-network',
-  'max-reservations',
-  'max-reservations-per-ipv4',
-  'max-reservations-per-ipv6-site',
-  'max-circuits',
-  'max-circuits-per-peer',
-  'max-circuits-per-pair',
-  'circuit-data',
-  'circuit-duration',
-  'circuit-rate',
-  'peer-rate',
-  'total-rate',
-  'new-connections-per-ip',
-  'new-reservations-per-ip',
-  'new-circuits-per-ip',
-  'allow-reserve',
-  'deny-reserve',
-  'allow-connect',
-  'deny-connect',
-  'allow-target',
-  'deny-target',
-  'token-file',
-  'token-for',
-  'admission-url',
-] as const
-
 /** What the program is. */
 export const peerProgram: ProgramDescription = {
   name: 'throughnat',
@@ -78,5 +41,5 @@ export const peerProgram: ProgramDescription = {
 
 /** Runs the program; resolves with its exit code. */
 export async function run(): Promise<number> {
-  return runProgram({ ...peerProgram, hide: hideTickets, foreignOptions: [...RELAY_OPTIONS] })
+  return runProgram({ ...peerProgram, hide: hideTickets })
 }

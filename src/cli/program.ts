@@ -23,8 +23,6 @@ import { watchStopSignals } from './stop-signals.ts'
 
 /** A program, and the process around it; a test brings its own. */
 export interface ProgramInit extends ProgramDescription {
-  /** Names of options (as in `data-dir`) of other programs, whose variables may be in the environment too. */
-  readonly foreignOptions?: readonly string[]
   /** Takes secrets out of what is written to stderr. */
   readonly hide?: (text: string) => string
   /** The arguments. @default those of the process */
@@ -72,8 +70,8 @@ export async function runProgram(init: ProgramInit): Promise<number> {
 }
 
 async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise<number> {
-  const { env = process.env, directory = process.cwd(), foreignOptions = [] } = init
-  const surroundings = { environment: env, directory, foreignOptions, commands: commandsOf(init) }
+  const { env = process.env, directory = process.cwd() } = init
+  const surroundings = { environment: env, directory, commands: commandsOf(init) }
   const settle = async (): Promise<SettledCommand> => await settleCommand(parsed, surroundings)
   let settled: SettledCommand
   try {
@@ -88,6 +86,7 @@ async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise
   const { stdout = process.stdout, stderr = process.stderr, hide = text => text } = init
   const { json, explain, checkConfig } = settled.globals
   const output = createOutput({ json, stdout, stderr, hide })
+  for (const warning of settled.warnings) output.note(`warning: ${warning}.`)
   if (explain) showOrigins(settled, output)
   else if (checkConfig) output.event('config:checked', {}, 'The configuration is in order.')
   else return await runSettled(init, settled, settle, output)

@@ -23,8 +23,6 @@ export interface Surroundings {
   readonly directory: string
   /** All commands of the program: what is meant for another one is passed over. */
   readonly commands: readonly Command[]
-  /** Names of options of other programs. */
-  readonly foreignOptions: readonly string[]
 }
 
 /** A command, ready to run. */
@@ -36,6 +34,8 @@ export interface SettledCommand {
   /** The options of the command and the global ones. */
   readonly table: OptionTable
   readonly resolution: Resolution<OptionTable>
+  /** What was ignored, one sentence each. */
+  readonly warnings: readonly string[]
 }
 
 type Run = Extract<ParsedCommandLine, { kind: 'run' }>
@@ -54,12 +54,11 @@ export async function settleCommand(run: Run, surroundings: Surroundings): Promi
   }
   const { environment, directory } = surroundings
   const table = withGlobalOptions(command.options)
-  const { resolution, problems } = examineOptions(table, {
+  const { resolution, problems, warnings } = examineOptions(table, {
     file: await readGivenFile(flags, surroundings),
     environment,
     flags,
     otherNames: namesOf(surroundings.commands),
-    otherVariables: surroundings.foreignOptions.map(variableOf),
     directory,
   })
   const operands = readOperands(command, run, { directory, isComplete: resolution.config.explain !== true })
@@ -77,6 +76,7 @@ export async function settleCommand(run: Run, surroundings: Surroundings): Promi
     },
     table,
     resolution,
+    warnings,
   }
 }
 

@@ -11,13 +11,9 @@ import type { Findings, FoundProblem, Given, GivenFlag, Source } from './given.t
 import { printValue } from './kind.ts'
 import type { InitOf, NamedOption, OptionTable, Resolved } from './options.ts'
 import { nameOptions, variableOf } from './options.ts'
-import {
-  exampleOf,
-  readCodeSource,
-  readEnvironmentSource,
-  readFileSource,
-  readFlagSource,
-} from './sources.ts'
+import { exampleOf, readCodeSource, readFileSource, readFlagSource } from './sources.ts'
+import { readEnvironmentSource } from './environment.ts'
+import type { EnvironmentFindings } from './environment.ts'
 import { ValueReader } from './value-reader.ts'
 
 /** Where values may come from. What is left out gives nothing. */
@@ -28,8 +24,6 @@ export interface Sources<T extends OptionTable> {
   readonly code?: InitOf<T>
   /** Names (as in `data-dir`) of options of other commands, which the file may hold. */
   readonly otherNames?: readonly string[]
-  /** Names of options of other programs too, which the environment may hold. */
-  readonly otherVariables?: readonly string[]
   /** The folder that relative paths start from. @default the working directory */
   readonly directory?: string
 }
@@ -65,10 +59,11 @@ export function resolveOptions<const T extends OptionTable>(table: T, sources: S
 export function examineOptions<const T extends OptionTable>(
   table: T,
   sources: Sources<T>,
-): { resolution: Resolution<T>; problems: FoundProblem[] } {
+): { resolution: Resolution<T>; problems: FoundProblem[]; warnings: string[] } {
   const options = nameOptions(table)
   const findings = readSources(options, sources)
   const problems = findings.flatMap(found => found.problems)
+  const warnings = findings.flatMap(found => found.warnings ?? [])
   const config: Record<string, unknown> = {}
   const origins = new Map<string, Origin>()
   const reader = new ValueReader(sources.directory ?? process.cwd(), problems)
@@ -81,7 +76,7 @@ export function examineOptions<const T extends OptionTable>(
     config[option.key] = option.spec.many === true ? Object.freeze(values) : values[0]
     origins.set(option.key, originOf(chosen, values))
   }
-  return { resolution: { config: Object.freeze(config) as Resolved<T>, origins }, problems }
+  return { resolution: { config: Object.freeze(config) as Resolved<T>, origins }, problems, warnings }
 }
 
 /** Throws problems, if there are any, as the error whose exit code is right for all of them together. */
@@ -95,12 +90,11 @@ export function throwProblems(problems: readonly FoundProblem[]): void {
 function readSources<T extends OptionTable>(
   options: readonly NamedOption[],
   sources: Sources<T>,
-): Findings[] {
-  const { file, environment = {}, flags = [], code = {}, otherNames = [], otherVariables = [] } = sources
-  const alsoKnown = [...otherNames.map(variableOf), ...otherVariables]
+): Array<Findings & Partial<EnvironmentFindings>> {
+  const { file, environment = {}, flags = [], code = {}, otherNames = [] } = sources
   return [
     ...(file === undefined ? [] : [readFileSource(file, options, otherNames)]),
-    readEnvironmentSource(environment, options, alsoKnown),
+    readEnvironmentSource(environment, options, otherNames.map(variableOf)),
     readFlagSource(flags, options),
     readCodeSource(code, options),
   ]

@@ -1,15 +1,14 @@
 /**
- * Holds what the file, the environment, the command line and the program say against an option table.
+ * Matches what the file, the command line and the program give to the options of a table.
  *
- * An unknown name is always a problem and never skipped, unless it belongs to another command: one file and one
- * environment serve them all.
+ * An unknown name is always a problem, unless it belongs to another command of the program: one file serves them all.
+ * The environment has rules of its own, see environment.ts.
  */
 
 import type { ConfigFile } from './file.ts'
 import type { Findings, FoundProblem, Given, GivenFlag } from './given.ts'
 import { nearestHint } from './nearest.ts'
 import type { NamedOption } from './options.ts'
-import { environmentPrefix } from './options.ts'
 
 /**
  * Matches the keys of a configuration file to options.
@@ -33,40 +32,6 @@ export function readFileSource(
     } else if (!otherNames.includes(name)) {
       const hint = nearestHint(name, [...byName.keys(), ...otherNames])
       problems.push({ where, what: `unknown option ${JSON.stringify(name)}${hint}`, isUsage: false })
-    }
-  }
-  return { given, problems }
-}
-
-/**
- * Matches environment variables to options. An empty variable counts as not set, which is how container tools
- * pass on what they were not given.
- */
-export function readEnvironmentSource(
-  environment: Readonly<Record<string, string | undefined>>,
-  options: readonly NamedOption[],
-  otherVariables: readonly string[],
-): Findings {
-  const known = options.filter(({ spec }) => spec.flagOnly !== true)
-  const byVariable = new Map(known.map(option => [option.variable, option]))
-  const problems: FoundProblem[] = []
-  const given: Given[] = []
-  for (const [where, text = ''] of Object.entries(environment)) {
-    if (!where.startsWith(environmentPrefix)) continue
-    const option = byVariable.get(where)
-    if (option !== undefined && text.trim() !== '') {
-      const isList = option.spec.many === true
-      const texts = isList ? text.split(/[\s,]+/).filter(part => part !== '') : [text]
-      given.push({
-        option,
-        source: 'environment',
-        where,
-        isList,
-        items: texts.map(part => ({ where, text: part })),
-      })
-    } else if (option === undefined && !otherVariables.includes(where)) {
-      const hint = nearestHint(where, [...byVariable.keys(), ...otherVariables])
-      problems.push({ where, what: `unknown environment variable${hint}`, isUsage: false })
     }
   }
   return { given, problems }

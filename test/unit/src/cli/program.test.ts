@@ -103,33 +103,31 @@ describe('the command line', () => {
       THROUGHNAT_STATUS: 'c',
       THROUGHNAT_TOKEN: 'hunter2',
     }
-    const ran = await runFake(argv, { commands: commands(), env, directory, foreignOptions: ['status'] })
+    const ran = await runFake(argv, { commands: commands(), env, directory })
     assert.equal(ran.code, 2)
     assert.doesNotMatch(ran.stderr, /hunter2/)
     const where = ran.stderr
       .split('\n')
       .slice(1, -2)
       .map(line => line.trim().split(': ', 1)[0] ?? '')
-    const expected = [
-      '--intervall',
-      '--relay',
-      'TARGET',
-      'THROUGHNAT_RELAYS',
-      'THROUGHNAT_TOKEN',
-      'c.yaml:2',
-      'c.yaml:3',
-    ]
+    const expected = ['--intervall', '--relay', 'TARGET', 'THROUGHNAT_TOKEN', 'c.yaml:2', 'c.yaml:3']
     assert.deepEqual(where.sort(), expected)
-    assert.match(ran.stderr, /^error: 7 problems\n/)
+    assert.match(ran.stderr, /^error: 6 problems\n/)
+  })
+
+  test('an unknown variable is ignored, and a near miss gets a warning', async () => {
+    const env = { THROUGHNAT_RELAYS: 'a', THROUGHNAT_X: 'b', THROUGHNAT_RELAY_SERVICE_HOST: '10.96.12.7' }
+    const ran = await runFake(['ping', examplePeerId], { commands: commands(), env })
+    assert.equal(ran.code, 0, ran.stderr)
+    assert.equal(
+      ran.stderr,
+      'warning: THROUGHNAT_RELAYS is ignored: it is not an option; did you mean THROUGHNAT_RELAY.\n',
+    )
   })
 
   test('with a good command line, a bad environment or file ends with 3', async () => {
     const argv = ['ping', examplePeerId]
-    for (const env of [
-      { THROUGHNAT_INTERVAL: '5' },
-      { THROUGHNAT_X: '' },
-      { THROUGHNAT_CONFIG: 'absent.yaml' },
-    ]) {
+    for (const env of [{ THROUGHNAT_INTERVAL: '5' }, { THROUGHNAT_CONFIG: 'absent.yaml' }]) {
       const ran = await runFake(argv, { commands: commands(), env })
       assert.equal(ran.code, 3, ran.stderr)
     }
