@@ -7,7 +7,7 @@ import { openTickets } from '../tickets/database.ts'
 import { LocalOffice } from '../tickets/ticket-issuer.ts'
 import { RemoteOffice } from '../tickets/routes.ts'
 import type { TicketBook } from '../tickets/ticket-book.ts'
-import type { TicketOffice } from '../tickets/ticket-issuer.ts'
+import type { TicketIssuer } from '../tickets/ticket-issuer.ts'
 
 /**
  * Does something with the tickets of a data directory.
@@ -17,7 +17,7 @@ import type { TicketOffice } from '../tickets/ticket-issuer.ts'
  */
 export async function withOffice(
   dataDir: string,
-  act: (office: TicketOffice) => Promise<void>,
+  act: (office: TicketIssuer) => Promise<void>,
 ): Promise<void> {
   const book = await open(dataDir)
   if (book === undefined) {

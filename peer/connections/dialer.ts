@@ -17,7 +17,7 @@ import type { ConnectionManager, TransportManager } from '@libp2p/interface-inte
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { RelayList } from '../relays/relay-list.ts'
 import type { Target } from './target.ts'
-import type { TokenBearer } from '../relays/relay-auth.ts'
+import type { RelayAuth } from '../relays/relay-auth.ts'
 
 /** RFC 8305 section 5: the recommended Connection Attempt Delay, in milliseconds. */
 const ATTEMPT_DELAY_MS = 250
@@ -39,9 +39,9 @@ export interface DialerComponents {
 export class Dialer {
   readonly #components: DialerComponents
   readonly #relays: RelayList
-  readonly #token: TokenBearer
+  readonly #token: RelayAuth
 
-  constructor(components: DialerComponents, relays: RelayList, token: TokenBearer) {
+  constructor(components: DialerComponents, relays: RelayList, token: RelayAuth) {
     this.#components = components
     this.#relays = relays
     this.#token = token

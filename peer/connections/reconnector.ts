@@ -5,7 +5,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { raceSignal } from 'race-signal'
-import { Retirement } from '../../src/holepunch/close-when-idle.ts'
+import { CloseWhenIdle } from '../../src/holepunch/close-when-idle.ts'
 import { Backoff } from '../../src/time/backoff.ts'
 import type { AbortOptions, Connection, Logger, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -33,7 +33,7 @@ const FINAL: ReadonlySet<HolePunchFailure> = new Set(['cannot-share-port', 'stop
 const MAX_ADDRS = 8
 
 /** What a kept peer works with. */
-export interface KeptPeerContext {
+export interface ReconnectorContext {
   paths: Paths
   dialer: Dialer
   log: Logger
@@ -47,9 +47,9 @@ interface Dialling {
 }
 
 /** One remote peer. */
-export class KeptPeer {
+export class Reconnector {
   readonly peerId: PeerId
-  readonly #context: KeptPeerContext
+  readonly #context: ReconnectorContext
   readonly #closed = new AbortController()
   readonly #backoff = new Backoff()
   #restoredAt = -Infinity
@@ -59,7 +59,7 @@ export class KeptPeer {
   #isSeeking = false
   #isPunchingAgain = false
 
-  constructor(peerId: PeerId, context: KeptPeerContext) {
+  constructor(peerId: PeerId, context: ReconnectorContext) {
     this.peerId = peerId
     this.#context = context
   }
@@ -83,8 +83,11 @@ export class KeptPeer {
     try {
       await raceSignal(dialling.outcome, signal)
     } catch (error) {
-      // nobody waits any more; a dial that has succeeded must not be cancelled
-      if (--dialling.waiting === 0) dialling.cancel.abort(error)
+      // nobody waits any more: the next caller dials anew, and does not join a dial that is cancelled
+      if (--dialling.waiting === 0) {
+        if (this.#dialling === dialling) this.#dialling = undefined
+        dialling.cancel.abort(error)
+      }
       throw error
     }
   }
@@ -175,7 +178,7 @@ export class KeptPeer {
     const circuits = paths.circuitsTo(this.peerId)
     try {
       const circuit = await dialer.connectOverRelay(this.target, { signal: this.#closed.signal })
-      for (const old of circuits) void new Retirement(old, circuit, log).run()
+      for (const old of circuits) void new CloseWhenIdle(old, circuit, log).run()
     } catch (error) {
       log('no other circuit to punch over to %p - %e', this.peerId, error)
     }

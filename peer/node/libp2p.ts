@@ -24,7 +24,7 @@ import type { PeerEvents } from './events.ts'
 import type { PortMappingService } from '../port-mapping/service.ts'
 import type { RelayList } from '../relays/relay-list.ts'
 import type { Storage } from './storage.ts'
-import type { TokenBearer } from '../relays/relay-auth.ts'
+import type { RelayAuth } from '../relays/relay-auth.ts'
 
 /** What a peer's node runs besides what every node does. */
 export type PeerServices = {
@@ -45,7 +45,7 @@ export interface NodeInit {
   relays: RelayList
   /** How many reservations to hold. */
   reservations: number
-  token: TokenBearer
+  token: RelayAuth
   events: TypedEventTarget<PeerEvents>
   isRelay: (peerId: string) => boolean
   isReservedAt: (relay: PeerId) => boolean

@@ -12,7 +12,7 @@ import { explainCuts } from '../connections/circuit-limits.ts'
 import { createConnection } from '../connections/connection.ts'
 import { describeFailure } from '../connections/describe-failure.ts'
 import { isCircuit, relayAddrOf } from '../connections/dialer.ts'
-import { KeptPeer } from '../connections/reconnector.ts'
+import { Reconnector } from '../connections/reconnector.ts'
 import { createNode } from './libp2p.ts'
 import { runNetcheck } from '../netcheck/netcheck.ts'
 import { NetworkWatch } from './network-watch.ts'
@@ -20,7 +20,7 @@ import { Paths } from '../connections/paths.ts'
 import { probePortMapping } from '../port-mapping/probe.ts'
 import { checkPresence } from '../connections/liveness.ts'
 import { lastPeerId, parseTarget } from '../connections/target.ts'
-import { TokenBearer } from '../relays/relay-auth.ts'
+import { RelayAuth } from '../relays/relay-auth.ts'
 import type {
   AbortOptions,
   ComponentLogger,
@@ -56,13 +56,13 @@ const MAPPING_EVENTS = ['mapping:added', 'mapping:verified', 'mapping:lost', 'ma
 /** The node behind {@link Peer}. */
 export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   readonly #relays: RelayList
-  readonly #token: TokenBearer
+  readonly #token: RelayAuth
   readonly #storage: Storage | undefined
   readonly #network = new NetworkWatch()
   readonly #stopped = new AbortController()
-  readonly #kept = new Map<string, KeptPeer>()
+  readonly #kept = new Map<string, Reconnector>()
   /** Peers on the way to be kept: whoever wants one of them meanwhile waits for the same dial. */
-  readonly #sought = new Map<string, KeptPeer>()
+  readonly #sought = new Map<string, Reconnector>()
   /** Relays that only a target names: they are dialled from the punch port and left out of the events like the others. */
   readonly #namedRelays = new Set<string>()
   #libp2p: Libp2p<PeerServices> | undefined
@@ -75,7 +75,7 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     super()
     this.#relays = relays
     this.#storage = storage
-    this.#token = new TokenBearer(relayToken, relays)
+    this.#token = new RelayAuth(relayToken, relays)
   }
 
   async start(init: PeerInit): Promise<void> {
@@ -198,13 +198,13 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     }
   }
 
-  #createKept(peerId: PeerId): KeptPeer {
+  #createKept(peerId: PeerId): Reconnector {
     const { services } = this.libp2p
     const log = this.libp2p.logger.forComponent('throughnat:peer')
-    return new KeptPeer(peerId, { paths: this.#paths as Paths, dialer: services.dialer, log })
+    return new Reconnector(peerId, { paths: this.#paths as Paths, dialer: services.dialer, log })
   }
 
-  async #unreachable(kept: KeptPeer, cause: unknown): Promise<UnreachableError> {
+  async #unreachable(kept: Reconnector, cause: unknown): Promise<UnreachableError> {
     const { direct, circuits } = await this.libp2p.services.dialer.ways(kept.target)
     const ways = [...direct, ...circuits].join(', ')
     if (ways === '')

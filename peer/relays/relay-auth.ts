@@ -11,7 +11,7 @@ import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
 const ANSWER_TIMEOUT_MS = 10_000
 
 /** The token and the relays that it is for. */
-export class TokenBearer {
+export class RelayAuth {
   readonly #token: string | undefined
   readonly #relays: { has(peerId: PeerId): boolean }
   readonly #shown = new WeakSet<Connection>()

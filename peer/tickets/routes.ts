@@ -6,11 +6,11 @@ import { askNode } from '../control/client.ts'
 import { readWish } from './ticket-issuer.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Routes } from '../control/server.ts'
-import type { NewTicket, TicketOffice } from './ticket-issuer.ts'
+import type { NewTicket, TicketIssuer } from './ticket-issuer.ts'
 import type { IssuedTicket, TicketWish } from './ticket-book.ts'
 
 /** Routes by which an office is asked. */
-export function ticketRoutes(office: TicketOffice): Routes {
+export function ticketRoutes(office: TicketIssuer): Routes {
   return {
     'GET /tickets': async () => ({ tickets: await office.list() }),
     'POST /tickets': async body => office.issue(readWish(body), readRelays(body)),
@@ -19,7 +19,7 @@ export function ticketRoutes(office: TicketOffice): Routes {
 }
 
 /** The office of a node that runs. */
-export class RemoteOffice implements TicketOffice {
+export class RemoteOffice implements TicketIssuer {
   readonly #dataDir: string
 
   constructor(dataDir: string) {

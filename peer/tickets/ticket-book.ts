@@ -9,7 +9,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { TokenBuckets } from '../../src/limits/token-buckets.ts'
 import { idOfSecret, SECRET_BYTES } from './ticket.ts'
 import type { TicketRefusal } from '../tunnel/listener/service-events.ts'
-import type { TicketDesk } from '../tunnel/listener/ticket-verifier.ts'
+import type { TicketVerifier } from '../tunnel/listener/ticket-verifier.ts'
 
 /** A ticket as it is kept and listed. */
 export interface IssuedTicket {
@@ -60,7 +60,7 @@ const REMEMBERED_MS = 7 * 24 * 60 * 60_000
 /** Wrong secrets that a peer may show at once, and how many a second after that. A person who mistypes shows one. */
 const GUESSES = { capacity: 5, perSecond: 0.2, maxKeys: 10_000 } as const
 
-export class TicketBook implements TicketDesk, AsyncDisposable {
+export class TicketBook implements TicketVerifier, AsyncDisposable {
   readonly #database: TicketDatabase
   readonly #records: Map<string, TicketRecord>
   readonly #now: () => number

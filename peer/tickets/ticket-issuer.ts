@@ -24,7 +24,7 @@ export interface NewTicket {
 }
 
 /** What can be done with tickets. */
-export interface TicketOffice {
+export interface TicketIssuer {
   /**
    * @param relays - where the peer is; empty for where the node is now
    * @throws {InvalidConfigError} where that is not known
@@ -46,7 +46,7 @@ export interface LocalOfficeInit {
 }
 
 /** The office of the process that has the tickets open. */
-export class LocalOffice implements TicketOffice {
+export class LocalOffice implements TicketIssuer {
   readonly #init: LocalOfficeInit
 
   constructor(init: LocalOfficeInit) {

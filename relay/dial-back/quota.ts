@@ -3,7 +3,7 @@
  */
 
 import { RateLimiter } from '@libp2p/utils'
-import { Tally } from '../../src/limits/counter.ts'
+import { Counter } from '../../src/limits/counter.ts'
 import { networkOf } from '../../src/limits/ip-network.ts'
 import type { Connection } from '@libp2p/interface'
 
@@ -19,7 +19,7 @@ const TURNS_PER_MINUTE = 60
 /** The turns of one relay. */
 export class Turns {
   readonly #peers = new Set<string>()
-  readonly #networks = new Tally()
+  readonly #networks = new Counter()
   readonly #rates = new RateLimiter({ points: TURNS_PER_MINUTE, duration: 60 })
 
   /** How many there are now. */

@@ -1,14 +1,14 @@
 /** How many circuits there are: in all, of each peer, and between each two. */
 
-import { Tally } from '../../src/limits/counter.ts'
+import { Counter } from '../../src/limits/counter.ts'
 import type { CircuitOpened, CircuitRefusal } from '../events.ts'
 import type { Limits } from '../limits/limits.ts'
 
 /** The places that circuits take from the moment when they are asked for. */
 export class CircuitSlots {
   readonly #limits: Limits
-  readonly #peers = new Tally()
-  readonly #pairs = new Tally()
+  readonly #peers = new Counter()
+  readonly #pairs = new Counter()
   #taken = 0
   #emptied: PromiseWithResolvers<void> | undefined
 

@@ -7,7 +7,7 @@
 
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { networkOf } from '../../src/limits/ip-network.ts'
-import { Tally } from '../../src/limits/counter.ts'
+import { Counter } from '../../src/limits/counter.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationEnded, ReservationRefusal } from '../events.ts'
@@ -40,7 +40,7 @@ type Verdict = { granted: Reservation; isRefresh: boolean } | { refusal: Reserva
 export class Reservations {
   readonly #init: ReservationsInit
   readonly #entries = new Map<string, Entry>()
-  readonly #networks = new Tally()
+  readonly #networks = new Counter()
   #timer: NodeJS.Timeout | undefined
 
   constructor(init: ReservationsInit) {

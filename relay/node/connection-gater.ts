@@ -2,16 +2,16 @@
 
 import { guard } from '../../src/patches/multistream-select/endless-length.ts'
 import { RequestRates } from '../../src/limits/request-rates.ts'
-import { Tally } from '../../src/limits/counter.ts'
+import { Counter } from '../../src/limits/counter.ts'
 import { networkOf } from '../../src/limits/ip-network.ts'
 import type { ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
 import type { Limits } from '../limits/limits.ts'
 
 /** A connection gater that counts, from the moment when a socket is accepted until it is closed. */
-export class Gatekeeper implements ConnectionGater {
+export class RelayConnectionGater implements ConnectionGater {
   readonly #maxPerNetwork: number
   readonly #rates: RequestRates
-  readonly #networks = new Tally()
+  readonly #networks = new Counter()
 
   constructor({ maxConnectionsPerNetwork, connectionsPerSecondPerIp }: Limits) {
     this.#maxPerNetwork = maxConnectionsPerNetwork

@@ -21,16 +21,16 @@ const TIMEOUT_MS = 5_000
 const MAX_BYTES = 8 * 1024
 
 /** What libp2p hands to a service. */
-export interface IntroductionsComponents {
+export interface IdentifySilentPeersComponents {
   events: TypedEventTarget<Libp2pEvents>
 }
 
 /** A libp2p service. */
-export class Introductions implements Startable {
-  readonly #events: IntroductionsComponents['events']
+export class IdentifySilentPeers implements Startable {
+  readonly #events: IdentifySilentPeersComponents['events']
   readonly #waiting = new Map<string, NodeJS.Timeout>()
 
-  constructor({ events }: IntroductionsComponents, relayEvents: TypedEventTarget<RelayEvents>) {
+  constructor({ events }: IdentifySilentPeersComponents, relayEvents: TypedEventTarget<RelayEvents>) {
     this.#events = events
     relayEvents.addEventListener('request:answered', ({ detail }) => this.#leave(detail.peerId))
   }

@@ -10,10 +10,10 @@ import { coalescingTcp } from './tcp.ts'
 import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { ConnectionList } from '../../src/patches/libp2p/connection-list.ts'
 import { DialBackServer } from '../dial-back/service.ts'
-import { Gatekeeper } from './connection-gater.ts'
+import { RelayConnectionGater } from './connection-gater.ts'
 import { circuitRelayHop } from '../hop/hop-service.ts'
-import { Introductions } from './identify-silent-peers.ts'
-import { PeerNotes } from '../../src/patches/libp2p/no-peer-store.ts'
+import { IdentifySilentPeers } from './identify-silent-peers.ts'
+import { NoPeerStore } from '../../src/patches/libp2p/no-peer-store.ts'
 import { PublicAddresses } from '../../src/patches/libp2p/unverified-addresses.ts'
 import { WebSocketBounds } from '../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
@@ -52,7 +52,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   const common = commonOptions({
     privateKey,
     logger: init.logger,
-    // peers identify the relay; it has no need to know what they can do (see introductions.ts)
+    // peers identify the relay; it has no need to know what they can do (see identify-silent-peers.ts)
     identify: { runOnConnectionOpen: false },
     yamux: {
       // once, at the beginning: by the round trip that it measures, windows grow. Then the kernel asks, see KEEP_ALIVE_MS
@@ -76,7 +76,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       }),
       webSockets(https === undefined ? {} : { https }),
     ],
-    connectionGater: new Gatekeeper(limits),
+    connectionGater: new RelayConnectionGater(limits),
     connectionManager: {
       // libp2p's own caps (300 connections, 10 of them being set up, 5 a second from one address) choke a relay;
       // the gatekeeper counts by network
@@ -88,9 +88,9 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       ...common.services,
       publicAddresses: components => new PublicAddresses(components),
       connectionList: components => new ConnectionList(components),
-      peerNotes: components => new PeerNotes(components),
+      noPeerStore: components => new NoPeerStore(components),
       dialBack: components => new DialBackServer(components),
-      introductions: components => new Introductions(components, events),
+      identifySilentPeers: components => new IdentifySilentPeers(components, events),
       webSocketBounds: components =>
         new WebSocketBounds(components, {
           maxConnections: limits.maxConnections,

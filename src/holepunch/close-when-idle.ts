@@ -16,7 +16,7 @@ const GRACE_MS = 5_000
 const POLL_MS = 1_000
 
 /** Retires one connection. */
-export class Retirement {
+export class CloseWhenIdle {
   readonly #connection: Connection
   readonly #successor: Connection
   readonly #log: Logger

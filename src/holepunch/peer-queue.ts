@@ -2,7 +2,7 @@
 
 import type { PeerId } from '@libp2p/interface'
 
-export class PeerTurns {
+export class PeerQueue {
   readonly #last = new Map<string, Promise<void>>()
 
   /** Resolves when all earlier turns with this peer are over, with the function that ends this one. */

@@ -18,7 +18,7 @@ import { endpointOf } from '../addresses/endpoint.ts'
 import { scopeOf } from './candidates.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { proveConnection } from './proof.ts'
-import { Retirement } from './close-when-idle.ts'
+import { CloseWhenIdle } from './close-when-idle.ts'
 import { guard, unguard } from '../patches/multistream-select/endless-length.ts'
 import type { HolePunchFailure } from '../errors.ts'
 import type { Endpoint } from '../addresses/endpoint.ts'
@@ -256,7 +256,7 @@ class Punch {
   async #retireUnlessChosen(connection: Connection): Promise<void> {
     const chosen = await this.#result.promise
     if (chosen !== connection)
-      void new Retirement(connection, chosen, this.#init.log, DUPLICATE_UNUSED_MS).run()
+      void new CloseWhenIdle(connection, chosen, this.#init.log, DUPLICATE_UNUSED_MS).run()
   }
 
   /** The remote has answered at this endpoint itself: dialling it was no burden to anyone else. */

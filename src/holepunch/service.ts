@@ -14,7 +14,7 @@ import { canSharePort } from '../transport/punch-port.ts'
 import { findPunchTransport } from '../transport/punch-transport.ts'
 import { DCUTR_PROTOCOL } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
-import { PeerTurns } from './peer-queue.ts'
+import { PeerQueue } from './peer-queue.ts'
 import { pingConnection, proveConnection } from './proof.ts'
 import { PunchBudget } from './punch-budget.ts'
 import { openSparePort } from './spare-port.ts'
@@ -93,7 +93,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   readonly #components: HolePunchComponents
   readonly #log: Logger
   readonly #upgrades = new Map<string, Upgrade>()
-  readonly #turns = new PeerTurns()
+  readonly #turns = new PeerQueue()
   readonly #budget = new PunchBudget()
   #spares = 0
   #transport: PunchTransport | undefined

@@ -6,7 +6,7 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
-import { Retirement } from './close-when-idle.ts'
+import { CloseWhenIdle } from './close-when-idle.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
 import { offerTo, publicCandidates, RemoteCandidates } from './candidates.ts'
@@ -19,7 +19,7 @@ import type { HolePunchEvents, PunchRole } from './events.ts'
 import type { PunchInit } from './punch.ts'
 import type { PunchBudget } from './punch-budget.ts'
 import type { SparePort } from './spare-port.ts'
-import type { PeerTurns } from './peer-queue.ts'
+import type { PeerQueue } from './peer-queue.ts'
 import type { LocalAddresses } from './candidates.ts'
 import type { ExchangeInit, ExchangeResult, RemoteOffer } from './exchange.ts'
 import type { Plan } from './strategies/strategy.ts'
@@ -59,7 +59,7 @@ export interface UpgradeContext {
   upgrader: Upgrader
   logger: ComponentLogger
   events: TypedEventTarget<HolePunchEvents>
-  turns: PeerTurns
+  turns: PeerQueue
   budget: PunchBudget
   /** Resolves when relays have had a chance to say what they observed. */
   observed: (signal: AbortSignal) => Promise<void>
@@ -312,7 +312,7 @@ export class Upgrade {
     this.#settle.resolve(direct)
     if (this.#startedAt !== undefined)
       this.#emit('holepunch:succeeded', { remoteAddr: direct.remoteAddr, elapsedMs: this.#elapsedMs() })
-    void new Retirement(this.circuit, direct, this.#log).run()
+    void new CloseWhenIdle(this.circuit, direct, this.#log).run()
   }
 
   #fail(error: unknown): void {

@@ -1,5 +1,5 @@
 /** Counts by key; a key whose count is back at zero is forgotten. */
-export class Tally {
+export class Counter {
   readonly #counts = new Map<string, number>()
 
   /** How many keys have a count. */

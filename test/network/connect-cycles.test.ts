@@ -11,7 +11,7 @@ import { describe, it } from 'node:test'
 import { queryObjects, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { createPeer } from '../../peer/index.ts'
-import { Retirement } from '../../src/holepunch/close-when-idle.ts'
+import { CloseWhenIdle } from '../../src/holepunch/close-when-idle.ts'
 import { Upgrade } from '../../src/holepunch/upgrade.ts'
 import { startRelay } from './circuit-stage.ts'
 import { until } from './hop-client.ts'
@@ -108,7 +108,7 @@ function inventory({ dialers, listeners }: Stage): Inventory {
   const emitters = peers.flatMap(it => [it, it.libp2p]) as unknown as Array<TypedEventEmitter<never>>
   return {
     upgrades: countOf(Upgrade),
-    retirements: countOf(Retirement),
+    retirements: countOf(CloseWhenIdle),
     connections: peers.flatMap(it => it.libp2p.getConnections()).length,
     signals: countOf(AbortSignal),
     listeners: emitters.flatMap(it => EVENTS.map(name => it.listenerCount(name))).reduce((a, b) => a + b),
@@ -123,7 +123,7 @@ async function rest(stage: Stage): Promise<Inventory> {
     'every peer is connected to the relay alone',
     REST_WITHIN_MS,
   )
-  return settled(() => countOf(Upgrade) === 0 && countOf(Retirement) === 0, stage)
+  return settled(() => countOf(Upgrade) === 0 && countOf(CloseWhenIdle) === 0, stage)
 }
 
 /** Counting objects collects garbage, which takes a while: once a second is enough. */

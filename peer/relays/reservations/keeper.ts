@@ -15,7 +15,7 @@ import type { TypedEventTarget } from 'main-event'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerEvents, RelayStatus } from '../../node/events.ts'
 import type { KnownRelay, RelayList } from '../relay-list.ts'
-import type { TokenBearer } from '../relay-auth.ts'
+import type { RelayAuth } from '../relay-auth.ts'
 import type { ReservationContext } from './reservation.ts'
 
 /** What libp2p hands to a service. */
@@ -33,7 +33,7 @@ export interface KeeperInit {
   /** How many relays hold a reservation at once. */
   count: number
   events: TypedEventTarget<PeerEvents>
-  token: TokenBearer
+  token: RelayAuth
 }
 
 /** A connection to a relay with this tag is closed last when there are too many. */

@@ -10,7 +10,7 @@ import type { OpenRequest } from '../wire/protocol.ts'
 import type { ServiceOpened, ServiceRefusal, TicketRefusal } from './service-events.ts'
 import { createServiceRules } from './service-rules.ts'
 import type { ServiceAddress, ServiceRule, ServiceRules } from './service-rules.ts'
-import type { TicketDesk } from './ticket-verifier.ts'
+import type { TicketVerifier } from './ticket-verifier.ts'
 
 /** Who asks, and for what as far as it is known. */
 export type Caller = ServiceOpened
@@ -21,14 +21,14 @@ export interface AdmissionInit {
   /** Who may reach them, by the same names. A service without a rule is open to nobody. */
   allow: ReadonlyMap<string, ServiceRule>
   /** Lets in who shows a ticket. @default nobody */
-  tickets?: TicketDesk
+  tickets?: TicketVerifier
   /** This peer, for those who act for another one. @default nobody can */
   peerId?: PeerId
 }
 
 export class Admission {
   #rules: ServiceRules
-  readonly #tickets: TicketDesk | undefined
+  readonly #tickets: TicketVerifier | undefined
   readonly #peerId: PeerId | undefined
 
   /** @throws {InvalidConfigError} as {@link createServiceRules} does */
@@ -76,7 +76,7 @@ export class Admission {
   /**
    * Counts the use of the ticket that a peer has come in by, if any; with a refusal if it does not let it in any more.
    *
-   * @throws as {@link TicketDesk} does
+   * @throws as {@link TicketVerifier} does
    */
   async count({ ticket, peerId, principal = peerId }: Caller): Promise<TicketRefusal | undefined> {
     return ticket === undefined ? undefined : this.#tickets?.count(ticket, principal)

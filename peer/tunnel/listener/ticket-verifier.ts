@@ -3,7 +3,7 @@
 import type { TicketRefusal } from './service-events.ts'
 
 /** Checks tickets. */
-export interface TicketDesk {
+export interface TicketVerifier {
   /**
    * Tells whether a ticket lets a peer use a service. Counts guesses, and no uses.
    *

@@ -8,14 +8,14 @@
 import type { Peer, PeerId, PeerStore } from '@libp2p/interface'
 
 /** What libp2p hands to a service. */
-export interface PeerNotesComponents {
+export interface NoPeerStoreComponents {
   peerId: PeerId
   peerStore: PeerStore
 }
 
 /** A libp2p service. It replaces the methods as it is made; what the node notes of itself, identify tells to others. */
-export class PeerNotes {
-  constructor({ peerId: self, peerStore }: PeerNotesComponents) {
+export class NoPeerStore {
+  constructor({ peerId: self, peerStore }: NoPeerStoreComponents) {
     for (const method of ['merge', 'patch'] as const) {
       const note = peerStore[method].bind(peerStore)
       peerStore[method] = async (peerId, data, options) =>

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CircuitSlots } from '../../../../relay/hop/circuit-slots.ts'
-import { Tally } from '../../../../src/limits/counter.ts'
+import { Counter } from '../../../../src/limits/counter.ts'
 import { only, peer } from '../peers.ts'
 import type { LimitOverrides } from '../../../../relay/limits/limits.ts'
 
@@ -123,7 +123,7 @@ describe('waiting for all places to be free', () => {
 
 describe('a tally', () => {
   it('forgets a key whose count is back at zero', () => {
-    const tally = new Tally()
+    const tally = new Counter()
     tally.add('one')
     tally.add('one')
     tally.add('other')
@@ -139,7 +139,7 @@ describe('a tally', () => {
   })
 
   it('does not go below zero', () => {
-    const tally = new Tally()
+    const tally = new Counter()
     tally.remove('one')
     tally.add('one')
     assert.equal(tally.count('one'), 1)

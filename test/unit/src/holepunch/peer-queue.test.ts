@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { PeerTurns } from '../../../../src/holepunch/peer-queue.ts'
+import { PeerQueue } from '../../../../src/holepunch/peer-queue.ts'
 import type { PeerId } from '@libp2p/interface'
 
 async function newPeerId(): Promise<PeerId> {
@@ -15,7 +15,7 @@ async function newPeerId(): Promise<PeerId> {
 const idle = async (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 test('turns with one peer come one after the other, in the order they were asked for', async () => {
-  const turns = new PeerTurns()
+  const turns = new PeerQueue()
   const peerId = await newPeerId()
   const begun: number[] = []
   const ends: Array<() => void> = []
@@ -36,13 +36,13 @@ test('turns with one peer come one after the other, in the order they were asked
 })
 
 test('turns with different peers do not wait for each other', async () => {
-  const turns = new PeerTurns()
+  const turns = new PeerQueue()
   await turns.take(await newPeerId())
   await turns.take(await newPeerId())
 })
 
 test('a turn can be taken again after all have ended, and ending one twice is harmless', async () => {
-  const turns = new PeerTurns()
+  const turns = new PeerQueue()
   const peerId = await newPeerId()
   for (let n = 0; n < 3; n++) {
     const end = await turns.take(peerId)
@@ -52,7 +52,7 @@ test('a turn can be taken again after all have ended, and ending one twice is ha
 })
 
 test('ending a turn twice does not let two in at once', async () => {
-  const turns = new PeerTurns()
+  const turns = new PeerQueue()
   const peerId = await newPeerId()
   const endFirst = await turns.take(peerId)
   const second = turns.take(peerId)

@@ -15,7 +15,7 @@ import { connection, remotePeer, session, silentService } from './caller.ts'
 import type { Stream } from '@libp2p/interface'
 import type { OpenRequest } from '../../../../../peer/tunnel/wire/protocol.ts'
 import type { Services } from '../../../../../peer/tunnel/listener/services.ts'
-import type { TicketDesk } from '../../../../../peer/tunnel/listener/ticket-verifier.ts'
+import type { TicketVerifier } from '../../../../../peer/tunnel/listener/ticket-verifier.ts'
 
 test('a service that is closed to the peer is answered like one that does not exist', async () => {
   const services = createServices({
@@ -144,7 +144,7 @@ test('rules that are wrong change nothing', async t => {
 
 test('a ticket lets in whom no rule does, until it is revoked', async t => {
   const revoked = new Set<string>()
-  const tickets: TicketDesk = {
+  const tickets: TicketVerifier = {
     look: secret => (secret === 'right' ? { id: 'one' } : 'ticket-expired'),
     count: async () => undefined,
     isRevoked: id => revoked.has(id),
@@ -168,7 +168,7 @@ test('a ticket lets in whom no rule does, until it is revoked', async t => {
 })
 
 test('a ticket that does not let in is answered like no ticket at all, and like no service', async () => {
-  const tickets: TicketDesk = {
+  const tickets: TicketVerifier = {
     look: (secret, service) =>
       secret === 'right' && service === 'missing' ? { id: 'one' } : 'ticket-used-up',
     count: async () => assert.fail('it was counted'),

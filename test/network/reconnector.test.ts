@@ -2,9 +2,17 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { queryObjects } from 'node:v8'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { createPeer } from '../../peer/index.ts'
 import { startPlain, startRelay } from './circuit-stage.ts'
 import { until } from './hop-client.ts'
+import { Reconnector } from '../../peer/connections/reconnector.ts'
+import type { AddressInfo, Socket } from 'node:net'
+import type { TestContext } from 'node:test'
 
 const OPENS = 5
 
@@ -51,5 +59,61 @@ describe('a remote peer that several connect to at once', () => {
     await connections[0]?.close()
     await peer.connect(target)
     assert.equal(circuits, 2)
+  })
+})
+
+/** A TCP server that accepts and says nothing: how many dials it saw, and an address for a peer there. */
+async function startSilent(
+  t: TestContext,
+): Promise<{ readonly dials: number; addr: (id: string) => string }> {
+  let dials = 0
+  const sockets = new Set<Socket>()
+  const server = createServer(socket => {
+    dials++
+    sockets.add(socket.on('error', () => {}))
+  })
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    get dials() {
+      return dials
+    },
+    addr: id => `/ip4/127.0.0.1/tcp/${port}/p2p/${id}`,
+  }
+}
+
+async function somePeerId(): Promise<string> {
+  return peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()
+}
+
+describe('a connect() that is aborted', () => {
+  it('is followed by one that dials again', { timeout: 30_000 }, async t => {
+    const silent = await startSilent(t)
+    const peer = await createPeer()
+    t.after(() => peer.stop())
+    const target = silent.addr(await somePeerId())
+    for (let n = 1; n <= 4; n++) {
+      await assert.rejects(peer.connect(target, { signal: AbortSignal.timeout(300) }), {
+        name: 'TimeoutError',
+      })
+      assert.equal(silent.dials, n)
+    }
+  })
+
+  it('leaves nothing behind', { timeout: 30_000 }, async t => {
+    const silent = await startSilent(t)
+    const peer = await createPeer()
+    t.after(() => peer.stop())
+    const before = queryObjects(Reconnector, { format: 'count' })
+    for (let n = 0; n < 10; n++) {
+      const signal = AbortSignal.timeout(100)
+      await assert.rejects(peer.connect(silent.addr(await somePeerId()), { signal }))
+    }
+    await until(() => queryObjects(Reconnector, { format: 'count' }) <= before, 'the reconnectors are gone')
   })
 })
