@@ -17,6 +17,9 @@ import { NotHereError, requirePackages } from './containers/packages.ts'
 
 process.chdir(dirname(dirname(fileURLToPath(import.meta.url))))
 
+/** Time for one test that has no limit of its own, in milliseconds. The slowest takes 2 min on two cores. */
+const TEST_LIMIT_MS = 600_000
+
 const stopped = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopped.abort())
 
@@ -49,9 +52,13 @@ async function runTests(): Promise<boolean> {
   const args = process.argv.slice(2)
   const files = args.some(arg => arg.endsWith('.test.ts')) ? [] : globSync('test/containers/*.test.ts')
   stopped.signal.throwIfAborted()
-  const child = spawn(process.execPath, ['--test', '--test-concurrency=1', ...args, ...files], {
-    stdio: 'inherit',
-  })
+  const child = spawn(
+    process.execPath,
+    ['--test', '--test-concurrency=1', `--test-timeout=${TEST_LIMIT_MS}`, ...args, ...files],
+    {
+      stdio: 'inherit',
+    },
+  )
   const onStop = (): boolean => child.kill('SIGTERM')
   stopped.signal.addEventListener('abort', onStop, { once: true })
   const [code] = (await once(child, 'exit')) as [number | null]

@@ -16,6 +16,8 @@ import { findMissing } from '../test/lab/net/prerequisites.mjs'
 interface Step {
   name: string
   command: string[]
+  /** The step is ended and has failed when it takes longer, in minutes: about three times what it takes on two cores. */
+  limitMinutes: number
   /** Tells why the step cannot run here. */
   obstacle?: () => string | undefined
 }
@@ -37,23 +39,34 @@ const NETWORK_CONCURRENCY = 2
 // the same, and each file makes networks of its own
 const LAB_CONCURRENCY = 3
 
+/**
+ * Time for one test, in seconds, where the test has no limit of its own. node:test has none by default, so that a test
+ * which waits for an event that does not come would hang. The slowest take 15 s, 40 s and 4 min on two cores.
+ */
+const TEST_LIMIT_SECONDS = { unit: 60, network: 120, lab: 600 } as const
+
 const steps: Step[] = [
-  { name: 'lint', command: ['npm', 'run', '--silent', 'lint'] },
-  { name: 'types', command: ['npm', 'run', '--silent', 'types'] },
-  { name: 'unit', command: tests('test/unit/**/*.test.ts') },
-  { name: 'network', command: tests('test/network/**/*.test.ts', NETWORK_CONCURRENCY) },
-  { name: 'lab', command: tests('test/lab/**/*.test.ts', LAB_CONCURRENCY), obstacle: labObstacle },
+  { name: 'lint', command: ['npm', 'run', '--silent', 'lint'], limitMinutes: 5 },
+  { name: 'types', command: ['npm', 'run', '--silent', 'types'], limitMinutes: 5 },
+  { name: 'unit', command: tests('unit'), limitMinutes: 5 },
+  { name: 'network', command: tests('network', NETWORK_CONCURRENCY), limitMinutes: 15 },
+  { name: 'lab', command: tests('lab', LAB_CONCURRENCY), limitMinutes: 40, obstacle: labObstacle },
   {
     name: 'containers',
     command: [process.execPath, 'scripts/test-containers.ts'],
+    limitMinutes: 30,
     obstacle: engineObstacle,
   },
   {
     name: 'interop',
     command: [process.execPath, 'scripts/interop.ts'],
+    limitMinutes: 40,
     obstacle: () => labObstacle() ?? compilerObstacle(),
   },
 ]
+
+/** Time for the runner to report what is still running, in milliseconds. */
+const KILL_AFTER_MS = 10_000
 
 // the line of node's reporter `spec` before the tests that failed
 const FAILURES_HEADING = 'failing tests:'
@@ -78,32 +91,47 @@ for (const step of steps) {
 summarize(outcomes)
 process.exitCode = stopped.signal.aborted ? 130 : outcomes.every(passes) ? 0 : 1
 
-async function runStep({ name, command, obstacle }: Step): Promise<Outcome> {
+async function runStep({ name, command, limitMinutes, obstacle }: Step): Promise<Outcome> {
   console.log(`\n== ${name} ==`)
-  const note = obstacle?.()
-  if (note !== undefined) return { name, result: 'left out', seconds: 0, note, failures: '' }
+  const reason = obstacle?.()
+  if (reason !== undefined) return { name, result: 'left out', seconds: 0, note: reason, failures: '' }
   const startedAt = performance.now()
   const [program = '', ...args] = command
   const env = process.stdout.isTTY ? { ...process.env, FORCE_COLOR: '1' } : process.env
-  const child = spawn(program, args, { stdio: ['inherit', 'pipe', 'inherit'], env })
+  // in a process group of its own, so that its children end with it
+  const child = spawn(program, args, { stdio: ['inherit', 'pipe', 'inherit'], env, detached: true })
   let failures = ''
   createInterface(child.stdout).on('line', line => {
     console.log(line)
     if (failures !== '' || line.includes(FAILURES_HEADING)) failures += `${line}\n`
   })
-  const onStop = (): boolean => child.kill('SIGINT')
+  const endGroup = (signal: NodeJS.Signals): void => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal)
+  }
+  const onStop = (): void => endGroup('SIGINT')
   stopped.signal.addEventListener('abort', onStop, { once: true })
+  let note = ''
+  const limit = setTimeout(() => {
+    note = `not done after ${limitMinutes} min`
+    // the runner reports which tests are still running; what does not end by itself is killed
+    endGroup('SIGINT')
+    setTimeout(() => endGroup('SIGKILL'), KILL_AFTER_MS).unref()
+  }, limitMinutes * 60_000)
   const [code] = (await once(child, 'close')) as [number | null]
+  clearTimeout(limit)
   stopped.signal.removeEventListener('abort', onStop)
   const seconds = (performance.now() - startedAt) / 1000
-  return { name, result: code === 0 ? 'passed' : 'failed', seconds, note: '', failures }
+  return { name, result: code === 0 && note === '' ? 'passed' : 'failed', seconds, note, failures }
 }
 
-function tests(glob: string, concurrency?: number): string[] {
+function tests(layer: keyof typeof TEST_LIMIT_SECONDS, concurrency?: number): string[] {
   const limit = concurrency === undefined ? [] : [`--test-concurrency=${concurrency}`]
   // the longest first, so that the last one does not run alone
-  const files = globSync(glob).toSorted((one, other) => Number(/idle/.test(other)) - Number(/idle/.test(one)))
-  return [process.execPath, '--test', ...limit, ...files]
+  const files = globSync(`test/${layer}/**/*.test.ts`).toSorted(
+    (one, other) => Number(/idle/.test(other)) - Number(/idle/.test(one)),
+  )
+  const timeLimit = `--test-timeout=${TEST_LIMIT_SECONDS[layer] * 1000}`
+  return [process.execPath, '--test', timeLimit, ...limit, ...files]
 }
 
 function labObstacle(): string | undefined {

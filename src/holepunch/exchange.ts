@@ -127,8 +127,12 @@ async function converse<Result>(
   options: AbortOptions,
   talk: (messages: Messages) => Promise<Result>,
 ): Promise<Result> {
-  const signals = [AbortSignal.timeout(EXCHANGE_TIMEOUT_MS), options.signal ?? []].flat()
-  const signal = AbortSignal.any(signals)
+  const timeout = AbortSignal.timeout(EXCHANGE_TIMEOUT_MS)
+  // a remote that never closes its half would keep the stream, and with it the circuit
+  const onTimeout = (): void => stream.abort(timeout.reason as Error)
+  timeout.addEventListener('abort', onTimeout, { once: true })
+  stream.addEventListener('close', () => timeout.removeEventListener('abort', onTimeout), { once: true })
+  const signal = AbortSignal.any([timeout, options.signal ?? []].flat())
   const wire = lpStream(stream, messageBounds(MAX_MESSAGE_BYTES))
   const send: Messages['send'] = async (type, addrs = []) =>
     wire.write(HolePunchMessage.encode({ type, addrs: addrs.map(addr => addr.bytes) }), { signal })
@@ -141,7 +145,7 @@ async function converse<Result>(
   }
   try {
     const result = await talk({ signal, send, receive })
-    // nothing more is said: go-libp2p closes the stream before it dials, too
+    // nothing more follows: go-libp2p closes the stream before it dials, too
     stream.close({ signal }).catch((error: Error) => stream.abort(error))
     return result
   } catch (error) {

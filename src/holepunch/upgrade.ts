@@ -165,6 +165,8 @@ export class Upgrade {
     try {
       await this.#attempt(async (init, options) => answerExchange(init, stream, options))
     } catch (error) {
+      // the responder learns at once that this attempt has failed, and may begin another
+      stream.abort(error as Error)
       if (exchange !== this.#exchanges) return
       // the responder may try again; after the last attempt it may dial this node's own addresses
       const more = needsReversal(error) ? MAX_ATTEMPTS : MAX_ATTEMPTS - 1
