@@ -41,9 +41,9 @@ export interface RelayInit extends LimitOverrides {
   /** The identity, instead of the one in `dataDir`. */
   privateKey?: PrivateKey
   /**
-   * The limits to start from; `public` is for relays that anyone may use.
+   * The limits to start from. `private` bounds no circuit: use it together with `admission`.
    *
-   * @default 'private'
+   * @default 'open'
    */
   profile?: ProfileName
   /** The file with the certificate that `/tls/ws` addresses need, in PEM, followed by those that it was issued by. */

@@ -5,6 +5,8 @@ import { defineCommand } from '../../src/cli/command.ts'
 import { impliedLimits, limitOptions } from '../limits/options.ts'
 import { admissionOptions, admissionRulesOf } from '../admission/options.ts'
 import { ConfiguredAdmission } from '../admission/configured-admission.ts'
+import { generatedTokenFile } from '../admission/generated-token.ts'
+import { printValue } from '../../src/config/kind.ts'
 import { startStatus, statusOptions } from '../status/options.ts'
 import { createRelay, relayDefaults } from '../relay.ts'
 import { quietLogger } from '../../src/patches/libp2p/quiet-logger.ts'
@@ -13,6 +15,7 @@ import type { Output } from '../../src/cli/output.ts'
 import type { Resolved } from '../../src/config/options.ts'
 import type { Relay, RelayInit } from '../relay.ts'
 import type { RelayEvents } from '../events.ts'
+import type { Limits } from '../limits/limits.ts'
 
 type Sentence<Name extends keyof RelayEvents> = (detail: RelayEvents[Name]['detail']) => string
 
@@ -99,11 +102,12 @@ export const relayCommand: Command = defineCommand({
   endsWith: ['SIGTERM'],
   reloads: true,
   run: async (config, { output, signal, stoppedBy, onReload }) => {
-    const admission = new ConfiguredAdmission(await admissionRulesOf(config))
+    const tokenFile = await tokenFileOf(config)
+    const admission = new ConfiguredAdmission(await admissionRulesOf({ ...config, tokenFile }))
     await using relay = await createRelay(initOf(config, admission), { signal })
     const status = await startStatus(relay, config.status)
     onReload(async renewed => {
-      const rules = await admissionRulesOf(renewed)
+      const rules = await admissionRulesOf({ ...renewed, tokenFile: await tokenFileOf(renewed) })
       await relay.reloadCertificate()
       admission.replace(rules)
       output.event('config:reloaded', {}, 'Admission and the certificate were read again.')
@@ -116,7 +120,8 @@ export const relayCommand: Command = defineCommand({
     )
     for (const addr of relay.addrs) if (!output.json) output.text(`  ${addr}\n`)
     if (status !== undefined) output.note(`Its status is told at ${status.url}`)
-    if (isOpen(config)) output.note(OPEN_NOTE)
+    const note = noteOf(config, relay, tokenFile)
+    if (note !== undefined) output.note(note)
     try {
       if (!signal.aborted) await once(signal, 'abort')
       // at a terminal, Ctrl-C means now
@@ -136,14 +141,39 @@ function initOf(config: Config, admission: ConfiguredAdmission): RelayInit {
   return { ...rest, ...addrs, admission, ...(logger === undefined ? {} : { logger }) }
 }
 
-const OPEN_NOTE =
-  'Anyone may use this relay, for any amount of data. To bound that: --profile public. To choose who: --token-file or --allow-reserve.'
+/** The file of tokens: the one that was given, or that of a private relay for which nothing says who may use it. */
+async function tokenFileOf(config: Config): Promise<string | undefined> {
+  if (config.profile !== 'private' || isRestricted(config)) return config.tokenFile
+  return await generatedTokenFile(config.dataDir)
+}
 
-function isOpen(config: Config): boolean {
-  const { profile, allowReserve, allowConnect, allowTarget, tokenFile, admissionUrl } = config
+/** True if the configuration says who may use the relay. */
+function isRestricted(config: Config): boolean {
+  const { allowReserve, allowConnect, allowTarget, tokenFile, admissionUrl } = config
   const lists = [allowReserve, allowConnect, allowTarget]
-  const isChosen = lists.some(it => it.length > 0) || tokenFile !== undefined || admissionUrl !== undefined
-  return profile === 'private' && !isChosen
+  return lists.some(it => it.length > 0) || tokenFile !== undefined || admissionUrl !== undefined
+}
+
+/** Who may use the relay, and how to change it, where the operator has not said so. */
+function noteOf(config: Config, relay: Relay, tokenFile: string | undefined): string | undefined {
+  if (isRestricted(config)) return undefined
+  if (tokenFile !== undefined) {
+    const options = `--relay ${relay.addrs[0]} --relay-token-file relay.token`
+    return [
+      `Only peers that show the token in ${tokenFile} may use this relay. Copy the file to each of them as relay.token; then:`,
+      `  throughnat listen ${options} --expose ssh=127.0.0.1:22`,
+      `  throughnat forward PEER ssh ${options} --local 127.0.0.1:2222`,
+    ].join('\n')
+  }
+  if (config.profile === 'public') return undefined
+  const print = (key: keyof typeof limitOptions & keyof Limits): string =>
+    printValue(limitOptions[key].kind, relay.limits[key])
+  return (
+    `Anyone may use this relay. It carries at most ${print('circuitBytesPerSecond')} per circuit, ` +
+    `${print('peerBytesPerSecond')} per peer and ${print('totalBytesPerSecond')} in total, for at most ` +
+    `${print('maxReservations')} peers. To change that, see --circuit-rate, --peer-rate, --total-rate and ` +
+    '--max-reservations. To choose who may use it: --profile private, --token-file or --allow-reserve.'
+  )
 }
 
 /** Lets circuits finish. What is left when the time is over is reset when the relay stops. */

@@ -44,19 +44,43 @@ export interface Limits {
 export type LimitOverrides = { readonly [Name in keyof Limits]?: Limits[Name] | undefined }
 
 /** The names of the profiles. */
-export const profileNames = ['private', 'public', 'custom'] as const
+export const profileNames = ['open', 'private', 'public', 'custom'] as const
+
+/** The profile where none is named. */
+export const DEFAULT_PROFILE: ProfileName = 'open'
 
 /** A set of limits by name. */
 export type ProfileName = (typeof profileNames)[number]
 
 /**
- * - `private`: for those whom the operator knows; circuits carry any amount of data for any time, and only the numbers that
- *   keep the relay itself alive are bounded.
- * - `public`: for anyone; the conventions of the libp2p network (go-libp2p p2p/protocol/circuitv2/relay/resources.go: 128 KiB each way and
- *   2 min a circuit, 16 circuits a peer, 8 reservations an IP address).
+ * - `open`: anyone, and circuits are never cut; bandwidth and numbers are bounded, so that a small host can afford it.
+ * - `private`: for peers that the operator has admitted; circuits carry any amount of data for any time, and only the
+ *   numbers that keep the relay itself alive are bounded. `throughnat-relay` makes a token where no other rule is given.
+ * - `public`: the conventions of the libp2p network (go-libp2p p2p/protocol/circuitv2/relay/resources.go: 128 KiB each way
+ *   and 2 min a circuit, 16 circuits a peer, 8 reservations an IP address).
  * - `custom`: nothing is limited but what is set by itself.
  */
 export const profiles: Readonly<Record<ProfileName, Limits>> = {
+  open: {
+    maxConnections: 1024,
+    maxConnectionsPerNetwork: 256,
+    // as go-libp2p has it (`MaxReservations`)
+    maxReservations: 128,
+    // peers of one office share an address
+    maxReservationsPerIpv4: 64,
+    maxReservationsPerIpv6Site: 64,
+    maxCircuits: 1024,
+    maxCircuitsPerPeer: 16,
+    maxCircuitsPerPair: 8,
+    circuitBytes: Infinity,
+    circuitDurationMs: Infinity,
+    circuitBytesPerSecond: 2 * 1024 * 1024,
+    peerBytesPerSecond: 2 * 1024 * 1024,
+    totalBytesPerSecond: 16 * 1024 * 1024,
+    connectionsPerSecondPerIp: 64,
+    reservationsPerSecondPerIp: 64,
+    circuitsPerSecondPerIp: 64,
+  },
   private: {
     maxConnections: 16_384,
     maxConnectionsPerNetwork: Infinity,
@@ -116,7 +140,7 @@ export const profiles: Readonly<Record<ProfileName, Limits>> = {
 }
 
 /** The limits of a profile with single ones replaced. */
-export function limitsOf(profile: ProfileName = 'private', overrides: LimitOverrides = {}): Limits {
+export function limitsOf(profile: ProfileName = DEFAULT_PROFILE, overrides: LimitOverrides = {}): Limits {
   const names = Object.keys(profiles[profile]) as Array<keyof Limits>
   const limits = { ...profiles[profile] }
   for (const name of names) limits[name] = overrides[name] ?? limits[name]

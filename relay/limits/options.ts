@@ -3,7 +3,7 @@
 import { durationKind, integerKind, rateKind, sizeKind } from '../../src/config/quantities.ts'
 import { printValue } from '../../src/config/kind.ts'
 import type { Kind } from '../../src/config/kind.ts'
-import { profileNames, profiles } from './limits.ts'
+import { DEFAULT_PROFILE, profileNames, profiles } from './limits.ts'
 import type { ImpliedValue } from '../../src/cli/command.ts'
 import type { Limits, ProfileName } from './limits.ts'
 
@@ -35,8 +35,8 @@ export const limitOptions = {
   profile: {
     kind: 'choice',
     choices: profileNames,
-    default: 'private',
-    doc: 'The limits to start from: private, for peers you know, public, for everybody, or custom, for none but those below',
+    default: DEFAULT_PROFILE,
+    doc: 'The limits to start from. open: anyone, within bounds of bandwidth. private: no bounds, for peers that show a token. public: 128 KiB and 2 min a circuit. custom: only the limits below',
   },
   maxConnections: { kind: count, optional: true, doc: 'Connections at once' },
   maxConnectionsPerNetwork: {

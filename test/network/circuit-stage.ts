@@ -40,7 +40,7 @@ export interface RelayAddrs {
 
 /** Starts a relay on loopback. */
 export async function startRelay(t: TestContext, init: RelayInit = {}): Promise<Relay> {
-  const relay = await createRelay({ listen: ['/ip4/127.0.0.1/tcp/0'], ...init })
+  const relay = await createRelay({ profile: 'private', listen: ['/ip4/127.0.0.1/tcp/0'], ...init })
   t.after(() => relay.stop())
   return relay
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { createPeer } from '../../peer/index.ts'
@@ -195,5 +195,59 @@ describe('--check-config', () => {
     assert.equal(await relay.ended(), 3)
     assert.match(relay.stderr, /relay\.yaml:1: .*128KiB/)
     assert.match(relay.stderr, /relay\.yaml:2: .*private, public, custom/)
+  })
+})
+
+describe('a profile', () => {
+  it('that is open prints its bounds and how to change them', LIMIT, async t => {
+    const { relay, addr } = await start(t)
+    await stderrHas(relay, /Anyone may use this relay.* 2MiB\/s per circuit.* 16MiB\/s in total.* 128 peers/)
+    await stderrHas(relay, /--profile private, --token-file or --allow-reserve/)
+    await startListener(t, addr)
+  })
+
+  it(
+    'that is private makes a token, prints the commands for peers, and lets in only who shows it',
+    LIMIT,
+    async t => {
+      const dataDir = await directory(t)
+      const { relay, addr } = await start(t, '--data-dir', dataDir, '--profile', 'private')
+      const token = join(dataDir, 'relay.token')
+      await stderrHas(relay, /--relay-token-file relay\.token --local/)
+      assert.equal((await stat(token)).mode & 0o777, 0o600)
+      const secret = (await readFile(token, 'utf8')).trim()
+      assert.match(secret, /^[\w-]{43}$/)
+      assert.ok(!relay.stderr.includes(secret) && !relay.stdout.includes(secret))
+      const { addr: target } = await startListener(t, addr, ['--relay-token-file', token])
+      const ping = ['ping', target, '--json', '--count', '1', '--timeout', '5s']
+      const stranger = new Program(t, THROUGHNAT, ping)
+      assert.equal(await stranger.ended(), 4)
+      const friend = new Program(t, THROUGHNAT, [...ping, '--relay', addr, '--relay-token-file', token])
+      assert.equal(await friend.ended(), 0, friend.stderr)
+
+      relay.child.kill('SIGKILL')
+      await relay.ended()
+      const again = await start(t, '--data-dir', dataDir, '--profile', 'private')
+      again.relay.child.kill('SIGKILL')
+      assert.equal((await readFile(token, 'utf8')).trim(), secret)
+    },
+  )
+
+  it('that is private refuses a token that others can read', LIMIT, async t => {
+    const dataDir = await directory(t)
+    const token = join(dataDir, 'relay.token')
+    await writeFile(token, 'sesame\n')
+    await chmod(token, 0o640)
+    const relay = new Program(t, RELAY, [...LISTEN, '--data-dir', dataDir, '--profile', 'private'])
+    assert.equal(await relay.ended(), 3)
+    assert.match(relay.stderr, /chmod 600 /)
+  })
+
+  it('that is private makes no token where rules say who may use it', LIMIT, async t => {
+    const dataDir = await directory(t)
+    const rules = ['--allow-reserve', '127.0.0.0/8', '--allow-connect', '127.0.0.0/8']
+    const { addr } = await start(t, '--data-dir', dataDir, '--profile', 'private', ...rules)
+    await startListener(t, addr)
+    await assert.rejects(stat(join(dataDir, 'relay.token')), { code: 'ENOENT' })
   })
 })

@@ -17,7 +17,7 @@ const LIMIT = { timeout: 30_000 }
 const soon = (): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(10_000) })
 
 async function startRelay(t: TestContext, init: RelayInit = {}): Promise<Relay> {
-  const relay = await createRelay({ listen: ['/ip4/127.0.0.1/tcp/0'], ...init })
+  const relay = await createRelay({ profile: 'private', listen: ['/ip4/127.0.0.1/tcp/0'], ...init })
   t.after(() => relay.stop())
   return relay
 }

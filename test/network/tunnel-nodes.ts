@@ -83,7 +83,7 @@ async function startNode(t: TestContext, relayAddress?: Multiaddr): Promise<Libp
 async function startRelay(t: TestContext): Promise<Multiaddr> {
   // Limits that no test reaches: what counts is that libp2p takes the connection for a limited one.
   const limits = { circuitBytes: 2 ** 40, circuitDurationMs: 600_000 }
-  const relay = await createRelay({ listen: ['/ip4/127.0.0.1/tcp/0'], ...limits })
+  const relay = await createRelay({ profile: 'private', listen: ['/ip4/127.0.0.1/tcp/0'], ...limits })
   t.after(() => relay.stop())
   const [address] = relay.addrs
   if (address === undefined) throw new Error('The relay listens nowhere')

@@ -11,7 +11,11 @@ import { peerProgram } from '../../peer/commands/program.ts'
 import { relayProgram } from '../../relay/commands/program.ts'
 import { nameOptions } from '../../src/config/options.ts'
 import { exitCodeOf } from '../../src/cli/exit-codes.ts'
+import { limitOptions } from '../../relay/limits/options.ts'
+import { DEFAULT_PROFILE, profiles } from '../../relay/limits/limits.ts'
+import { printValue } from '../../src/config/kind.ts'
 import * as errors from '../../src/errors.ts'
+import type { Limits, ProfileName } from '../../relay/limits/limits.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
@@ -58,6 +62,38 @@ describe('docs/errors.md', () => {
   function headingsOf(text: string): string[] {
     return [...text.matchAll(/^### `([\w-]+)`$/gm)].map(([, name = '']) => name).toSorted()
   }
+})
+
+describe('the limits of a relay', () => {
+  const { profile: _, ...options } = limitOptions
+  const limits = nameOptions(options).map(({ key, name, kind }) => ({
+    name,
+    of: (profile: ProfileName) => printValue(kind, profiles[profile][key as keyof Limits]),
+  }))
+
+  it('are those of the table in docs/operating-a-relay.md', () => {
+    const rows = [
+      ...read('docs/operating-a-relay.md').matchAll(/^\| `([a-z0-9-]+)` \| (\S+) \| (\S+) \| (\S+) \|/gm),
+    ]
+    assert.deepEqual(
+      rows.map(([, ...columns]) => columns),
+      limits.map(({ name, of }) => [name, of('open'), of('private'), of('public')]),
+    )
+  })
+
+  it('are those of the default profile in deploy/relay.example.yaml', () => {
+    const example = read('deploy/relay.example.yaml')
+    assert.match(example, new RegExp(`^profile: ${DEFAULT_PROFILE}$`, 'm'))
+    for (const { name, of } of limits)
+      assert.match(example, new RegExp(`^# ${name}: ${of(DEFAULT_PROFILE)}$`, 'm'))
+  })
+
+  it('are told in README.md as they are', () => {
+    const { circuitBytesPerSecond, totalBytesPerSecond } = profiles.open
+    const mebibytes = (bytes: number): string => `${bytes / 1024 ** 2} MiB/s`
+    const sentence = `${mebibytes(circuitBytesPerSecond)} a circuit and peer, ${mebibytes(totalBytesPerSecond)} in total`
+    assert.ok(read('README.md').includes(sentence), sentence)
+  })
 })
 
 it('docs/api.md is what `npm run docs` makes of the docstrings', () => {

@@ -10,8 +10,8 @@ import type { Limits } from '../../../../relay/limits/limits.ts'
 const names = Object.keys(profiles.private) as Array<keyof Limits>
 
 describe('a profile', () => {
-  it('is private unless another is named', () => {
-    assert.deepEqual(limitsOf(), profiles.private)
+  it('is open unless another is named', () => {
+    assert.deepEqual(limitsOf(), profiles.open)
     for (const name of profileNames) assert.deepEqual(limitsOf(name), profiles[name])
   })
 
@@ -38,6 +38,17 @@ describe('a profile', () => {
   it('for anyone bounds all but the rates', () => {
     const unbounded = names.filter(name => !Number.isFinite(profiles.public[name]))
     assert.deepEqual(unbounded, ['circuitBytesPerSecond', 'peerBytesPerSecond', 'totalBytesPerSecond'])
+  })
+
+  it('for anyone by default never cuts a circuit, and bounds everything else', () => {
+    const unbounded = names.filter(name => !Number.isFinite(profiles.open[name]))
+    assert.deepEqual(unbounded, ['circuitBytes', 'circuitDurationMs'])
+    const { circuitBytesPerSecond, peerBytesPerSecond, totalBytesPerSecond } = profiles.open
+    assert.deepEqual(
+      [circuitBytesPerSecond, peerBytesPerSecond, totalBytesPerSecond],
+      [2 * 1024 ** 2, 2 * 1024 ** 2, 16 * 1024 ** 2],
+    )
+    assert.deepEqual([profiles.open.maxReservations, profiles.open.maxCircuitsPerPeer], [128, 16])
   })
 
   it('for those whom the operator knows cuts no circuit', () => {

@@ -1,0 +1,56 @@
+/**
+ * The token of a private relay whose operator has not said who may use it: made at the first start, and kept in the data
+ * directory (mode 0600). Peers need a copy of the file.
+ */
+
+import { randomBytes, randomUUID } from 'node:crypto'
+import { rename, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { InvalidConfigError } from '../../src/errors.ts'
+import { makePrivateDirectory } from '../../src/files/private-directory.ts'
+
+/** The name of the file in the data directory. */
+const TOKEN_FILE = 'relay.token'
+
+/** As many bytes as an Ed25519 key: nobody guesses it. */
+const TOKEN_BYTES = 32
+
+/**
+ * Resolves with the path of the token's file, which is made if it does not exist.
+ *
+ * @throws {InvalidConfigError} if other users can read it, or it cannot be made
+ */
+export async function generatedTokenFile(dataDir: string): Promise<string> {
+  const path = join(dataDir, TOKEN_FILE)
+  try {
+    const mode = await modeOf(path)
+    if (mode === undefined) await create(dataDir, path)
+    else if ((mode & 0o077) !== 0 && process.platform !== 'win32')
+      throw unusable(path, `other users can read it (mode ${mode.toString(8)}); run: chmod 600 ${path}`)
+    return path
+  } catch (error) {
+    if (error instanceof InvalidConfigError) throw error
+    throw unusable(path, `${(error as NodeJS.ErrnoException).code}; check the owner of ${dataDir}`)
+  }
+}
+
+async function modeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mode & 0o777
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Written beside and renamed, so that a crash leaves no half token. */
+async function create(dataDir: string, path: string): Promise<void> {
+  await makePrivateDirectory(dataDir)
+  const draft = `${path}.${randomUUID()}`
+  await writeFile(draft, `${randomBytes(TOKEN_BYTES).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
+  await rename(draft, path)
+}
+
+function unusable(path: string, what: string): InvalidConfigError {
+  return new InvalidConfigError([{ where: 'token-file', what: `${path} cannot be used: ${what}` }])
+}
