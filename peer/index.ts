@@ -12,6 +12,7 @@ export {
   ListenError,
   UnreachableError,
   UnsupportedRuntimeError,
+  UpstreamChangedError,
 } from '../src/errors.ts'
 export type { Peer, PeerInit } from './node/peer.ts'
 export type { PeerConnection, Pong } from './connections/connection.ts'

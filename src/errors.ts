@@ -80,6 +80,26 @@ export class UnsupportedRuntimeError extends Error {
   override readonly name = 'UnsupportedRuntimeError'
 }
 
+/** Thrown when a library that this package patches has changed, so that the patch does not fit any more. */
+export class UpstreamChangedError extends Error {
+  static override readonly name = 'UpstreamChangedError'
+  override readonly name = 'UpstreamChangedError'
+  readonly packageName: string
+  readonly version: string
+  /** The members that the patch needs and that are not there. */
+  readonly missing: readonly string[]
+
+  constructor(packageName: string, version: string, missing: readonly string[]) {
+    super(
+      `${packageName} ${version} has no ${missing.join(', no ')}, which throughnat needs. ` +
+        "Install the version that throughnat's package.json names.",
+    )
+    this.packageName = packageName
+    this.version = version
+    this.missing = missing
+  }
+}
+
 /** Thrown when an address cannot be listened on. */
 export class ListenError extends Error {
   static override readonly name = 'ListenError'

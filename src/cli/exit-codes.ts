@@ -27,6 +27,7 @@ const byErrorName: Readonly<Record<string, number>> = {
   DataDirError: exitCodes.configuration,
   CertificateError: exitCodes.configuration,
   UnsupportedRuntimeError: exitCodes.configuration,
+  UpstreamChangedError: exitCodes.configuration,
   ListenError: exitCodes.configuration,
   UnreachableError: exitCodes.unreachable,
   TimeoutError: exitCodes.unreachable,

@@ -10,6 +10,7 @@
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
 import { noise } from '@chainsafe/libp2p-noise'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { shapeCheck } from '../patches/expect-shape.ts'
 import type { KeyObject } from 'node:crypto'
 
 type Bytes = Uint8Array | Uint8ArrayList
@@ -36,16 +37,22 @@ interface SecuredInternals {
   decrypt(message: Bytes): Bytes
 }
 
+const PACKAGE = '@chainsafe/libp2p-noise'
+const assertShape = shapeCheck(PACKAGE, { 'crypto.encrypt': 'function', 'crypto.decrypt': 'function' })
+const assertSecuredShape = shapeCheck(PACKAGE, { 'handshake.decrypt': 'function', decrypt: 'function' })
+
 /** Makes the encrypter, in place of `noise()`. */
 export function nativeNoise(): Noise {
   return components => {
     const encrypter = noise()(components)
+    assertShape(encrypter)
     Object.assign((encrypter as unknown as NoiseInternals).crypto, { encrypt, decrypt })
     for (const method of ['secureInbound', 'secureOutbound'] as const) {
       const secure = encrypter[method].bind(encrypter)
       encrypter[method] = async (connection, options) => {
         const secured = await secure(connection, options)
         const internals = secured.connection as unknown as SecuredInternals
+        assertSecuredShape(internals)
         internals.decrypt = message => internals.handshake.decrypt(message)
         return secured
       }

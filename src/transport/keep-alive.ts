@@ -6,6 +6,7 @@
  */
 
 import { unacknowledged } from './unacknowledged.ts'
+import { shapeCheck } from '../patches/expect-shape.ts'
 import type { MultiaddrConnection } from '@libp2p/interface'
 import type { Socket } from 'node:net'
 
@@ -36,17 +37,22 @@ interface Watched {
 const watched = new Map<Socket, Watched>()
 let timer: NodeJS.Timeout | undefined
 
-/** Has a connection of `@libp2p/tcp` kept alive and watched over; leaves one that is built otherwise as it is. Returns it. */
+const assertShape = shapeCheck('@libp2p/tcp', { socket: 'object', 'socket.setKeepAlive': 'function' })
+
+/** Has a connection of `@libp2p/tcp` kept alive and watched over. Returns it. @throws {UpstreamChangedError} */
 export function keepAlive<Connection extends MultiaddrConnection>(connection: Connection): Connection {
-  const { socket } = connection as { socket?: Socket & { setKeepAlive(options: typeof KEEP_ALIVE): void } }
-  socket?.setKeepAlive(KEEP_ALIVE)
+  assertShape(connection)
+  const { socket } = connection as unknown as {
+    socket: { setKeepAlive(options: typeof KEEP_ALIVE): void }
+  }
+  socket.setKeepAlive(KEEP_ALIVE)
   return watchOver(connection)
 }
 
 /** Has a connection aborted when what was written to it is not acknowledged, and leaves its idle times to others. */
 export function watchOver<Connection extends MultiaddrConnection>(connection: Connection): Connection {
-  const { socket } = connection as { socket?: Socket }
-  if (socket === undefined) return connection
+  assertShape(connection)
+  const { socket } = connection as unknown as { socket: Socket }
   watched.set(socket, { connection, heard: 0, acknowledged: 0 })
   timer ??= lookLater()
   socket.once('close', () => forget(socket))

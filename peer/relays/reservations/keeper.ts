@@ -6,6 +6,7 @@
  */
 
 import { Circuit } from '@multiformats/multiaddr-matcher'
+import { shapeCheck } from '../../../src/patches/expect-shape.ts'
 import { circuitAddr } from '../../connections/target.ts'
 import { Places } from './slots.ts'
 import { Reservation } from './reservation.ts'
@@ -170,6 +171,10 @@ function keyOf({ peerId, addrs }: KnownRelay): string {
   return [peerId, ...addrs].join(' ')
 }
 
+const assertStoreShape = shapeCheck('@libp2p/circuit-relay-v2', {
+  'reservationStore.hasReservation': 'function',
+})
+
 /**
  * The stock transport makes a reservation at any relay that hands it a circuit while it holds none there: a stranger could have this peer hold
  * reservations where it likes. It is told that there is one; who may hand over circuits is decided by the peer's connection gater.
@@ -177,6 +182,7 @@ function keyOf({ peerId, addrs }: KnownRelay): string {
 function keepFromReserving(transportManager: TransportManager): void {
   const transport = transportManager.getTransports().find(it => 'reservationStore' in it)
   if (transport === undefined) throw new TypeError('circuitRelayTransport() is not among the transports')
+  assertStoreShape(transport)
   const store = transport.reservationStore as { hasReservation: () => boolean }
   store.hasReservation = () => true
 }

@@ -10,6 +10,7 @@
 import { identify } from '@libp2p/identify'
 import { Circuit } from '@multiformats/multiaddr-matcher'
 import { multiaddr } from '@multiformats/multiaddr'
+import { shapeCheck } from '../expect-shape.ts'
 import { withoutPeerId } from '../../addresses/endpoint.ts'
 import type { Identify, IdentifyInit } from '@libp2p/identify'
 import type { Connection, Stream } from '@libp2p/interface'
@@ -24,10 +25,13 @@ interface Answering extends Identify {
 /** An address of no host, which identify does not tell. */
 const NOT_OBSERVED = multiaddr('/p2p-circuit')
 
+const assertShape = shapeCheck('@libp2p/identify', { handleProtocol: 'function' })
+
 /** A drop-in for `identify()` of `@libp2p/identify`. */
 export function plainIdentify(init?: IdentifyInit): (components: Components) => Identify {
   return components => {
     const service = identify(init)(components) as Answering
+    assertShape(service)
     const answer = service.handleProtocol.bind(service)
     service.handleProtocol = async (stream, { remoteAddr }) =>
       answer(stream, { remoteAddr: Circuit.matches(remoteAddr) ? NOT_OBSERVED : withoutPeerId(remoteAddr) })

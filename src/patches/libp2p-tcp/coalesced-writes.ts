@@ -7,20 +7,27 @@
  * It also costs a system call for each piece.
  */
 
+import { shapeCheck } from '../expect-shape.ts'
 import type { MultiaddrConnection } from '@libp2p/interface'
 import type { Socket } from 'node:net'
 
 // what is behind the interface, in @libp2p/tcp 11
 interface TcpInternals {
-  socket?: Socket
-  sendData?: (data: never) => unknown
+  socket: Socket
+  sendData: (data: never) => unknown
 }
 
-/** Makes a connection of `@libp2p/tcp` coalesce its writes; leaves one that is built otherwise as it is. */
+const assertShape = shapeCheck('@libp2p/tcp', {
+  socket: 'object',
+  'socket.cork': 'function',
+  sendData: 'function',
+})
+
+/** Makes a connection of `@libp2p/tcp` coalesce its writes. @throws {UpstreamChangedError} */
 export function coalesceWrites<Connection extends MultiaddrConnection>(connection: Connection): Connection {
-  const internals = connection as TcpInternals
+  assertShape(connection)
+  const internals = connection as unknown as TcpInternals
   const { socket } = internals
-  if (socket === undefined || internals.sendData === undefined) return connection
   const sendData = internals.sendData.bind(connection)
   let isCorked = false
   internals.sendData = data => {

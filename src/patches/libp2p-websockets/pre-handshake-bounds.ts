@@ -6,12 +6,14 @@
  * process as an uncaught exception. test/network/upstream-faults.test.ts tells when one of them is mended.
  */
 
-import { Server } from 'node:net'
+import { shapeCheck } from '../expect-shape.ts'
+import { WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import type { Startable } from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Time until the first byte, in milliseconds: that of libp2p for a whole handshake (`inboundUpgradeTimeout`). */
 const FIRST_BYTE_TIMEOUT_MS = 10_000
@@ -25,6 +27,12 @@ interface WebSocketListener {
   readonly wsServer: { readonly options: { maxPayload: number } }
   onWsServerConnection: (webSocket: EventEmitter, request: IncomingMessage) => void
 }
+
+const assertShape = shapeCheck('@libp2p/websockets', {
+  'server.on': 'function',
+  'wsServer.options': 'object',
+  onWsServerConnection: 'function',
+})
 
 /** A libp2p service. */
 export class WebSocketBounds implements Startable {
@@ -45,8 +53,10 @@ export class WebSocketBounds implements Startable {
 
   /** The transports listen now. */
   afterStart(): void {
-    const listeners: object[] = this.#transportManager.getListeners()
-    for (const listener of listeners.filter(isWebSocketListener)) {
+    const all = this.#transportManager.getListeners()
+    const ofWebSockets = all.filter(listener => listener.getAddrs().some(isWebSocket))
+    ofWebSockets.forEach(assertShape)
+    for (const listener of ofWebSockets as unknown as WebSocketListener[]) {
       listener.wsServer.options.maxPayload = MAX_MESSAGE_BYTES
       if (Number.isFinite(this.#maxConnections)) listener.server.maxConnections = this.#maxConnections
       ignoreErrors(listener)
@@ -73,6 +83,6 @@ function prepareSocket(socket: Socket, keepAliveMs: number): void {
   socket.once('readable', end).once('close', end)
 }
 
-function isWebSocketListener(listener: object): listener is WebSocketListener {
-  return 'wsServer' in listener && 'server' in listener && listener.server instanceof Server
+function isWebSocket(addr: Multiaddr): boolean {
+  return WebSockets.matches(addr) || WebSocketsSecure.matches(addr)
 }

@@ -8,6 +8,7 @@
  * test/network/upstream-faults.test.ts tells when it is mended.
  */
 
+import { shapeCheck } from '../expect-shape.ts'
 import { InvalidMessageError } from '@libp2p/interface'
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -23,8 +24,11 @@ interface Incoming extends MessageStream {
   onData(data: Uint8Array | Uint8ArrayList): void
 }
 
+const assertShape = shapeCheck('@libp2p/utils', { onData: 'function' })
+
 /** Looks at what comes in until {@link unguard}; for a stream, until it has its protocol. */
 export function guard(stream: MessageStream): void {
+  assertShape(stream)
   const incoming = stream as Incoming
   const onData = incoming.onData.bind(stream)
   const isEndless = watchForEndlessLength()

@@ -30,6 +30,7 @@ const table: [code: number, error: unknown][] = [
   [3, new errors.InvalidConfigError([])],
   [3, new errors.IdentityError('x', '/key')],
   [3, new errors.UnsupportedRuntimeError('x')],
+  [3, new errors.UpstreamChangedError('a', '1', ['b'])],
   [3, named('ListenError')],
   [3, system('EADDRINUSE', 'listen')],
   [3, system('EACCES', 'listen')],

@@ -1,0 +1,85 @@
+/** A patch fails loudly where the library is built otherwise. */
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { amended } from '../../../../src/patches/libp2p-yamux/amend.ts'
+import { coalesceWrites } from '../../../../src/patches/libp2p-tcp/coalesced-writes.ts'
+import { shapeCheck } from '../../../../src/patches/expect-shape.ts'
+import { guard } from '../../../../src/patches/multistream-select/endless-length.ts'
+import { WebSocketBounds } from '../../../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
+import { keepAlive, watchOver } from '../../../../src/transport/keep-alive.ts'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { TransportManager } from '@libp2p/interface-internal'
+
+function versionOf(name: string): string {
+  const path = new URL(`../../../../node_modules/${name}/package.json`, import.meta.url)
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
+}
+
+class Stranger {
+  readonly socket = {}
+}
+
+const webSocketListener = { getAddrs: () => [multiaddr('/ip4/127.0.0.1/tcp/1/ws')] }
+const transportManager = { getListeners: () => [webSocketListener] } as unknown as TransportManager
+
+const patches: Array<[packageName: string, missing: string, apply: (stranger: never) => unknown]> = [
+  ['@libp2p/tcp', 'sendData', coalesceWrites],
+  ['@libp2p/tcp', 'socket.setKeepAlive', keepAlive],
+  ['@libp2p/tcp', 'socket.setKeepAlive', watchOver],
+  ['@libp2p/utils', 'onData', guard],
+  [
+    '@chainsafe/libp2p-yamux',
+    'decoder.readFrame',
+    stranger =>
+      amended(
+        () => ({ protocol: '', createStreamMuxer: () => stranger }),
+        [],
+      )({}).createStreamMuxer(stranger),
+  ],
+  [
+    '@libp2p/websockets',
+    'wsServer.options',
+    () => new WebSocketBounds({ transportManager }, { maxConnections: 1, keepAliveMs: 1 }).afterStart(),
+  ],
+]
+
+describe('a patch', () => {
+  for (const [packageName, member, apply] of patches)
+    it(`of ${packageName} throws where there is no ${member}`, () => {
+      assert.throws(
+        () => apply(new Stranger() as never),
+        (error: Error & { missing: string[]; packageName: string; version: string }) => {
+          assert.equal(error.name, 'UpstreamChangedError')
+          assert.equal(error.packageName, packageName)
+          assert.equal(error.version, versionOf(packageName))
+          assert.ok(error.missing.includes(member), String(error.missing))
+          assert.ok(error.message.includes(`${packageName} ${error.version} has no`), error.message)
+          return true
+        },
+      )
+    })
+})
+
+describe('a shape', () => {
+  it('is looked at once for each class', () => {
+    let looked = 0
+    class Known {
+      get member(): () => void {
+        looked++
+        return () => {}
+      }
+    }
+    const check = shapeCheck('libp2p', { member: 'function' })
+    check(new Known())
+    check(new Known())
+    assert.equal(looked, 1)
+  })
+
+  it('takes null for missing', () => {
+    const check = shapeCheck('libp2p', { member: 'object' })
+    assert.throws(() => check({ member: null }), { name: 'UpstreamChangedError' })
+    check({ member: {} })
+  })
+})
