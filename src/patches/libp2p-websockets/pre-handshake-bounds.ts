@@ -12,7 +12,7 @@ import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import type { Startable } from '@libp2p/interface'
-import type { TransportManager } from '@libp2p/interface-internal'
+import type { AddressManager, TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Time until the first byte, in milliseconds: that of libp2p for a whole handshake (`inboundUpgradeTimeout`). */
@@ -34,17 +34,23 @@ const assertShape = shapeCheck('@libp2p/websockets', {
   onWsServerConnection: 'function',
 })
 
+/** What libp2p hands to the service. */
+export interface WebSocketBoundsComponents {
+  transportManager: Pick<TransportManager, 'getListeners'>
+  addressManager: Pick<AddressManager, 'getListenAddrs'>
+}
+
 /** A libp2p service. */
 export class WebSocketBounds implements Startable {
-  readonly #transportManager: TransportManager
+  readonly #components: WebSocketBoundsComponents
   readonly #maxConnections: number
   readonly #keepAliveMs: number
 
   constructor(
-    { transportManager }: { transportManager: TransportManager },
+    components: WebSocketBoundsComponents,
     { maxConnections, keepAliveMs }: { maxConnections: number; keepAliveMs: number },
   ) {
-    this.#transportManager = transportManager
+    this.#components = components
     this.#maxConnections = maxConnections
     this.#keepAliveMs = keepAliveMs
   }
@@ -53,10 +59,14 @@ export class WebSocketBounds implements Startable {
 
   /** The transports listen now. */
   afterStart(): void {
-    const all = this.#transportManager.getListeners()
-    const ofWebSockets = all.filter(listener => listener.getAddrs().some(isWebSocket))
-    ofWebSockets.forEach(assertShape)
-    for (const listener of ofWebSockets as unknown as WebSocketListener[]) {
+    const { transportManager, addressManager } = this.#components
+    const all: object[] = transportManager.getListeners()
+    const addrs = addressManager.getListenAddrs()
+    const ofWebSockets = all.filter(listener => 'wsServer' in listener)
+    // a listener does not know its address yet; one that failed to listen is the node's to report
+    const isComplete = all.length < addrs.length || ofWebSockets.length === addrs.filter(isWebSocket).length
+    for (const listener of isComplete ? ofWebSockets : all) assertShape(listener)
+    for (const listener of ofWebSockets as WebSocketListener[]) {
       listener.wsServer.options.maxPayload = MAX_MESSAGE_BYTES
       if (Number.isFinite(this.#maxConnections)) listener.server.maxConnections = this.#maxConnections
       ignoreErrors(listener)

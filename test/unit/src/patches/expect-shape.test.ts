@@ -10,7 +10,6 @@ import { guard } from '../../../../src/patches/multistream-select/endless-length
 import { WebSocketBounds } from '../../../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
 import { keepAlive, watchOver } from '../../../../src/transport/keep-alive.ts'
 import { multiaddr } from '@multiformats/multiaddr'
-import type { TransportManager } from '@libp2p/interface-internal'
 
 function versionOf(name: string): string {
   const path = new URL(`../../../../node_modules/${name}/package.json`, import.meta.url)
@@ -21,8 +20,10 @@ class Stranger {
   readonly socket = {}
 }
 
-const webSocketListener = { getAddrs: () => [multiaddr('/ip4/127.0.0.1/tcp/1/ws')] }
-const transportManager = { getListeners: () => [webSocketListener] } as unknown as TransportManager
+const webSockets = {
+  transportManager: { getListeners: () => [new Stranger()] as never },
+  addressManager: { getListenAddrs: () => [multiaddr('/ip4/127.0.0.1/tcp/1/ws')] },
+}
 
 const patches: Array<[packageName: string, missing: string, apply: (stranger: never) => unknown]> = [
   ['@libp2p/tcp', 'sendData', coalesceWrites],
@@ -41,7 +42,7 @@ const patches: Array<[packageName: string, missing: string, apply: (stranger: ne
   [
     '@libp2p/websockets',
     'wsServer.options',
-    () => new WebSocketBounds({ transportManager }, { maxConnections: 1, keepAliveMs: 1 }).afterStart(),
+    () => new WebSocketBounds(webSockets, { maxConnections: 1, keepAliveMs: 1 }).afterStart(),
   ],
 ]
 
