@@ -25,7 +25,12 @@ export const manPages: ReadonlyMap<string, string> = new Map([
     pathOf('throughnat-relay'),
     manPage({
       ...relayProgram,
-      files: new Map([['~/.local/share/throughnat-relay', 'the data directory: identity.key']]),
+      files: new Map([
+        [
+          '~/.local/share/throughnat-relay',
+          'the data directory: identity.key, and relay.token with --profile private',
+        ],
+      ]),
       seeAlso: ['throughnat(1)'],
     }),
   ],

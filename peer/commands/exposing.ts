@@ -22,26 +22,26 @@ export const exposingOptions = {
     kind: serviceKind,
     many: true,
     optional: true,
-    doc: 'A service that remote peers may ask for by name; closed to everyone until --allow or a ticket opens it',
+    doc: 'A service that remote peers can connect to by name. It is closed until you allow a peer or issue a ticket',
   },
   allow: {
     kind: allowRuleKind,
     many: true,
     optional: true,
-    doc: 'Open a service to one peer, or, said aloud, to anyone',
+    doc: 'Allow one peer, or anyone, to use a service',
   },
   allowFile: {
     kind: 'path',
     optional: true,
     placeholder: 'FILE',
     example: './allow',
-    doc: 'A file with more of these rules, one a line; read again on SIGHUP',
+    doc: 'A file with more allow rules, one a line. SIGHUP reloads it',
   },
   proxyProtocol: {
     kind: serviceNameKind,
     many: true,
     optional: true,
-    doc: 'Tell this service who connects: by a PROXY protocol v2 header, with the peer id in field 0xE0',
+    doc: 'Send this service a PROXY protocol v2 header with the peer id in field 0xE0',
   },
 } as const
 

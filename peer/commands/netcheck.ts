@@ -21,7 +21,7 @@ export const netcheck: Command = defineCommand({
       default: '15s',
       min: '1s',
       max: '1m',
-      doc: 'What is not known by then stays unknown',
+      doc: 'Checks that have not finished by then are reported as unknown',
     },
   },
   examples: [

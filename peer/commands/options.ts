@@ -9,7 +9,7 @@ export const relays = {
   many: true,
   optional: true,
   placeholder: 'MA',
-  doc: "A relay's address, with its peer id, or a name for some (/dnsaddr/...); may be given several times",
+  doc: 'The address of a relay, with its peer id, or a /dnsaddr name of several. Repeat it for more relays',
 } as const
 
 /** More relays, which can change while the program runs. */
@@ -18,7 +18,7 @@ export const relayFile = {
   optional: true,
   placeholder: 'FILE',
   example: './relays',
-  doc: 'A file with more relays, one a line; it is read again when it changes',
+  doc: 'A file with more relays, one a line. Changes are read while the peer runs',
 } as const
 
 /** What relays that do not let everybody in ask for. */
@@ -27,7 +27,7 @@ export const relayTokenFile = {
   optional: true,
   placeholder: 'FILE',
   example: './token',
-  doc: 'The file that holds the token which the relays ask for; only those of --relay are shown it',
+  doc: 'The file with the token that the relays require. Only the relays that you give receive it',
 } as const
 
 /** Where the identity of a peer that others look for is kept. */
@@ -35,7 +35,7 @@ export const dataDir = {
   kind: 'path',
   default: '~/.local/share/throughnat',
   placeholder: 'DIR',
-  doc: 'The directory that keeps the identity; created if it does not exist',
+  doc: 'The directory for the identity. It is created if it does not exist',
 } as const
 
 /** The identity of a peer that only dials: nobody looks for it, so that a new one each time will do. */

@@ -13,7 +13,7 @@ const nodeDataDir = { ...dataDir, doc: "The node's data directory; the node may 
 
 export const ticket: Command = defineCommand({
   name: 'ticket',
-  summary: 'Make a ticket: one text that lets whoever has it use a service',
+  summary: 'Make a ticket: a text that allows its holder to use a service',
   arguments: {
     service: { kind: serviceNameKind, placeholder: 'NAME', doc: 'The name of the service', example: 'ssh' },
   },

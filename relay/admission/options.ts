@@ -39,7 +39,7 @@ export const admissionOptions = {
     optional: true,
     placeholder: 'FILE',
     example: './tokens',
-    doc: 'Tokens, one a line; who shows one (throughnat --relay-token-file) is let in, and others are not',
+    doc: 'A file of tokens, one a line. Only peers that show one of them (--relay-token-file) are admitted',
   },
   tokenFor: {
     kind: 'choice',
@@ -50,7 +50,7 @@ export const admissionOptions = {
   admissionUrl: {
     kind: urlKind,
     optional: true,
-    doc: 'Ask this program who may reserve and connect, by HTTP',
+    doc: 'The URL of a program that decides who may reserve and connect',
   },
 } as const
 

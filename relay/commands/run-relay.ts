@@ -42,14 +42,14 @@ const relayOptions = {
     many: true,
     default: relayDefaults.listen,
     placeholder: 'MA',
-    doc: 'Where to listen; may be given several times',
+    doc: 'The address to listen on. Repeat it for more addresses',
   },
   announce: {
     kind: 'multiaddr',
     many: true,
     optional: true,
     placeholder: 'MA',
-    doc: 'The addresses to tell peers, where they are not those of the network interfaces',
+    doc: 'The address to announce to peers, if it is not that of a network interface',
   },
   tlsCert: {
     kind: 'path',
@@ -69,7 +69,7 @@ const relayOptions = {
     kind: 'path',
     default: '~/.local/share/throughnat-relay',
     placeholder: 'DIR',
-    doc: 'The directory that keeps the identity; created if it does not exist',
+    doc: 'The directory for the identity. It is created if it does not exist',
   },
   reservationTtlMs: {
     kind: 'duration',
@@ -81,7 +81,7 @@ const relayOptions = {
   drainMs: {
     kind: 'duration',
     default: '30s',
-    doc: 'How long circuits may go on after SIGTERM',
+    doc: 'How long open circuits may continue after SIGTERM',
   },
   ...limitOptions,
   ...admissionOptions,
@@ -119,7 +119,7 @@ export const relayCommand: Command = defineCommand({
       `Relay ${relay.peerId} is ready at`,
     )
     for (const addr of relay.addrs) if (!output.json) output.text(`  ${addr}\n`)
-    if (status !== undefined) output.note(`Its status is told at ${status.url}`)
+    if (status !== undefined) output.note(`The status page is at ${status.url}`)
     const note = noteOf(config, relay, tokenFile)
     if (note !== undefined) output.note(note)
     try {
@@ -154,6 +154,8 @@ function isRestricted(config: Config): boolean {
   return lists.some(it => it.length > 0) || tokenFile !== undefined || admissionUrl !== undefined
 }
 
+const CHOOSE_NOTE = 'To choose who may use it: --profile private, --token-file or --allow-reserve.'
+
 /** Who may use the relay, and how to change it, where the operator has not said so. */
 function noteOf(config: Config, relay: Relay, tokenFile: string | undefined): string | undefined {
   if (isRestricted(config)) return undefined
@@ -166,13 +168,14 @@ function noteOf(config: Config, relay: Relay, tokenFile: string | undefined): st
     ].join('\n')
   }
   if (config.profile === 'public') return undefined
+  if (config.profile === 'custom') return `Anyone may use this relay. ${CHOOSE_NOTE}`
   const print = (key: keyof typeof limitOptions & keyof Limits): string =>
     printValue(limitOptions[key].kind, relay.limits[key])
   return (
     `Anyone may use this relay. It carries at most ${print('circuitBytesPerSecond')} per circuit, ` +
     `${print('peerBytesPerSecond')} per peer and ${print('totalBytesPerSecond')} in total, for at most ` +
     `${print('maxReservations')} peers. To change that, see --circuit-rate, --peer-rate, --total-rate and ` +
-    '--max-reservations. To choose who may use it: --profile private, --token-file or --allow-reserve.'
+    `--max-reservations. ${CHOOSE_NOTE}`
   )
 }
 

@@ -83,6 +83,9 @@ async function fill(
     `/ip4/${relayHost.address}/tcp/4001`,
     '--status',
     'off',
+    // the bandwidth of the default profile is bounded
+    '--profile',
+    'custom',
     '--data-dir',
     join(directory, 'relay'),
   ])
