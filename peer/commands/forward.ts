@@ -3,16 +3,16 @@
 import { once } from 'node:events'
 import { defineCommand } from '../../src/cli/command.ts'
 import { UsageError } from '../../src/errors.ts'
-import { readNames } from './names.ts'
+import { readNames } from '../connections/names.ts'
 import { NodeStatus } from '../status/node-status.ts'
 import { forwardStdio } from '../tunnel/dialer/forward-stdio.ts'
-import { readDestination, serviceOf, target } from './destination.ts'
-import { dialingOptions, startDialingPeer, withTimeout } from './dial.ts'
-import { startControl } from './control.ts'
-import { carriageTo, startForward } from './forwards.ts'
-import { reportPeer } from './report.ts'
+import { readDestination, serviceOf, target } from './options/destination.ts'
+import { dialingOptions, startDialingPeer, withTimeout } from './running/dial.ts'
+import { startControl } from './running/control.ts'
+import { carriageTo, startForward } from './running/forwards.ts'
+import { reportPeer } from './running/report.ts'
 import type { Command, CommandContext } from '../../src/cli/command.ts'
-import type { DialingPeer } from './dial.ts'
+import type { DialingPeer } from './running/dial.ts'
 
 export const forward: Command = defineCommand({
   name: 'forward',

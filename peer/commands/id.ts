@@ -3,7 +3,7 @@
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { defineCommand } from '../../src/cli/command.ts'
 import { loadIdentity } from '../../src/files/identity.ts'
-import { dataDir } from './options.ts'
+import { dataDir } from './options/options.ts'
 import type { Command } from '../../src/cli/command.ts'
 
 export const id: Command = defineCommand({

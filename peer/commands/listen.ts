@@ -1,7 +1,7 @@
 /** `throughnat listen`: be reachable until stopped, and expose local services to remote peers. */
 
 import { defineCommand } from '../../src/cli/command.ts'
-import { nodeOptions, runNode } from './run-node.ts'
+import { nodeOptions, runNode } from './running/run-node.ts'
 import type { Command } from '../../src/cli/command.ts'
 
 export const listen: Command = defineCommand({

@@ -7,7 +7,7 @@ import { quietLogger } from '../../src/patches/libp2p/quiet-logger.ts'
 import { assertRuntime } from '../../src/node/runtime.ts'
 import { runNetcheck } from '../netcheck/netcheck.ts'
 import { probePortMapping } from '../port-mapping/probe.ts'
-import { relays } from './options.ts'
+import { relays } from './options/options.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { NetcheckReport } from '../netcheck/report.ts'
 

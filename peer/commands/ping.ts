@@ -3,16 +3,16 @@
 import { defineCommand } from '../../src/cli/command.ts'
 import { HolePunchFailedError, UnreachableError } from '../../src/errors.ts'
 import { describeFailure } from '../connections/describe-failure.ts'
-import { readNames } from './names.ts'
-import { readDestination, target } from './destination.ts'
-import { PingSession } from './ping-session.ts'
-import { reportPunching } from './report.ts'
-import { dialingOptions, startDialingPeer, withTimeout } from './dial.ts'
+import { readNames } from '../connections/names.ts'
+import { readDestination, target } from './options/destination.ts'
+import { PingSession } from './running/ping-session.ts'
+import { reportPunching } from './running/report.ts'
+import { dialingOptions, startDialingPeer, withTimeout } from './running/dial.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { HolePunchFailure } from '../../src/errors.ts'
 import type { Output } from '../../src/cli/output.ts'
 import type { PeerConnection } from '../connections/connection.ts'
-import type { PingSummary } from './ping-session.ts'
+import type { PingSummary } from './running/ping-session.ts'
 
 /** How many pings are sent where nobody says so, as `ipfs ping` and `tailscale ping` do. */
 const DEFAULT_COUNT = 10

@@ -2,8 +2,8 @@
 
 import { defineCommand } from '../../src/cli/command.ts'
 import { UsageError } from '../../src/errors.ts'
-import { forwardRuleKind } from './forward-rule.ts'
-import { nodeOptions, runNode } from './run-node.ts'
+import { forwardRuleKind } from './options/forward-rule.ts'
+import { nodeOptions, runNode } from './running/run-node.ts'
 import type { Command } from '../../src/cli/command.ts'
 
 export const up: Command = defineCommand({

@@ -16,13 +16,13 @@ import { IdentifySilentPeers } from './identify-silent-peers.ts'
 import { NoPeerStore } from '../../src/patches/libp2p/no-peer-store.ts'
 import { PublicAddresses } from '../../src/patches/libp2p/unverified-addresses.ts'
 import { WebSocketBounds } from '../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
-import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import type { ComponentLogger, Libp2p, PrivateKey } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { ServerOptions } from 'node:https'
 import type { RelayEvents } from '../events.ts'
 import type { HopService } from '../hop/hop-service.ts'
 import type { Limits } from '../limits/limits.ts'
-import type { RelayInit } from '../relay.ts'
+import type { Admission } from '../admission/admission.ts'
 
 /** The node with the services that the relay reaches for. */
 export type RelayLibp2p = Libp2p<{ relay: HopService; publicAddresses: PublicAddresses }>
@@ -34,8 +34,14 @@ const MAX_CIRCUITS_PER_CONNECTION = 65_536
 const OTHER_STREAMS = 64
 
 /** What the node is made of. */
-export interface NodeInit extends Pick<RelayInit, 'announce' | 'admission' | 'logger'> {
+export interface NodeInit {
+  /** Multiaddrs, as in `RelayInit`. */
   listen: readonly string[]
+  /** Multiaddrs, as in `RelayInit`. @default what the node listens on */
+  announce?: readonly string[] | undefined
+  /** @default everybody is admitted */
+  admission?: Admission | undefined
+  logger?: ComponentLogger | undefined
   reservationTtlMs: number
   privateKey: PrivateKey
   limits: Limits

@@ -9,7 +9,7 @@ import { TypedEventEmitter } from 'main-event'
 import { NodeStatus } from '../../../../peer/status/node-status.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { PeerEvents } from '../../../../peer/node/events.ts'
-import type { PeerNames } from '../../../../peer/commands/names.ts'
+import type { PeerNames } from '../../../../peer/connections/names.ts'
 import type { Peer } from '../../../../peer/node/peer.ts'
 
 const me = await someone()

@@ -1,11 +1,11 @@
 /** A forward in one text, for a node that has several: `LOCAL=TARGET/NAME`, or `LOCAL=TICKET`. */
 
-import { parseHostPort, isHostPort, printHostPort } from '../../src/config/address-kinds.ts'
-import { serviceNameKind } from '../tunnel/listener/service-kinds.ts'
-import { expandPath } from '../../src/config/paths.ts'
-import { hideTickets } from '../tickets/ticket.ts'
-import type { HostPort } from '../../src/config/address-kinds.ts'
-import type { Kind } from '../../src/config/kind.ts'
+import { parseHostPort, isHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
+import { serviceNameKind } from '../../tunnel/listener/service-kinds.ts'
+import { expandPath } from '../../../src/config/paths.ts'
+import { hideTickets } from '../../tickets/ticket.ts'
+import type { HostPort } from '../../../src/config/address-kinds.ts'
+import type { Kind } from '../../../src/config/kind.ts'
 
 /** What is listened on, and where it leads. */
 export interface ForwardRule {

@@ -1,8 +1,8 @@
 /** Prints what a peer reports: every event of the contract as JSON, and a sentence where a person wants to know. */
 
-import { holePunchAdvice } from '../../src/errors.ts'
-import type { Output } from '../../src/cli/output.ts'
-import type { Peer, PeerEvents } from '../index.ts'
+import { holePunchAdvice } from '../../../src/errors.ts'
+import type { Output } from '../../../src/cli/output.ts'
+import type { Peer, PeerEvents } from '../../index.ts'
 
 type Sentence<Name extends keyof PeerEvents> = (detail: PeerEvents[Name]['detail']) => string | undefined
 

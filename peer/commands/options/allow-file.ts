@@ -3,10 +3,10 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname } from 'node:path'
-import { allowRuleKind } from '../tunnel/listener/service-kinds.ts'
-import { InvalidConfigError } from '../../src/errors.ts'
-import type { ConfigProblem } from '../../src/errors.ts'
-import type { AllowRule } from '../tunnel/listener/service-kinds.ts'
+import { allowRuleKind } from '../../tunnel/listener/service-kinds.ts'
+import { InvalidConfigError } from '../../../src/errors.ts'
+import type { ConfigProblem } from '../../../src/errors.ts'
+import type { AllowRule } from '../../tunnel/listener/service-kinds.ts'
 
 /** A rule, and the line that it stands in. */
 export interface PlacedRule extends AllowRule {

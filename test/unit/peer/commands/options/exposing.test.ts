@@ -4,12 +4,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { exposingOptions, exposureOf } from '../../../../peer/commands/exposing.ts'
-import { examplePeerId } from '../../../../src/config/address-kinds.ts'
-import { resolveOptions } from '../../../../src/config/resolve.ts'
-import { InvalidConfigError } from '../../../../src/errors.ts'
-import type { Exposure } from '../../../../peer/commands/exposing.ts'
-import type { PeerNames } from '../../../../peer/commands/names.ts'
+import { exposingOptions, exposureOf } from '../../../../../peer/commands/options/exposing.ts'
+import { examplePeerId } from '../../../../../src/config/address-kinds.ts'
+import { resolveOptions } from '../../../../../src/config/resolve.ts'
+import { InvalidConfigError } from '../../../../../src/errors.ts'
+import type { Exposure } from '../../../../../peer/commands/options/exposing.ts'
+import type { PeerNames } from '../../../../../peer/connections/names.ts'
 
 const names: PeerNames = {
   resolve(text, where) {

@@ -6,12 +6,12 @@
 
 import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { InvalidConfigError, UsageError } from '../../src/errors.ts'
-import { parseTarget } from '../connections/target.ts'
-import { decodeTicket, looksLikeTicket } from '../tickets/ticket.ts'
-import type { Output } from '../../src/cli/output.ts'
-import type { PeerNames } from './names.ts'
-import type { Ticket } from '../tickets/ticket.ts'
+import { InvalidConfigError, UsageError } from '../../../src/errors.ts'
+import { parseTarget } from '../../connections/target.ts'
+import { decodeTicket, looksLikeTicket } from '../../tickets/ticket.ts'
+import type { Output } from '../../../src/cli/output.ts'
+import type { PeerNames } from '../../connections/names.ts'
+import type { Ticket } from '../../tickets/ticket.ts'
 
 /** The argument. */
 export const target = {

@@ -1,13 +1,13 @@
 /** The ticket office of a data directory: this process's own, or that of the node that runs. */
 
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { DataDirError } from '../../src/errors.ts'
-import { loadIdentity } from '../../src/files/identity.ts'
-import { openTickets } from '../tickets/database.ts'
-import { LocalOffice } from '../tickets/ticket-issuer.ts'
-import { RemoteOffice } from '../tickets/routes.ts'
-import type { TicketBook } from '../tickets/ticket-book.ts'
-import type { TicketIssuer } from '../tickets/ticket-issuer.ts'
+import { DataDirError } from '../../../src/errors.ts'
+import { loadIdentity } from '../../../src/files/identity.ts'
+import { openTickets } from '../../tickets/database.ts'
+import { LocalOffice } from '../../tickets/ticket-issuer.ts'
+import { RemoteOffice } from '../../tickets/routes.ts'
+import type { TicketBook } from '../../tickets/ticket-book.ts'
+import type { TicketIssuer } from '../../tickets/ticket-issuer.ts'
 
 /**
  * Does something with the tickets of a data directory.

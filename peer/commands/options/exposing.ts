@@ -1,19 +1,24 @@
 /** Exposing services, as options of the command line: which there are, and who may use them. */
 
-import { InvalidConfigError } from '../../src/errors.ts'
+import { InvalidConfigError } from '../../../src/errors.ts'
 import { isPeerId } from '@libp2p/interface'
-import { nearestHint } from '../../src/config/nearest.ts'
-import { allowRuleKind, printPlace, serviceKind, serviceNameKind } from '../tunnel/listener/service-kinds.ts'
-import { parseTarget } from '../connections/target.ts'
+import { nearestHint } from '../../../src/config/nearest.ts'
+import {
+  allowRuleKind,
+  printPlace,
+  serviceKind,
+  serviceNameKind,
+} from '../../tunnel/listener/service-kinds.ts'
+import { parseTarget } from '../../connections/target.ts'
 import { readAllowFile } from './allow-file.ts'
-import type { Output } from '../../src/cli/output.ts'
-import type { NamedService } from '../tunnel/listener/service-kinds.ts'
-import type { Resolved } from '../../src/config/options.ts'
-import type { ConfigProblem } from '../../src/errors.ts'
-import type { ExposedService } from '../status/node-status.ts'
-import type { PeerNames } from './names.ts'
-import type { ServiceAddress } from '../tunnel/listener/service-rules.ts'
-import type { Services, ServicesInit } from '../tunnel/listener/services.ts'
+import type { Output } from '../../../src/cli/output.ts'
+import type { NamedService } from '../../tunnel/listener/service-kinds.ts'
+import type { Resolved } from '../../../src/config/options.ts'
+import type { ConfigProblem } from '../../../src/errors.ts'
+import type { ExposedService } from '../../status/node-status.ts'
+import type { PeerNames } from '../../connections/names.ts'
+import type { ServiceAddress } from '../../tunnel/listener/service-rules.ts'
+import type { Services, ServicesInit } from '../../tunnel/listener/services.ts'
 import type { PlacedRule } from './allow-file.ts'
 
 /** The options; all are read again on SIGHUP. */

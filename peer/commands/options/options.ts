@@ -1,6 +1,6 @@
 /** Options that several commands of `throughnat` have in common. */
 
-import { DEFAULT_NAMES } from './names.ts'
+import { DEFAULT_NAMES } from '../../connections/names.ts'
 
 /** Where this peer finds others, and is found. */
 export const relays = {

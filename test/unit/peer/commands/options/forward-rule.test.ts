@@ -1,7 +1,7 @@
 /** A forward in one text. */
 import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
-import { forwardRuleKind } from '../../../../peer/commands/forward-rule.ts'
+import { forwardRuleKind } from '../../../../../peer/commands/options/forward-rule.ts'
 
 const place = { directory: '/etc/throughnat', home: '/root' }
 const local = { host: '127.0.0.1', port: 2222 }

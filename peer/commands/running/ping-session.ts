@@ -1,8 +1,8 @@
 /** A series of pings to one peer, and what they amount to. */
 
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Path } from '../node/events.ts'
-import type { PeerConnection, Pong } from '../connections/connection.ts'
+import type { Path } from '../../node/events.ts'
+import type { PeerConnection, Pong } from '../../connections/connection.ts'
 
 /** How a session ended. */
 export interface PingSummary {

@@ -1,8 +1,8 @@
 /** What a command that runs lets others ask: its control socket. */
 
-import { serveControl } from '../control/server.ts'
-import type { Output } from '../../src/cli/output.ts'
-import type { Routes } from '../control/server.ts'
+import { serveControl } from '../../control/server.ts'
+import type { Output } from '../../../src/cli/output.ts'
+import type { Routes } from '../../control/server.ts'
 
 /** Serves the routes until disposed of. A node does its work without the socket, too. */
 export async function startControl(

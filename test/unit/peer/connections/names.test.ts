@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { readNames } from '../../../../peer/commands/names.ts'
+import { readNames } from '../../../../peer/connections/names.ts'
 import type { TestContext } from 'node:test'
 
 async function file(t: TestContext, text: string): Promise<string> {

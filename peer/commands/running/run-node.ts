@@ -1,28 +1,34 @@
 /** A node that runs until it is stopped: reachable through relays, with services that it exposes and forwards that it keeps. */
 
 import { once } from 'node:events'
-import { relayAddrKind } from '../../src/config/address-kinds.ts'
-import { InvalidConfigError } from '../../src/errors.ts'
-import { createPeer } from '../node/create-peer.ts'
-import { readNames } from './names.ts'
-import { NodeStatus } from '../status/node-status.ts'
-import { openTickets } from '../tickets/database.ts'
-import { LocalOffice } from '../tickets/ticket-issuer.ts'
-import { ticketRoutes } from '../tickets/routes.ts'
-import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../tunnel/wire/protocol.ts'
-import { createServices } from '../tunnel/listener/services.ts'
+import { relayAddrKind } from '../../../src/config/address-kinds.ts'
+import { InvalidConfigError } from '../../../src/errors.ts'
+import { createPeer } from '../../node/create-peer.ts'
+import { readNames } from '../../connections/names.ts'
+import { NodeStatus } from '../../status/node-status.ts'
+import { openTickets } from '../../tickets/database.ts'
+import { LocalOffice } from '../../tickets/ticket-issuer.ts'
+import { ticketRoutes } from '../../tickets/routes.ts'
+import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../../tunnel/wire/protocol.ts'
+import { createServices } from '../../tunnel/listener/services.ts'
 import { startControl } from './control.ts'
 import { withRelayFile, withRelayToken } from './dial.ts'
-import { exposedServices, exposingOptions, exposureOf, reportServices, warnAboutClosed } from './exposing.ts'
+import {
+  exposedServices,
+  exposingOptions,
+  exposureOf,
+  reportServices,
+  warnAboutClosed,
+} from '../options/exposing.ts'
 import { startForwards } from './forwards.ts'
-import { dataDir, names, relayFile, relays, relayTokenFile } from './options.ts'
+import { dataDir, names, relayFile, relays, relayTokenFile } from '../options/options.ts'
 import { reportPeer } from './report.ts'
-import type { CommandContext } from '../../src/cli/command.ts'
-import type { Output } from '../../src/cli/output.ts'
-import type { Resolved } from '../../src/config/options.ts'
-import type { Routes } from '../control/server.ts'
-import type { Peer } from '../node/peer.ts'
-import type { ForwardRule } from './forward-rule.ts'
+import type { CommandContext } from '../../../src/cli/command.ts'
+import type { Output } from '../../../src/cli/output.ts'
+import type { Resolved } from '../../../src/config/options.ts'
+import type { Routes } from '../../control/server.ts'
+import type { Peer } from '../../node/peer.ts'
+import type { ForwardRule } from '../options/forward-rule.ts'
 
 /** After this many milliseconds without a reservation a person wants to know what is going on. */
 const HINT_AFTER_MS = 10_000

@@ -1,13 +1,13 @@
 /** What commands that dial have in common. */
 
-import { DataDirError, UnreachableError } from '../../src/errors.ts'
-import { loadIdentity } from '../../src/files/identity.ts'
-import { readTokens } from '../../src/protocols/relay-auth.ts'
-import { createPeer } from '../node/create-peer.ts'
-import { dialerDataDir, names, relayFile, relays, relayTokenFile } from './options.ts'
+import { DataDirError, UnreachableError } from '../../../src/errors.ts'
+import { loadIdentity } from '../../../src/files/identity.ts'
+import { readTokens } from '../../../src/protocols/relay-auth.ts'
+import { createPeer } from '../../node/create-peer.ts'
+import { dialerDataDir, names, relayFile, relays, relayTokenFile } from '../options/options.ts'
 import type { AbortOptions, PrivateKey } from '@libp2p/interface'
-import type { Resolved } from '../../src/config/options.ts'
-import type { Peer } from '../node/peer.ts'
+import type { Resolved } from '../../../src/config/options.ts'
+import type { Peer } from '../../node/peer.ts'
 
 /** A peer that only dials. */
 export interface DialingPeer {
