@@ -6,10 +6,11 @@
  * libp2p's own dial tries one address after the other to its end, and joins a dial of the same peer that is in flight.
  */
 
+import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
+import { scopeOf } from '../../src/addresses/scope.ts'
 import { setTimeout as pause } from 'node:timers/promises'
-import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
+import { CODE_P2P } from '@multiformats/multiaddr'
 import { raceSignal } from 'race-signal'
-import { scopeOf } from '../../src/holepunch/candidates.ts'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { circuitAddr } from './target.ts'
 import type { AbortOptions, Connection, PeerId, PeerStore } from '@libp2p/interface'
@@ -133,16 +134,6 @@ export class Dialer {
     await this.#token.show(relay, { signal })
     return transportManager.dial(way, { signal })
   }
-}
-
-/** The address of the relay that a circuit goes through. */
-export function relayAddrOf(circuit: Multiaddr): Multiaddr {
-  return circuit.decapsulateCode(CODE_P2P_CIRCUIT)
-}
-
-/** True for an address that leads through a relay. */
-export function isCircuit(addr: Multiaddr): boolean {
-  return addr.getComponents().some(it => it.code === CODE_P2P_CIRCUIT)
 }
 
 function isPublic(addr: Multiaddr): boolean {

@@ -3,8 +3,9 @@
  * as long as there are only circuits.
  */
 
+import { relayAddrOf } from '../../src/addresses/circuit.ts'
 import { proveConnection } from '../../src/holepunch/proof.ts'
-import { isCircuit as isCircuitAddr, relayAddrOf } from './dialer.ts'
+import { isCircuit as isCircuitAddr } from '../../src/addresses/circuit.ts'
 import { checkPresence } from './liveness.ts'
 import { relayIdOf } from './target.ts'
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'

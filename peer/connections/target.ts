@@ -5,7 +5,8 @@
 
 import { isPeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { CODE_P2P, CODE_P2P_CIRCUIT, isMultiaddr, multiaddr } from '@multiformats/multiaddr'
+import { isCircuit } from '../../src/addresses/circuit.ts'
+import { CODE_P2P, isMultiaddr, multiaddr } from '@multiformats/multiaddr'
 import { decodeTicket, looksLikeTicket } from '../tickets/ticket.ts'
 import { InvalidTargetError } from '../../src/errors.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -45,8 +46,7 @@ export function circuitAddr(relay: Multiaddr, peerId: PeerId): Multiaddr {
 export function relayIdOf(relay: Multiaddr): PeerId {
   const components = relay.getComponents()
   const last = components.at(-1)
-  const isCircuit = components.some(it => it.code === CODE_P2P_CIRCUIT)
-  if (last?.code !== CODE_P2P || last.value === undefined || isCircuit)
+  if (last?.code !== CODE_P2P || last.value === undefined || isCircuit(relay))
     throw new InvalidTargetError(relay.toString(), "a relay's address ends in /p2p/ and the relay's peer id")
   return peerIdFromString(last.value)
 }

@@ -5,9 +5,9 @@
  * whoever would forward a port: there is more than one router between.
  */
 
+import { scopeOf } from '../../src/addresses/scope.ts'
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { scopeOf } from '../../src/holepunch/candidates.ts'
 
 /** Hops that are looked at: behind a router at home and one of the carrier's, the third is public. */
 const HOPS = 3

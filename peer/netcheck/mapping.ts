@@ -4,8 +4,8 @@
  * It keeps its connections open: the hairpinning probe uses what they have mapped.
  */
 
+import { scopeOf } from '../../src/addresses/scope.ts'
 import { TCP } from '@multiformats/multiaddr-matcher'
-import { scopeOf } from '../../src/holepunch/candidates.ts'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { reserveSparePort } from '../../src/transport/punch-port.ts'
 import { ownAddressTowards } from '../port-mapping/datagrams.ts'

@@ -5,9 +5,9 @@
  * tell is reported as unknown, with the reason.
  */
 
+import { scopeOf } from '../../src/addresses/scope.ts'
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { scopeOf } from '../../src/holepunch/candidates.ts'
 import { ownAddressTowards } from '../port-mapping/datagrams.ts'
 import { probeDoubleNat } from './double-nat.ts'
 import { probeFamily } from './family.ts'

@@ -6,9 +6,9 @@
  * there the address has to be reached first: a remote that dials in vain before it punches loses seconds (10 s in go-libp2p, `directDialTimeout`).
  */
 
+import { scopeOf } from '../../src/addresses/scope.ts'
 import net from 'node:net'
 import { longestDurationMs } from '../../src/config/quantities.ts'
-import { scopeOf } from '../../src/holepunch/candidates.ts'
 import { endpointOf, withoutPeerId } from '../../src/addresses/endpoint.ts'
 import type { ComponentLogger, Logger } from '@libp2p/interface'
 import type { AddressManager, TransportManager } from '@libp2p/interface-internal'

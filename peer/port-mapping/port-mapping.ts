@@ -6,10 +6,10 @@
  * that is silent has lost it.
  */
 
+import { scopeOf } from '../../src/addresses/scope.ts'
 import { isIPv4 } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter } from 'main-event'
-import { scopeOf } from '../../src/holepunch/candidates.ts'
 import { MappingRefusedError } from './mapper.ts'
 import { findNetwork } from './network.ts'
 import { SEARCH_TIMEOUT_MS, finders } from './probe.ts'

@@ -7,9 +7,9 @@
  * `confirmObservedAddr` lets it into `getAddresses()`, and so to identify and others. A confirmation does not run out.
  */
 
+import { scopeOf } from '../../src/addresses/scope.ts'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { TypedEventEmitter } from 'main-event'
-import { scopeOf } from '../../src/holepunch/candidates.ts'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { PortMapping } from './port-mapping.ts'
 import type { ComponentLogger, Libp2pEvents, Logger, Startable } from '@libp2p/interface'

@@ -1,7 +1,7 @@
 /** How a running node is, in one snapshot that can be written as JSON. */
 
+import { isCircuit } from '../../src/addresses/circuit.ts'
 import { version } from '../../src/node/version.ts'
-import { isCircuit } from '../connections/dialer.ts'
 import { ping } from '../../src/protocols/ping.ts'
 import { RemotePeers } from './remote-peers.ts'
 import { Ledger } from './ledger.ts'

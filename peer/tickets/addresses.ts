@@ -1,9 +1,9 @@
 /** Where a ticket says that its peer is. */
 
+import { scopeOf } from '../../src/addresses/scope.ts'
+import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
 import { CODE_P2P } from '@multiformats/multiaddr'
-import { scopeOf } from '../../src/holepunch/candidates.ts'
 import { endpointOf, withoutPeerId } from '../../src/addresses/endpoint.ts'
-import { isCircuit, relayAddrOf } from '../connections/dialer.ts'
 import { MAX_PLACES } from './ticket.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 

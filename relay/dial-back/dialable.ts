@@ -7,11 +7,11 @@
  * all strangers come from such a one. So it is dialled only by a relay that has no public address, over TCP alone, and at no port of a system service.
  */
 
+import { FIRST_USER_PORT, scopeOf } from '../../src/addresses/scope.ts'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { MAX_ADDRS } from '../../src/protocols/autonat/messages.ts'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
-import { FIRST_USER_PORT, scopeOf } from '../../src/holepunch/candidates.ts'
 import { ipOf } from '../../src/limits/ip-network.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'

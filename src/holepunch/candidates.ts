@@ -9,7 +9,8 @@
  */
 
 import net from 'node:net'
-import ipaddr from 'ipaddr.js'
+import { FIRST_USER_PORT, scopeOf } from '../addresses/scope.ts'
+import type { Scope } from '../addresses/scope.ts'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { endpointOf, withoutPeerId } from '../addresses/endpoint.ts'
@@ -20,24 +21,6 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  * two in its LAN; go-libp2p's observed address manager keeps 3 per local address (`maxExternalThinWaistAddrsPerLocalAddr`).
  */
 export const MAX_CANDIDATES = 8
-
-/** RFC 6335 section 6: the ports below are those of system services, a router's pages among them. No peer is given one. */
-export const FIRST_USER_PORT = 1024
-
-/** Where an address can be reached from. `unusable` ones are never dialled, nor offered. */
-export type Scope = 'public' | 'private' | 'loopback' | 'unusable'
-
-// ranges of ipaddr.js in which hosts of one site reach each other
-const PRIVATE_RANGES = new Set(['private', 'uniqueLocal', 'carrierGradeNat'])
-
-/** Tells where a numeric host can be reached from. */
-export function scopeOf(host: string): Scope {
-  if (!ipaddr.isValid(host)) return 'unusable'
-  const range = ipaddr.parse(host).range()
-  if (range === 'unicast') return 'public'
-  if (range === 'loopback') return 'loopback'
-  return PRIVATE_RANGES.has(range) ? 'private' : 'unusable'
-}
 
 /** What this node knows of itself. */
 export interface LocalAddresses {

@@ -9,11 +9,11 @@
  * `peer:identify` event carries them.
  */
 
+import { scopeOf } from '../addresses/scope.ts'
+import type { Scope } from '../addresses/scope.ts'
 import net from 'node:net'
 import { TCP } from '@multiformats/multiaddr-matcher'
-import { scopeOf } from './candidates.ts'
 import { endpointOf, withoutPeerId } from '../addresses/endpoint.ts'
-import type { Scope } from './candidates.ts'
 import type { Family } from '../transport/punch-port.ts'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'

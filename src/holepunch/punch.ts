@@ -12,10 +12,10 @@
  * The candidates are the remote's word. Each dial is taken from a budget that all punches of the node share.
  */
 
+import { scopeOf } from '../addresses/scope.ts'
 import { setTimeout as pause } from 'node:timers/promises'
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { endpointOf } from '../addresses/endpoint.ts'
-import { scopeOf } from './candidates.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { proveConnection } from './proof.ts'
 import { CloseWhenIdle } from './close-when-idle.ts'

@@ -6,9 +6,10 @@
  */
 
 import { serviceCapabilities, serviceDependencies } from '@libp2p/interface'
-import { Circuit, TCP } from '@multiformats/multiaddr-matcher'
+import { TCP } from '@multiformats/multiaddr-matcher'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
+import { isCircuit } from '../addresses/circuit.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { canSharePort } from '../transport/punch-port.ts'
 import { findPunchTransport } from '../transport/punch-transport.ts'
@@ -140,7 +141,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
    * @throws {HolePunchFailedError} when the circuit stays relayed
    */
   async direct(connection: Connection, options: AbortOptions = {}): Promise<Connection> {
-    if (!isCircuit(connection)) return connection
+    if (!isCircuit(connection.remoteAddr)) return connection
     const upgrade = this.#upgrades.get(connection.id)
     if (upgrade === undefined)
       throw new HolePunchFailedError('circuit-closed', connection.remotePeer.toString())
@@ -149,7 +150,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
 
   #onConnectionOpen = (event: CustomEvent<Connection>): void => {
     const connection = event.detail
-    if (isCircuit(connection)) this.#begin(connection)
+    if (isCircuit(connection.remoteAddr)) this.#begin(connection)
     else void this.#settleWith(connection)
   }
 
@@ -298,15 +299,9 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
 
 /** Told by a person or a port mapping, and not guessed from the network interfaces. */
 function isTold({ type, multiaddr }: NodeAddress): boolean {
-  return (
-    (type === 'announce' || type === 'ip-mapping') && TCP.matches(multiaddr) && !Circuit.matches(multiaddr)
-  )
-}
-
-function isCircuit(connection: Connection): boolean {
-  return Circuit.exactMatch(connection.remoteAddr)
+  return (type === 'announce' || type === 'ip-mapping') && TCP.matches(multiaddr) && !isCircuit(multiaddr)
 }
 
 function isDirect(connection: Connection): boolean {
-  return !isCircuit(connection) && connection.status === 'open'
+  return !isCircuit(connection.remoteAddr) && connection.status === 'open'
 }

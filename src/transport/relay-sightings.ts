@@ -6,7 +6,8 @@
  * relay itself is dialled (where `tcp()` is listed before `circuitRelayTransport()`), and it names the relay.
  */
 
-import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
+import { CODE_P2P } from '@multiformats/multiaddr'
+import { isCircuit, relayAddrOf } from '../addresses/circuit.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 // A node has a handful of relays, and meets others in the addresses of the peers that it dials. When there are more,
@@ -38,8 +39,8 @@ export class RelaySightings {
 
 /** The relay's peer id, or its whole address where the circuit address does not tell the id. */
 function relayOf(addr: Multiaddr): string | undefined {
-  if (!addr.getComponents().some(component => component.code === CODE_P2P_CIRCUIT)) return undefined
-  const relay = addr.decapsulateCode(CODE_P2P_CIRCUIT)
+  if (!isCircuit(addr)) return undefined
+  const relay = relayAddrOf(addr)
   return firstPeerId(relay) ?? relay.toString()
 }
 

@@ -5,7 +5,7 @@
  * relay that is down does not start. It is used for the circuits alone, and holds no reservation.
  */
 
-import { Circuit } from '@multiformats/multiaddr-matcher'
+import { isCircuit } from '../../../src/addresses/circuit.ts'
 import { shapeCheck } from '../../../src/patches/expect-shape.ts'
 import { circuitAddr } from '../../connections/target.ts'
 import { Places } from './slots.ts'
@@ -135,7 +135,7 @@ export class ReservationKeeper implements Startable {
 
   async #connect({ peerId, addrs }: KnownRelay, signal: AbortSignal): Promise<Connection> {
     const connection = await this.#components.connectionManager.openConnection([...addrs], { signal })
-    if (Circuit.exactMatch(connection.remoteAddr)) throw new Error('it is reached through another relay only')
+    if (isCircuit(connection.remoteAddr)) throw new Error('it is reached through another relay only')
     void this.#tag(peerId, { [TAG]: { value: TAG_VALUE } })
     return connection
   }

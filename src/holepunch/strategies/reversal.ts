@@ -6,10 +6,12 @@
  * Spec: https://github.com/libp2p/specs/blob/master/relay/DCUtR.md#the-protocol (the "unilateral connection upgrade").
  */
 
-import { RemoteCandidates, scopeOf } from '../candidates.ts'
+import { scopeOf } from '../../addresses/scope.ts'
+import type { Scope } from '../../addresses/scope.ts'
+import { RemoteCandidates } from '../candidates.ts'
 import { endpointOf } from '../../addresses/endpoint.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { LocalAddresses, Scope } from '../candidates.ts'
+import type { LocalAddresses } from '../candidates.ts'
 import type { Strategy } from './strategy.ts'
 
 export const reversal: Strategy = ({ source, local, remote }) => {

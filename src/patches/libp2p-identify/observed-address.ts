@@ -8,7 +8,7 @@
  */
 
 import { identify } from '@libp2p/identify'
-import { Circuit } from '@multiformats/multiaddr-matcher'
+import { isCircuit } from '../../addresses/circuit.ts'
 import { multiaddr } from '@multiformats/multiaddr'
 import { shapeCheck } from '../expect-shape.ts'
 import { withoutPeerId } from '../../addresses/endpoint.ts'
@@ -34,7 +34,7 @@ export function plainIdentify(init?: IdentifyInit): (components: Components) => 
     assertShape(service)
     const answer = service.handleProtocol.bind(service)
     service.handleProtocol = async (stream, { remoteAddr }) =>
-      answer(stream, { remoteAddr: Circuit.matches(remoteAddr) ? NOT_OBSERVED : withoutPeerId(remoteAddr) })
+      answer(stream, { remoteAddr: isCircuit(remoteAddr) ? NOT_OBSERVED : withoutPeerId(remoteAddr) })
     return service
   }
 }

@@ -1,5 +1,7 @@
 /** What a remote may make this node dial, and what this node offers. */
 
+import { scopeOf } from '../../../../src/addresses/scope.ts'
+import type { Scope } from '../../../../src/addresses/scope.ts'
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -8,10 +10,8 @@ import {
   privateCandidates,
   publicCandidates,
   RemoteCandidates,
-  scopeOf,
   shareHost,
 } from '../../../../src/holepunch/candidates.ts'
-import type { Scope } from '../../../../src/holepunch/candidates.ts'
 
 const RELAY = '12D3KooWL5EJpdxa6nS6dWTnp9ZbK2YYUYMhDT7isMsjqnfhAxQi'
 const PEER = '12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo'
