@@ -41,7 +41,7 @@ const LAB_CONCURRENCY = 3
 
 /**
  * Time for one test, in seconds, where the test has no limit of its own. node:test has none by default, so that a test
- * which waits for an event that does not come would hang. The slowest take 15 s, 40 s and 4 min on two cores.
+ * which waits for an event that does not come would hang. The slowest that have none take 15 s, 40 s and 2 min on two cores.
  */
 const TEST_LIMIT_SECONDS = { unit: 60, network: 120, lab: 600 } as const
 

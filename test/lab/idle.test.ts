@@ -14,7 +14,9 @@ import { connectAndWatch } from './trial.ts'
 const { THROUGHNAT_LAB_IDLE_SECONDS = '600' } = process.env
 const idleMs = Number(THROUGHNAT_LAB_IDLE_SECONDS) * 1000
 
-it(`a direct connection that was idle for ${idleMs / 1000} s still carries data`, async () => {
+const LIMIT = { timeout: idleMs + 120_000 }
+
+it(`a direct connection that was idle for ${idleMs / 1000} s still carries data`, LIMIT, async () => {
   await using stage = await createStage({ delayMs: 20 })
   const dialer = await stage.place('dialer', 'eim-apdf-rst')
   const listener = await stage.place('listener', 'eim-apdf-drop')
