@@ -105,20 +105,27 @@ async function runStep({ name, command, limitMinutes, obstacle }: Step): Promise
     console.log(line)
     if (failures !== '' || line.includes(FAILURES_HEADING)) failures += `${line}\n`
   })
+  // until 'close': the runner may be gone while a descendant still has its stdout
   const endGroup = (signal: NodeJS.Signals): void => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal)
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, signal)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
   }
   const onStop = (): void => endGroup('SIGINT')
   stopped.signal.addEventListener('abort', onStop, { once: true })
   let note = ''
+  let kill: NodeJS.Timeout | undefined
   const limit = setTimeout(() => {
     note = `not done after ${limitMinutes} min`
     // the runner reports which tests are still running; what does not end by itself is killed
     endGroup('SIGINT')
-    setTimeout(() => endGroup('SIGKILL'), KILL_AFTER_MS).unref()
+    kill = setTimeout(() => endGroup('SIGKILL'), KILL_AFTER_MS)
   }, limitMinutes * 60_000)
   const [code] = (await once(child, 'close')) as [number | null]
   clearTimeout(limit)
+  clearTimeout(kill)
   stopped.signal.removeEventListener('abort', onStop)
   const seconds = (performance.now() - startedAt) / 1000
   return { name, result: code === 0 && note === '' ? 'passed' : 'failed', seconds, note, failures }
