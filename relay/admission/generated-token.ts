@@ -4,7 +4,7 @@
  */
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import { rename, stat, writeFile } from 'node:fs/promises'
+import { rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InvalidConfigError } from '../../src/errors.ts'
 import { makePrivateDirectory } from '../../src/files/private-directory.ts'
@@ -47,8 +47,13 @@ async function modeOf(path: string): Promise<number | undefined> {
 async function create(dataDir: string, path: string): Promise<void> {
   await makePrivateDirectory(dataDir)
   const draft = `${path}.${randomUUID()}`
-  await writeFile(draft, `${randomBytes(TOKEN_BYTES).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
-  await rename(draft, path)
+  try {
+    await writeFile(draft, `${randomBytes(TOKEN_BYTES).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
+    await rename(draft, path)
+  } catch (error) {
+    await rm(draft, { force: true })
+    throw error
+  }
 }
 
 function unusable(path: string, what: string): InvalidConfigError {
