@@ -22,7 +22,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 export const DCUTR_PROTOCOL: string = multicodec
 
 /** Time for one exchange, in milliseconds. go-libp2p allows 60 s (`StreamTimeout` in svc.go); a punch needs a faster circuit. */
-const EXCHANGE_TIMEOUT_MS = 15_000
+export const EXCHANGE_TIMEOUT_MS = 15_000
 
 /** DCUtR.md: "Implementations SHOULD refuse ... messages larger than 4 KiB". */
 const MAX_MESSAGE_BYTES = 4096
@@ -48,6 +48,8 @@ export interface RemoteOffer {
 /** What an exchange asks of its owner. */
 export interface ExchangeInit<Plan> {
   circuit: Connection
+  /** Time for the exchange, in milliseconds. @default 15000 */
+  timeoutMs?: number
   /** The addresses to offer. `theirs` is undefined for the responder, which offers first. */
   offer: (theirs: RemoteOffer | undefined) => readonly Multiaddr[]
   /** Decides what to do with the remote's offer. What it throws ends the exchange. */
@@ -73,7 +75,7 @@ export async function openExchange<Plan>(
   return conclude(init.circuit, async () => {
     // 1. B opens a stream to A.
     const stream = await openOptimisticStream(init.circuit, DCUTR_PROTOCOL)
-    return converse(stream, options, async messages => {
+    return converse(stream, init, options, async messages => {
       // 2. B sends CONNECT with its addresses, and starts a timer.
       const sentAt = performance.now()
       await messages.send(Type.CONNECT, init.offer(undefined))
@@ -100,7 +102,7 @@ export async function answerExchange<Plan>(
   options: AbortOptions,
 ): Promise<ExchangeResult<Plan>> {
   return conclude(init.circuit, async () =>
-    converse(stream, options, async messages => {
+    converse(stream, init, options, async messages => {
       // 2. B has sent CONNECT.
       const theirs = await messages.receive(Type.CONNECT)
       const plan = init.plan(theirs)
@@ -124,10 +126,11 @@ interface Messages {
 /** Runs a conversation over a stream within the time-out, then closes the stream; resets it if the conversation fails. */
 async function converse<Result>(
   stream: Stream,
+  { timeoutMs = EXCHANGE_TIMEOUT_MS }: { timeoutMs?: number },
   options: AbortOptions,
   talk: (messages: Messages) => Promise<Result>,
 ): Promise<Result> {
-  const timeout = AbortSignal.timeout(EXCHANGE_TIMEOUT_MS)
+  const timeout = AbortSignal.timeout(timeoutMs)
   // a remote that never closes its half would keep the stream, and with it the circuit
   const onTimeout = (): void => stream.abort(timeout.reason as Error)
   timeout.addEventListener('abort', onTimeout, { once: true })

@@ -13,14 +13,15 @@ import { isCircuit } from '../addresses/circuit.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { canSharePort } from '../transport/punch-port.ts'
 import { findPunchTransport } from '../transport/punch-transport.ts'
-import { DCUTR_PROTOCOL } from './exchange.ts'
+import { DCUTR_PROTOCOL, EXCHANGE_TIMEOUT_MS } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
 import { PeerQueue } from './peer-queue.ts'
 import { pingConnection, proveConnection } from './proof.ts'
 import { PunchBudget } from './punch-budget.ts'
 import { openSparePort } from './spare-port.ts'
-import { Upgrade } from './upgrade.ts'
+import { MAX_ATTEMPTS, Upgrade } from './upgrade.ts'
 import type { PunchTransport } from '../transport/punch-transport.ts'
+import type { DCUtRServiceInit } from '@libp2p/dcutr'
 import type { SparePort } from './spare-port.ts'
 import type { LocalAddresses } from './candidates.ts'
 import type { HolePunchEvents } from './events.ts'
@@ -78,9 +79,15 @@ const PROOF_TIMEOUT_MS = 10_000
 /** Time for a direct connection to show that it still is one, in milliseconds: a slow round trip, and a packet that is lost and sent again. */
 const PRESENCE_TIMEOUT_MS = 2_000
 
-/** Creates the service: a drop-in for `dcutr()` of `@libp2p/dcutr`, to be used with this package's `tcp()`. */
-export function dcutr(): (components: HolePunchComponents) => HolePunchService {
-  return components => new HolePunchService(components)
+/**
+ * Creates the service: a drop-in for `dcutr()` of `@libp2p/dcutr`, to be used with this package's `tcp()`.
+ *
+ * @param init - the options of `@libp2p/dcutr`: `retries` counts the attempts of the responder (3 unless given), `timeout` is
+ *   that of one exchange, in milliseconds (15,000 unless given), and the numbers of streams are for each connection (1
+ *   unless given)
+ */
+export function dcutr(init: DCUtRServiceInit = {}): (components: HolePunchComponents) => HolePunchService {
+  return components => new HolePunchService(components, init)
 }
 
 /** The service, reachable as `libp2p.services.dcutr` (or whatever name it was given). */
@@ -92,6 +99,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   readonly observed: ObservedEndpoints = new ObservedEndpoints()
 
   readonly #components: HolePunchComponents
+  readonly #init: DCUtRServiceInit
   readonly #log: Logger
   readonly #upgrades = new Map<string, Upgrade>()
   readonly #turns = new PeerQueue()
@@ -99,8 +107,9 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   #spares = 0
   #transport: PunchTransport | undefined
 
-  constructor(components: HolePunchComponents) {
+  constructor(components: HolePunchComponents, init: DCUtRServiceInit = {}) {
     super()
+    this.#init = init
     this.#components = components
     this.#log = components.logger.forComponent('throughnat:holepunch')
   }
@@ -116,8 +125,8 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     events.addEventListener('connection:close', this.#onConnectionClose)
     events.addEventListener('peer:identify', this.#onIdentify)
     await registrar.handle(DCUTR_PROTOCOL, (stream, connection) => this.#onExchange(stream, connection), {
-      maxInboundStreams: 1,
-      maxOutboundStreams: 1,
+      maxInboundStreams: this.#init.maxInboundStreams ?? 1,
+      maxOutboundStreams: this.#init.maxOutboundStreams ?? 1,
       runOnLimitedConnection: true,
     })
   }
@@ -178,6 +187,8 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       events: this,
       turns: this.#turns,
       budget: this.#budget,
+      maxAttempts: this.#init.retries ?? MAX_ATTEMPTS,
+      exchangeTimeoutMs: this.#init.timeout ?? EXCHANGE_TIMEOUT_MS,
       observed: async signal => this.#waitForObservation(signal),
       localAddresses: () => this.#localAddresses(),
       sparePort: async signal => this.#sparePort(signal),

@@ -61,12 +61,17 @@ export interface UpgradeContext {
   events: TypedEventTarget<HolePunchEvents>
   turns: PeerQueue
   budget: PunchBudget
+  /** Of the responder. */
+  maxAttempts: number
+  exchangeTimeoutMs: number
   /** Resolves when relays have had a chance to say what they observed. */
   observed: (signal: AbortSignal) => Promise<void>
   localAddresses: () => LocalAddresses
   /** A port that no attempt has used; undefined where no relay can tell what it is mapped to. */
   sparePort: (signal: AbortSignal) => Promise<SparePort | undefined>
 }
+
+type PunchPlan = Omit<PunchInit, 'transport' | 'upgrader' | 'budget' | 'remotePeer' | 'log'>
 
 /** Makes a plan with the remote: one of the two sides of the DCUtR exchange. */
 type Exchange = (init: ExchangeInit<Plan>, options: AbortOptions) => Promise<ExchangeResult<Plan>>
@@ -139,7 +144,7 @@ export class Upgrade {
   /** Resolves with why it stays relayed, or undefined when it does not. */
   async #tryAll(): Promise<unknown> {
     let failure: unknown = this.#error('stopped')
-    while (this.#attempts < MAX_ATTEMPTS && this.isPending) {
+    while (this.#attempts < this.#context.maxAttempts && this.isPending) {
       try {
         await this.#attempt(openExchange)
         return undefined
@@ -169,7 +174,7 @@ export class Upgrade {
       stream.abort(error as Error)
       if (exchange !== this.#exchanges) return
       // the responder may try again; after the last attempt it may dial this node's own addresses
-      const more = needsReversal(error) ? MAX_ATTEMPTS : MAX_ATTEMPTS - 1
+      const more = needsReversal(error) ? this.#context.maxAttempts : this.#context.maxAttempts - 1
       if (this.#attempts <= more && !isThrottled(error)) this.#awaitExchange(error)
       else this.#fail(error)
     }
@@ -227,6 +232,7 @@ export class Upgrade {
       RemoteCandidates.from(theirs?.addrs ?? [], local)
     return {
       circuit: this.circuit,
+      timeoutMs: this.#context.exchangeTimeoutMs,
       offer: theirs => offerTo(local, accepted(theirs)),
       plan: theirs => {
         const plan = choosePlan({ source: 'exchange', role: this.role, local, remote: accepted(theirs) })
@@ -255,15 +261,10 @@ export class Upgrade {
     return { swapsRoles, onSilence }
   }
 
-  async #dial(
-    plan: Omit<PunchInit, 'transport' | 'upgrader' | 'budget' | 'remotePeer' | 'log'>,
-    signal: AbortSignal,
-  ): Promise<Connection> {
+  async #dial(plan: PunchPlan, signal: AbortSignal): Promise<Connection> {
     const { transport, upgrader, budget } = this.#context
-    return punch(
-      { transport, upgrader, budget, remotePeer: this.circuit.remotePeer, log: this.#log, ...plan },
-      signal,
-    )
+    const { remotePeer } = this.circuit
+    return punch({ transport, upgrader, budget, remotePeer, log: this.#log, ...plan }, signal)
   }
 
   /** Dials the remote's own addresses, once each; tells whether one led to a direct connection. */

@@ -18,6 +18,7 @@ import { Circuit } from '@multiformats/multiaddr-matcher'
 import { createLibp2p } from 'libp2p'
 import { createRelay } from '../../relay/index.ts'
 import { dcutr, tcp } from '../../src/index.ts'
+import type { DCUtRServiceInit } from '@libp2p/dcutr'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { AddressInfo } from 'node:net'
@@ -49,7 +50,7 @@ export async function startRelay(t: TestContext, init: RelayInit = {}): Promise<
 export async function startPunching(
   t: TestContext,
   relay: Relay,
-  { announce = [ANNOUNCED] }: { announce?: string[] } = {},
+  { announce = [ANNOUNCED], dcutrInit }: { announce?: string[]; dcutrInit?: DCUtRServiceInit } = {},
 ): Promise<Punching> {
   const circuit = `${relay.addrs[0]}/p2p-circuit`
   const node = await createLibp2p({
@@ -57,7 +58,7 @@ export async function startPunching(
     transports: [tcp(), circuitRelayTransport()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
-    services: { identify: identify(), ping: ping(), dcutr: dcutr() },
+    services: { identify: identify(), ping: ping(), dcutr: dcutr(dcutrInit) },
   })
   return started(t, node)
 }

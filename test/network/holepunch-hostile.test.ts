@@ -226,6 +226,21 @@ describe('a responder that opens an exchange with', { concurrency: 4 }, () => {
   })
 })
 
+describe('the options of @libp2p/dcutr', () => {
+  it('bound the attempts, and the time of each exchange', LIMIT, async t => {
+    const relay = await startRelay(t)
+    const dcutrInit = { retries: 2, timeout: 300 }
+    const [own, remote] = [await startPunching(t, relay, { dcutrInit }), await startPlain(t, relay)]
+    let exchanges = 0
+    await remote.handle(DCUTR_PROTOCOL, () => void exchanges++, { runOnLimitedConnection: true })
+    const { failed } = watch(t, own.services.dcutr)
+    const { circuit } = await connectCircuit(remote, own, relay)
+    assert.equal(await failed, 'protocol')
+    assert.equal(exchanges, 2)
+    await assertCarries(circuit)
+  })
+})
+
 describe('a remote that falls silent', { concurrency: true }, () => {
   it('as initiator is waited for 15 s and asked again; the circuit carries data', LIMIT, async t => {
     const relay = await startRelay(t)

@@ -83,6 +83,7 @@ describe('a responder', () => {
     const { circuit, receives, send } = await remote()
     const exchange = openExchange(initOf(circuit), { signal })
     await receives(NEGOTIATION + OUR_CONNECT)
+    // the way to the remote and back
     await pause(100)
     send(NEGOTIATION + THEIR_CONNECT)
     await receives(NEGOTIATION + OUR_CONNECT + SYNC)
@@ -107,6 +108,7 @@ describe('an initiator', () => {
     const exchange = answerExchange(initOf(circuit), stream, { signal })
     send(THEIR_CONNECT)
     await receives(OUR_CONNECT)
+    // the way to the remote and back
     await pause(50)
     send(SYNC)
     const { plan, rttMs } = await exchange
