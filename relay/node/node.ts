@@ -1,7 +1,6 @@
 /** The libp2p node that a relay is. */
 
 import { tls } from '@libp2p/tls'
-import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { guardedEncrypter } from '../../src/patches/multistream-select/endless-length.ts'
@@ -15,7 +14,7 @@ import { circuitRelayHop } from '../hop/hop-service.ts'
 import { IdentifySilentPeers } from './identify-silent-peers.ts'
 import { NoPeerStore } from '../../src/patches/libp2p/no-peer-store.ts'
 import { PublicAddresses } from '../../src/patches/libp2p/unverified-addresses.ts'
-import { WebSocketBounds } from '../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
+import { boundedWebSockets } from '../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
 import type { ComponentLogger, Libp2p, PrivateKey } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { ServerOptions } from 'node:https'
@@ -80,7 +79,10 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
         inboundSocketInactivityTimeout: 0,
         listenOpts: { keepAliveInitialDelay: KEEP_ALIVE_MS },
       }),
-      webSockets(https === undefined ? {} : { https }),
+      boundedWebSockets(https === undefined ? {} : { https }, {
+        maxConnections: limits.maxConnections,
+        keepAliveMs: KEEP_ALIVE_MS,
+      }),
     ],
     connectionGater: new RelayConnectionGater(limits),
     connectionManager: {
@@ -97,11 +99,6 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       noPeerStore: components => new NoPeerStore(components),
       dialBack: components => new DialBackServer(components),
       identifySilentPeers: components => new IdentifySilentPeers(components, events),
-      webSocketBounds: components =>
-        new WebSocketBounds(components, {
-          maxConnections: limits.maxConnections,
-          keepAliveMs: KEEP_ALIVE_MS,
-        }),
       relay: circuitRelayHop({
         limits,
         reservationTtlMs,

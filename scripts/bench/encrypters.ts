@@ -1,7 +1,7 @@
 /** How the connections between a peer and the relay are encrypted. */
 
 import { tls } from '@libp2p/tls'
-import { nativeNoise } from '../../src/encryption/noise.ts'
+import { nativeNoise } from '../../src/patches/libp2p-noise/native-cipher.ts'
 import type { Libp2pOptions } from 'libp2p'
 
 /** The encrypters by name. */

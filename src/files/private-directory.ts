@@ -7,7 +7,7 @@ import { dirname } from 'node:path'
  * Makes a directory, and those that it lies in as far as they are missing (mode 0700). One that is there stays as it is.
  *
  * Not by `recursive: true`, with which Node 24.21 never comes back, and takes all of a processor, where a file system has the parent and answers ENOENT for the
- * child, as /proc does. test/network/upstream-faults.test.ts tells when it is mended.
+ * child, as /proc does. test/unit/src/files/private-directory.test.ts tells when it is mended.
  *
  * @throws what mkdir(2) says (ENOENT, EACCES, ENOTDIR, ...)
  */

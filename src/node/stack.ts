@@ -5,7 +5,7 @@
 import { ping } from '@libp2p/ping'
 import { muxer } from '../muxer/muxer.ts'
 import { guardedEncrypter } from '../patches/multistream-select/endless-length.ts'
-import { nativeNoise } from '../encryption/noise.ts'
+import { nativeNoise } from '../patches/libp2p-noise/native-cipher.ts'
 import { plainIdentify } from '../patches/libp2p-identify/observed-address.ts'
 import { version } from './version.ts'
 import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'

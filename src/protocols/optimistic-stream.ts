@@ -8,18 +8,23 @@
  */
 
 import { UnsupportedProtocolError } from '@libp2p/interface'
+import { shapeCheck } from '../patches/expect-shape.ts'
 import type { Connection, Stream, StreamMessageEvent, StreamMuxer } from '@libp2p/interface'
+
+// not public, and there in every muxed connection of libp2p 3
+const assertShape = shapeCheck('libp2p', { 'muxer.createStream': 'function' })
 
 const MULTISTREAM = '/multistream/1.0.0'
 
 /**
  * Opens a stream that can be written to at once. If the remote does not speak the protocol the stream is aborted with
- * `UnsupportedProtocolError`, which whoever reads from it gets to see.
+ * `UnsupportedProtocolError`, which its reader receives.
+ *
+ * @throws {UpstreamChangedError}
  */
 export async function openOptimisticStream(connection: Connection, protocol: string): Promise<Stream> {
-  // not public, and there in every muxed connection of libp2p 3
-  const { muxer } = connection as Connection & { muxer?: StreamMuxer }
-  if (muxer === undefined) return connection.newStream(protocol, { runOnLimitedConnection: true })
+  assertShape(connection)
+  const { muxer } = connection as Connection & { muxer: StreamMuxer }
   const stream = await muxer.createStream()
   stream.protocol = protocol
   const negotiation = Buffer.concat([line(MULTISTREAM), line(protocol)])

@@ -112,7 +112,7 @@ describe('relay/hop', () => {
   })
 })
 
-describe('peer/reservation-keeper.ts', () => {
+describe('peer/relays/reservations/keeper.ts', () => {
   it('keeps reservations because a node that listens on a relay that is down does not start', async t => {
     const addr = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw/p2p-circuit'
     const options = { addresses: { listen: [addr] }, transports: [tcp(), circuitRelayTransport()] }
@@ -120,7 +120,7 @@ describe('peer/reservation-keeper.ts', () => {
   })
 })
 
-describe('peer/node/peer.ts', () => {
+describe('peer/relays/reservations/request.ts', () => {
   it('lets no reservation wait because the stock transport forgets those that do', async t => {
     const [one, two] = [await createStockRelay(t), await createStockRelay(t)]
     const transports = [tcp(), circuitRelayTransport()]
@@ -148,8 +148,10 @@ describe('relay/relay.ts', () => {
     // the default is two minutes; what has passed of it may be taken off
     assert.ok(seconds > 100_000 && seconds <= 120_000, `${seconds}, where circuit-v2.md wants 120`)
   })
+})
 
-  it('vouches for its public addresses because libp2p does not announce them unverified', async t => {
+describe('src/patches/libp2p/unverified-addresses.ts', () => {
+  it('exists because libp2p does not announce them unverified', async t => {
     const { node, components } = await create(t, { addresses: LISTEN })
     components.transportManager.getAddrs = () => [multiaddr('/ip4/11.0.0.1/tcp/4001')]
     assert.deepEqual(node.getMultiaddrs(), [])
@@ -341,13 +343,3 @@ async function listenOn(t: TestContext, relay: Libp2p): Promise<Libp2p> {
   const { node } = await create(t, { addresses: { listen }, transports, services: { identify: identify() } })
   return node
 }
-
-describe('src/files/private-directory.ts', () => {
-  it('exists because mkdir of Node does not come back from /proc', {
-    skip: process.platform !== 'linux',
-  }, () => {
-    const make = `fs.promises.mkdir('/proc/throughnat', { recursive: true })`
-    const { error } = spawnSync(process.execPath, ['-e', make], { timeout: 3_000, killSignal: 'SIGKILL' })
-    assert.equal((error as NodeJS.ErrnoException | undefined)?.code, 'ETIMEDOUT')
-  })
-})

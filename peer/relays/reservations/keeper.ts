@@ -6,7 +6,7 @@
  */
 
 import { isCircuit } from '../../../src/addresses/circuit.ts'
-import { shapeCheck } from '../../../src/patches/expect-shape.ts'
+import { preventOwnReservations } from '../../../src/patches/libp2p-circuit-relay-v2/no-own-reservations.ts'
 import { circuitAddr } from '../../connections/target.ts'
 import { Places } from './slots.ts'
 import { Reservation } from './reservation.ts'
@@ -82,7 +82,7 @@ export class ReservationKeeper implements Startable {
 
   /** The transports have been started: now reservations can be made. */
   afterStart(): void {
-    keepFromReserving(this.#components.transportManager)
+    preventOwnReservations(this.#components.transportManager.getTransports())
     if (this.#init.count === 0) return
     this.#init.relays.addEventListener('relays:changed', this.#update)
     this.#update()
@@ -169,20 +169,4 @@ export class ReservationKeeper implements Startable {
 
 function keyOf({ peerId, addrs }: KnownRelay): string {
   return [peerId, ...addrs].join(' ')
-}
-
-const assertStoreShape = shapeCheck('@libp2p/circuit-relay-v2', {
-  'reservationStore.hasReservation': 'function',
-})
-
-/**
- * The stock transport makes a reservation at any relay that hands it a circuit while it holds none there: a stranger could have this peer hold
- * reservations where it likes. It is told that there is one; who may hand over circuits is decided by the peer's connection gater.
- */
-function keepFromReserving(transportManager: TransportManager): void {
-  const transport = transportManager.getTransports().find(it => 'reservationStore' in it)
-  if (transport === undefined) throw new TypeError('circuitRelayTransport() is not among the transports')
-  assertStoreShape(transport)
-  const store = transport.reservationStore as { hasReservation: () => boolean }
-  store.hasReservation = () => true
 }

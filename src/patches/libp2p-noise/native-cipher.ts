@@ -10,7 +10,7 @@
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
 import { noise } from '@chainsafe/libp2p-noise'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { shapeCheck } from '../patches/expect-shape.ts'
+import { shapeCheck } from '../expect-shape.ts'
 import type { KeyObject } from 'node:crypto'
 
 type Bytes = Uint8Array | Uint8ArrayList

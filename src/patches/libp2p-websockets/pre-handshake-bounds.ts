@@ -1,27 +1,26 @@
 /**
- * Bounds what a stranger costs a WebSocket listener before it has shown who it is.
+ * Bounds what a stranger costs a WebSocket listener before the handshake.
  *
- * `@libp2p/websockets` 10.1.21 waits without end for the first byte on a socket (listener.ts `onSocketConnection`) and takes messages of up
- * to 100 MiB, the default of `ws`; neither can be set. And it does not listen to the errors of a WebSocket, so that a malformed frame from anybody would end the
- * process as an uncaught exception. test/network/upstream-faults.test.ts tells when one of them is mended.
+ * `@libp2p/websockets` 10.1.21 waits without end for the first byte on a socket (listener.ts `onSocketConnection`), accepts
+ * messages of up to 100 MiB, the default of `ws`, and does not listen to the errors of a WebSocket, so that a malformed
+ * frame would end the process as an uncaught exception. None of these can be set.
  */
 
+import { webSockets } from '@libp2p/websockets'
 import { shapeCheck } from '../expect-shape.ts'
-import { WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
-import type { Startable } from '@libp2p/interface'
-import type { AddressManager, TransportManager } from '@libp2p/interface-internal'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Listener } from '@libp2p/interface'
+import type { WebSocketsInit } from '@libp2p/websockets'
 
 /** Time until the first byte, in milliseconds: that of libp2p for a whole handshake (`inboundUpgradeTimeout`). */
 const FIRST_BYTE_TIMEOUT_MS = 10_000
 
-/** Longest message, in bytes. A frame of Noise, the most that a peer has to say at once, has 64 KiB. */
+/** Longest message, in bytes. A frame of Noise, the most that a peer sends at once, has 64 KiB. */
 const MAX_MESSAGE_BYTES = 1024 * 1024
 
-/** The private parts of a WebSocket listener that are reached for. */
+/** The private members that the patch needs. They exist as soon as the listener is created. */
 interface WebSocketListener {
   readonly server: Server
   readonly wsServer: { readonly options: { maxPayload: number } }
@@ -34,50 +33,43 @@ const assertShape = shapeCheck('@libp2p/websockets', {
   onWsServerConnection: 'function',
 })
 
-/** What libp2p hands to the service. */
-export interface WebSocketBoundsComponents {
-  transportManager: Pick<TransportManager, 'getListeners'>
-  addressManager: Pick<AddressManager, 'getListenAddrs'>
+/** The bounds of each listener. */
+export interface WebSocketBounds {
+  /** Sockets at once, those before the handshake included; `Infinity` for no bound. */
+  maxConnections: number
+  /** Silence after which the kernel asks whether the other side is there, in milliseconds. */
+  keepAliveMs: number
 }
 
-/** A libp2p service. */
-export class WebSocketBounds implements Startable {
-  readonly #components: WebSocketBoundsComponents
-  readonly #maxConnections: number
-  readonly #keepAliveMs: number
-
-  constructor(
-    components: WebSocketBoundsComponents,
-    { maxConnections, keepAliveMs }: { maxConnections: number; keepAliveMs: number },
-  ) {
-    this.#components = components
-    this.#maxConnections = maxConnections
-    this.#keepAliveMs = keepAliveMs
+/** Makes the transport, in place of `webSockets()`. */
+export function boundedWebSockets(
+  init: WebSocketsInit,
+  bounds: WebSocketBounds,
+): ReturnType<typeof webSockets> {
+  const create = webSockets(init)
+  return components => {
+    const transport = create(components)
+    const createListener = transport.createListener.bind(transport)
+    transport.createListener = options => boundListener(createListener(options), bounds)
+    return transport
   }
-
-  start(): void {}
-
-  /** The transports listen now. */
-  afterStart(): void {
-    const { transportManager, addressManager } = this.#components
-    const all: object[] = transportManager.getListeners()
-    const addrs = addressManager.getListenAddrs()
-    const ofWebSockets = all.filter(listener => 'wsServer' in listener)
-    // a listener does not know its address yet; one that failed to listen is the node's to report
-    const isComplete = all.length < addrs.length || ofWebSockets.length === addrs.filter(isWebSocket).length
-    for (const listener of isComplete ? ofWebSockets : all) assertShape(listener)
-    for (const listener of ofWebSockets as WebSocketListener[]) {
-      listener.wsServer.options.maxPayload = MAX_MESSAGE_BYTES
-      if (Number.isFinite(this.#maxConnections)) listener.server.maxConnections = this.#maxConnections
-      ignoreErrors(listener)
-      listener.server.on('connection', socket => prepareSocket(socket, this.#keepAliveMs))
-    }
-  }
-
-  stop(): void {}
 }
 
-/** `ws` closes a WebSocket after its error by itself, and 'close' tells libp2p. */
+/** Bounds a listener that does not listen yet. Returns it. @throws {UpstreamChangedError} */
+export function boundListener(
+  listener: Listener,
+  { maxConnections, keepAliveMs }: WebSocketBounds,
+): Listener {
+  assertShape(listener)
+  const internals = listener as unknown as WebSocketListener
+  internals.wsServer.options.maxPayload = MAX_MESSAGE_BYTES
+  if (Number.isFinite(maxConnections)) internals.server.maxConnections = maxConnections
+  ignoreErrors(internals)
+  internals.server.on('connection', socket => prepareSocket(socket, keepAliveMs))
+  return listener
+}
+
+/** `ws` closes a WebSocket after its error by itself, and 'close' reaches libp2p. */
 function ignoreErrors(listener: WebSocketListener): void {
   const onConnection = listener.onWsServerConnection.bind(listener)
   listener.onWsServerConnection = (webSocket, request) => {
@@ -91,8 +83,4 @@ function prepareSocket(socket: Socket, keepAliveMs: number): void {
   const timer = setTimeout(() => socket.destroy(), FIRST_BYTE_TIMEOUT_MS)
   const end = (): void => clearTimeout(timer)
   socket.once('readable', end).once('close', end)
-}
-
-function isWebSocket(addr: Multiaddr): boolean {
-  return WebSockets.matches(addr) || WebSocketsSecure.matches(addr)
 }

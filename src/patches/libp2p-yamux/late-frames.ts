@@ -7,10 +7,14 @@
  * test/network/upstream-faults.test.ts tells when it is mended.
  */
 
+import { shapeCheck } from '../expect-shape.ts'
 import type { Stream } from '@libp2p/interface'
 import type { Amendment } from './amend.ts'
 
+const assertShape = shapeCheck('@libp2p/utils', { writeStatus: 'string' })
+
 export const dropLateFrames: Amendment = (muxer, connection) => {
+  assertShape(connection)
   const send = muxer.send.bind(muxer)
   const hasEnded = (): boolean => {
     const { writeStatus } = connection as typeof connection & Pick<Stream, 'writeStatus'>

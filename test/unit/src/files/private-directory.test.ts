@@ -1,5 +1,6 @@
 /** Directories that are their user's alone. */
 
+import { spawnSync } from 'node:child_process'
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -47,5 +48,15 @@ describe('a private directory', () => {
     await writeFile(file, '')
     await assert.rejects(makePrivateDirectory(file), { code: 'EEXIST' })
     await assert.rejects(makePrivateDirectory(join(file, 'data')), { code: 'ENOTDIR' })
+  })
+})
+
+describe('src/files/private-directory.ts', () => {
+  test('exists because mkdir of Node does not come back from /proc', {
+    skip: process.platform !== 'linux',
+  }, () => {
+    const make = `fs.promises.mkdir('/proc/throughnat', { recursive: true })`
+    const { error } = spawnSync(process.execPath, ['-e', make], { timeout: 3_000, killSignal: 'SIGKILL' })
+    assert.equal((error as NodeJS.ErrnoException | undefined)?.code, 'ETIMEDOUT')
   })
 })

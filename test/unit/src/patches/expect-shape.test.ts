@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { amended } from '../../../../src/patches/libp2p-yamux/amend.ts'
+import { dropLateFrames } from '../../../../src/patches/libp2p-yamux/late-frames.ts'
+import { preventOwnReservations } from '../../../../src/patches/libp2p-circuit-relay-v2/no-own-reservations.ts'
+import { amended, ofStreams } from '../../../../src/patches/libp2p-yamux/amend.ts'
 import { coalesceWrites } from '../../../../src/patches/libp2p-tcp/coalesced-writes.ts'
 import { shapeCheck } from '../../../../src/patches/expect-shape.ts'
 import { guard } from '../../../../src/patches/multistream-select/endless-length.ts'
-import { WebSocketBounds } from '../../../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
+import { boundListener } from '../../../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
 import { keepAlive, watchOver } from '../../../../src/transport/keep-alive.ts'
-import { multiaddr } from '@multiformats/multiaddr'
 
 function versionOf(name: string): string {
   const path = new URL(`../../../../node_modules/${name}/package.json`, import.meta.url)
@@ -20,9 +21,18 @@ class Stranger {
   readonly socket = {}
 }
 
-const webSockets = {
-  transportManager: { getListeners: () => [new Stranger()] as never },
-  addressManager: { getListenAddrs: () => [multiaddr('/ip4/127.0.0.1/tcp/1/ws')] },
+/** A multiplexer as the amendments need it, whose streams are built otherwise. */
+class MuxerOfStrangers extends Stranger {
+  readonly streams = []
+  readonly decoder = { buffer: {}, readFrame: () => undefined }
+  readonly onData = (): void => {}
+  readonly send = (): boolean => true
+  readonly onRemoteStream = (): void => {}
+  _newStream = (): Stranger => new Stranger()
+}
+
+class StrangeTransport extends Stranger {
+  readonly [Symbol.toStringTag] = '@libp2p/circuit-relay-v2-transport'
 }
 
 const patches: Array<[packageName: string, missing: string, apply: (stranger: never) => unknown]> = [
@@ -30,6 +40,21 @@ const patches: Array<[packageName: string, missing: string, apply: (stranger: ne
   ['@libp2p/tcp', 'socket.setKeepAlive', keepAlive],
   ['@libp2p/tcp', 'socket.setKeepAlive', watchOver],
   ['@libp2p/utils', 'onData', guard],
+  ['@libp2p/utils', 'writeStatus', stranger => dropLateFrames(stranger, stranger)],
+  [
+    '@libp2p/circuit-relay-v2',
+    'reservationStore.hasReservation',
+    () => preventOwnReservations([new StrangeTransport() as never]),
+  ],
+  [
+    '@chainsafe/libp2p-yamux',
+    'sendWindowUpdate',
+    () => {
+      const muxer = new MuxerOfStrangers() as never
+      const strange = amended(() => ({ protocol: '', createStreamMuxer: () => muxer }), [ofStreams(() => {})])
+      ;(strange({}).createStreamMuxer(muxer) as unknown as MuxerOfStrangers)._newStream()
+    },
+  ],
   [
     '@chainsafe/libp2p-yamux',
     'decoder.readFrame',
@@ -42,7 +67,7 @@ const patches: Array<[packageName: string, missing: string, apply: (stranger: ne
   [
     '@libp2p/websockets',
     'wsServer.options',
-    () => new WebSocketBounds(webSockets, { maxConnections: 1, keepAliveMs: 1 }).afterStart(),
+    stranger => boundListener(stranger, { maxConnections: 1, keepAliveMs: 1 }),
   ],
 ]
 

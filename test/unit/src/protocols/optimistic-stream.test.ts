@@ -102,12 +102,10 @@ describe('an optimistic stream', () => {
   }
 })
 
-test('a connection without a muxer is asked for a stream in the ordinary way', async () => {
-  const asked: unknown[] = []
-  const newStream = async (...args: unknown[]): Promise<object> => {
-    asked.push(...args)
-    return {}
-  }
-  await openOptimisticStream({ newStream } as unknown as Connection, PROTOCOL)
-  assert.deepEqual(asked, [PROTOCOL, { runOnLimitedConnection: true }])
+test('a connection whose muxer cannot be reached is reported as a change of libp2p', async () => {
+  await assert.rejects(openOptimisticStream({} as Connection, PROTOCOL), {
+    name: 'UpstreamChangedError',
+    packageName: 'libp2p',
+    missing: ['muxer.createStream'],
+  })
 })
