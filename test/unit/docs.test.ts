@@ -10,10 +10,11 @@ import { manPages } from '../../scripts/man-pages.ts'
 import { peerProgram } from '../../peer/commands/program.ts'
 import { relayProgram } from '../../relay/commands/program.ts'
 import { nameOptions } from '../../src/config/options.ts'
-import { exitCodeOf } from '../../src/cli/exit-codes.ts'
+import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
 import { limitOptions } from '../../relay/limits/options.ts'
 import { DEFAULT_PROFILE, profiles } from '../../relay/limits/limits.ts'
 import { printValue } from '../../src/config/kind.ts'
+import { Status } from '../../src/protocols/circuit-relay/messages.ts'
 import * as errors from '../../src/errors.ts'
 import type { Limits, ProfileName } from '../../relay/limits/limits.ts'
 
@@ -62,6 +63,37 @@ describe('docs/errors.md', () => {
   function headingsOf(text: string): string[] {
     return [...text.matchAll(/^### `([\w-]+)`$/gm)].map(([, name = '']) => name).toSorted()
   }
+})
+
+describe('docs/troubleshooting.md', () => {
+  const text = read('docs/troubleshooting.md')
+  const chapters = text.split(/^## /m)
+  const cellsOf = (heading: string): string[] =>
+    [...(chapters.find(it => it.startsWith(heading)) ?? '').matchAll(/^\| `?([\w-]+)`? \|/gm)].map(
+      ([, cell = '']) => cell,
+    )
+
+  for (const name of errorNames)
+    it(`leads from ${name} to its explanation`, () =>
+      assert.ok(text.includes(`| [${name}](errors.md#${name.toLowerCase()}) |`)))
+
+  it('says what to do for every reason of a hole punch that failed, and for no other', () => {
+    const reasons = cellsOf('By reason').filter(it => it !== 'reason' && !it.startsWith('-'))
+    assert.deepEqual(reasons.toSorted(), Object.keys(errors.holePunchAdvice).toSorted())
+  })
+
+  it('has every exit code', () => {
+    const codes = cellsOf('By exit code').filter(it => /^\d+$/.test(it))
+    assert.deepEqual(codes, Object.values(exitCodes).map(String))
+  })
+
+  it('names every status with which a relay refuses', () => {
+    const refusals = ['RESERVATION_REFUSED', 'RESOURCE_LIMIT_EXCEEDED', 'PERMISSION_DENIED'] as const
+    for (const status of [...refusals, 'CONNECTION_FAILED', 'NO_RESERVATION'] as const) {
+      assert.ok(status in Status)
+      assert.ok(text.includes(`\`${status}\``), status)
+    }
+  })
 })
 
 describe('the limits of a relay', () => {
