@@ -9,7 +9,12 @@ import { API_DOCUMENT, apiDocument } from '../../scripts/api-reference/document.
 import { manPages } from '../../scripts/man-pages.ts'
 import { peerProgram } from '../../peer/commands/program.ts'
 import { relayProgram } from '../../relay/commands/program.ts'
+import { CEILING_BYTES, FLOOR_BYTES } from '../../peer/tunnel/resume/memory-budget.ts'
+import { defaultLimits } from '../../peer/tunnel/listener/service-limits.ts'
+import { MAX_MESSAGE_BYTES } from '../../peer/tunnel/wire/message.ts'
+import { MAX_SERVICE_NAME_LENGTH } from '../../peer/tunnel/wire/protocol.ts'
 import { nameOptions } from '../../src/config/options.ts'
+import { serviceNameKind } from '../../peer/tunnel/listener/service-kinds.ts'
 import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
 import { limitOptions } from '../../relay/limits/options.ts'
 import { DEFAULT_PROFILE, profiles } from '../../relay/limits/limits.ts'
@@ -93,6 +98,35 @@ describe('docs/troubleshooting.md', () => {
       assert.ok(status in Status)
       assert.ok(text.includes(`\`${status}\``), status)
     }
+  })
+})
+
+describe('docs/tunnel-protocol.md', () => {
+  const text = read('docs/tunnel-protocol.md')
+  const row = (name: string, value: string): RegExp => new RegExp(`^\\| ${name} +\\| ${value} +\\|`, 'm')
+
+  it('has the limits of the listener', () => {
+    const { requestMs, connectMs, connectionsPerPeer, connections, keptMs } = defaultLimits
+    assert.match(text, row('time for the request', `${requestMs / 1000} s`))
+    assert.match(text, row('time for the service to accept', `${connectMs / 1000} s`))
+    assert.match(text, row('time to resume', `${keptMs / 1000} s`))
+    assert.match(text, row('connections of one remote peer', String(connectionsPerPeer)))
+    assert.match(text, row('connections of all other remote peers', String(connections)))
+  })
+
+  it('has the size of a message and of the window', () => {
+    assert.match(text, row('size of a request or an answer', `${MAX_MESSAGE_BYTES / 1024} KiB`))
+    assert.ok(text.includes(`The window is ${FLOOR_BYTES / 1024} KiB at first.`))
+    assert.ok(text.includes(`up to ${CEILING_BYTES / 1024 ** 2} MiB`))
+  })
+
+  it('has the rule for names on the wire, and docs/services.md that of the options', () => {
+    assert.ok(text.includes(`has 1 to ${MAX_SERVICE_NAME_LENGTH} letters`))
+    const longest = 'a'.repeat(Number(/A name has 1 to (\d+) lower-case/.exec(read('docs/services.md'))?.[1]))
+    const place = { directory: '/', home: '/' }
+    assert.equal(serviceNameKind.parse(longest, place), longest)
+    for (const name of [`${longest}a`, 'A', 'a_b', 'a.b', '-a', ''])
+      assert.throws(() => serviceNameKind.parse(name, place), name)
   })
 })
 
