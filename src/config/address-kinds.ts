@@ -8,10 +8,10 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { PeerId } from '@libp2p/interface'
 import { isPeerId } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { isMultiaddr, multiaddr } from '@multiformats/multiaddr'
+import { isMultiaddr } from '@multiformats/multiaddr'
 import { TCP, WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
+import { parseMultiaddr, parsePeerId } from '../addresses/peer-id.ts'
 import type { Kind } from './kind.ts'
 import { parsePort } from './quantities.ts'
 
@@ -41,7 +41,7 @@ export const multiaddrKind: Kind<Multiaddr> = {
   noun: 'a multiaddr',
   placeholder: 'MA',
   example: '/ip4/192.0.2.1/tcp/4001',
-  parse: parseMultiaddr,
+  parse: parseAddr,
   accepts: isMultiaddr,
 }
 
@@ -51,7 +51,7 @@ export const relayAddrKind: Kind<Multiaddr> = {
   placeholder: 'MA',
   example: `/ip4/192.0.2.1/tcp/4001/p2p/${examplePeerId}`,
   parse(text) {
-    const addr = parseMultiaddr(text)
+    const addr = parseAddr(text)
     const fault = relayAddrFault(addr)
     if (fault !== undefined) throw new Error(fault)
     return addr
@@ -66,20 +66,6 @@ export const peerIdKind: Kind<PeerId> = {
   example: examplePeerId,
   parse: parsePeerId,
   accepts: isPeerId,
-}
-
-/**
- * Reads a peer id.
- *
- * @throws {Error} when the text is not one
- */
-export function parsePeerId(text: string): PeerId {
-  try {
-    return peerIdFromString(text)
-  } catch {
-    // The library's messages ("Please pass a multibase decoder") are for its callers.
-    throw new Error('expected a complete peer id, which starts with 12D3KooW, 16Uiu2HA or Qm')
-  }
 }
 
 /**
@@ -130,18 +116,12 @@ function isHost(text: string): boolean {
   return /^(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?$/i.test(text)
 }
 
-function parseMultiaddr(text: string): Multiaddr {
+function parseAddr(text: string): Multiaddr {
   if (!text.startsWith('/')) throw new Error('it must start with a slash')
-  let addr: Multiaddr
-  try {
-    addr = multiaddr(text)
-  } catch (error) {
-    throw new Error(error instanceof Error ? error.message : String(error))
-  }
+  const addr = parseMultiaddr(text)
   const components = addr.getComponents()
   if (components.length === 0) throw new Error('it names no address')
   for (const { name, value } of components) {
-    if (name === 'p2p') parsePeerId(value ?? '')
     if (name.startsWith('dns') && !isHost(value ?? '')) throw new Error('it has a malformed host name')
   }
   return addr

@@ -7,6 +7,7 @@
  */
 
 import { CODE_P2P } from '@multiformats/multiaddr'
+import { parsePeerId } from '../addresses/peer-id.ts'
 import { isCircuit, relayAddrOf } from '../addresses/circuit.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -44,6 +45,12 @@ function relayOf(addr: Multiaddr): string | undefined {
   return firstPeerId(relay) ?? relay.toString()
 }
 
+/** In base58, whatever the form in the address. */
 function firstPeerId(addr: Multiaddr): string | undefined {
-  return addr.getComponents().find(component => component.code === CODE_P2P)?.value
+  const text = addr.getComponents().find(component => component.code === CODE_P2P)?.value
+  try {
+    return text === undefined ? undefined : parsePeerId(text).toString()
+  } catch {
+    return text
+  }
 }

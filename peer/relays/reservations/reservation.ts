@@ -12,6 +12,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { endpointOf } from '../../../src/addresses/endpoint.ts'
+import { resolveHost } from '../../../src/addresses/resolve-host.ts'
 import { describeFailure } from '../../connections/describe-failure.ts'
 import { checkPresence } from '../../connections/liveness.ts'
 import { Backoff } from '../../../src/time/backoff.ts'
@@ -123,7 +124,7 @@ export class Reservation {
 
   async #place(signal: AbortSignal): Promise<() => void> {
     if (this.#context.places.isFull) this.#enter('standby')
-    return this.#context.places.take(this.relay.addrs.map(hostOf), signal)
+    return this.#context.places.take(await hostsOf(this.relay, signal), signal)
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -221,6 +222,10 @@ function isWatchedByKernel({ remoteAddr }: Connection): boolean {
   return TCP.matches(remoteAddr) && !remoteAddr.toString().includes('/ws')
 }
 
-function hostOf(addr: Multiaddr): string {
-  return endpointOf(addr).host
+/** Where a relay is now: two names can stand for one host. A name that cannot be resolved stands for itself. */
+async function hostsOf({ addrs }: KnownRelay, signal: AbortSignal): Promise<string[]> {
+  const resolved = await Promise.all(
+    addrs.map(async addr => resolveHost(addr, { signal }).catch(() => [addr])),
+  )
+  return resolved.flat().map(addr => endpointOf(addr).host)
 }

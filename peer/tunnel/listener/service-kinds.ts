@@ -7,13 +7,8 @@
 import type { PeerId } from '@libp2p/interface'
 import { isPeerId } from '@libp2p/interface'
 import type { HostPort } from '../../../src/config/address-kinds.ts'
-import {
-  examplePeerId,
-  isHostPort,
-  parseHostPort,
-  parsePeerId,
-  printHostPort,
-} from '../../../src/config/address-kinds.ts'
+import { examplePeerId, isHostPort, parseHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
+import { parsePeerId } from '../../../src/addresses/peer-id.ts'
 import type { Kind } from '../../../src/config/kind.ts'
 import { expandPath } from '../../../src/config/paths.ts'
 
