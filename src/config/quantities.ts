@@ -114,12 +114,12 @@ export function parsePort(text: string, lowest: 0 | 1): number {
 }
 
 /** Writes milliseconds in the largest unit that loses nothing: 90000 is `90s`. */
-export function printDuration(durationMs: number): string {
+function printDuration(durationMs: number): string {
   return printExactly(durationMs, durationUnits)
 }
 
 /** Writes bytes in the largest unit that loses nothing: 131072 is `128KiB`. */
-export function printSize(bytes: number): string {
+function printSize(bytes: number): string {
   return printExactly(bytes, sizeUnits)
 }
 
