@@ -1,9 +1,10 @@
 /**
  * Token buckets, one for each key: what is taken comes back with time, up to a capacity.
  *
- * Keys come from remotes, so there are at most so many of them. A bucket that is full again is no different from one that
- * never was, and is forgotten; beyond the bound the one that was touched longest ago goes.
+ * Keys come from remotes, so their number is bounded: the buckets that were used longest ago are forgotten, and so full.
  */
+
+import QuickLRU from 'quick-lru'
 
 /** What all buckets of one kind have in common. */
 export interface TokenBucketsInit {
@@ -11,7 +12,7 @@ export interface TokenBucketsInit {
   capacity: number
   /** How fast a bucket fills. */
   perSecond: number
-  /** How many buckets are kept in mind. */
+  /** At least so many buckets are remembered, those used last, and at most twice as many. */
   maxKeys: number
   /** Milliseconds, for tests. @default performance.now */
   now?: () => number
@@ -26,17 +27,12 @@ interface Bucket {
 export class TokenBuckets {
   readonly #init: TokenBucketsInit
   readonly #now: () => number
-  // in the order in which they were touched
-  readonly #buckets = new Map<string, Bucket>()
+  readonly #buckets: QuickLRU<string, Bucket>
 
   constructor(init: TokenBucketsInit) {
     this.#init = init
+    this.#buckets = new QuickLRU({ maxSize: init.maxKeys })
     this.#now = init.now ?? (() => performance.now())
-  }
-
-  /** How many buckets are not full, as far as is known. */
-  get size(): number {
-    return this.#buckets.size
   }
 
   /** Milliseconds until a token can be taken; 0 if one can now. Takes none. */
@@ -64,22 +60,6 @@ export class TokenBuckets {
   }
 
   #put(key: string, tokens: number): void {
-    this.#buckets.delete(key)
-    if (tokens >= this.#init.capacity) return
     this.#buckets.set(key, { tokens, at: this.#now() })
-    this.#forgetOldest()
-  }
-
-  /** A few at a time from the side that was not touched for longest, so that no call takes long. */
-  #forgetOldest(): void {
-    let looked = 0
-    for (const key of this.#buckets.keys()) {
-      const isFull = this.#filled(key).tokens >= this.#init.capacity
-      if (isFull || this.#buckets.size > this.#init.maxKeys) this.#buckets.delete(key)
-      if (++looked >= LOOKED_AT) return
-    }
   }
 }
-
-// each new bucket makes two old ones be looked at, so that full ones go faster than new ones come
-const LOOKED_AT = 2
