@@ -16,6 +16,7 @@ import { CODE_UNIX } from '@multiformats/multiaddr'
 import { guard, unguard } from '../patches/multistream-select/endless-length.ts'
 import { coalesceWrites } from '../patches/libp2p-tcp/coalesced-writes.ts'
 import { Accepted } from '../patches/libp2p-tcp/flush-before-close.ts'
+import { optimisticUpgrader } from '../protocols/optimistic-upgrade.ts'
 import { InboundClaims } from './inbound-claims.ts'
 import { keepAlive } from './keep-alive.ts'
 import { assertPortIsFree, bindToPunchPort, canSharePort, PunchPorts } from './punch-port.ts'
@@ -117,7 +118,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
   async #upgrade(socket: MultiaddrConnection, options: DialTransportOptions): Promise<Connection> {
     guard(socket)
     try {
-      return await options.upgrader.upgradeOutbound(socket, options)
+      return await optimisticUpgrader(options.upgrader).upgradeOutbound(socket, options)
     } catch (error) {
       socket.abort(error as Error)
       throw error

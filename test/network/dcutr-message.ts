@@ -40,14 +40,13 @@ function parse(body: Buffer): { type: number; addrs: Multiaddr[] } {
   let type = 0
   const addrs: Multiaddr[] = []
   for (let at = 0; at < body.byteLength; ) {
-    const [value, next] = readVarint(body, at + 1)
-    if (body[at] === 0x08) {
-      type = value
-      at = next
-    } else {
-      addrs.push(multiaddr(body.subarray(next, next + value)))
-      at = next + value
-    }
+    const [tag, start] = readVarint(body, at)
+    const [value, next] = readVarint(body, start)
+    const isVarint = (tag & 7) === 0
+    if (tag === 0x08) type = value
+    if (tag === 0x12) addrs.push(multiaddr(body.subarray(next, next + value)))
+    // other fields are skipped
+    at = isVarint ? next : next + value
   }
   return { type, addrs }
 }
