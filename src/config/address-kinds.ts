@@ -7,9 +7,7 @@
 
 import { isIPv4, isIPv6 } from 'node:net'
 import type { PeerId } from '@libp2p/interface'
-import { isPeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { isMultiaddr } from '@multiformats/multiaddr'
 import { TCP, WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
 import { parseMultiaddr, parsePeerId } from '../addresses/peer-id.ts'
 import type { Kind } from './kind.ts'
@@ -32,7 +30,6 @@ export const hostPortKind: Kind<HostPort> = {
   placeholder: 'HOST:PORT',
   example: '127.0.0.1:8080',
   parse: text => parseHostPort(text, 0),
-  accepts: isHostPort,
   print: printHostPort,
 }
 
@@ -42,7 +39,6 @@ export const multiaddrKind: Kind<Multiaddr> = {
   placeholder: 'MA',
   example: '/ip4/192.0.2.1/tcp/4001',
   parse: parseAddr,
-  accepts: isMultiaddr,
 }
 
 /** The multiaddr of a relay: TCP or WebSocket that can be dialled, and the relay's peer id at the end. */
@@ -56,7 +52,6 @@ export const relayAddrKind: Kind<Multiaddr> = {
     if (fault !== undefined) throw new Error(fault)
     return addr
   },
-  accepts: (value): value is Multiaddr => isMultiaddr(value) && relayAddrFault(value) === undefined,
 }
 
 /** A libp2p peer id in any of its text forms. */
@@ -65,7 +60,6 @@ export const peerIdKind: Kind<PeerId> = {
   placeholder: 'PEER',
   example: examplePeerId,
   parse: parsePeerId,
-  accepts: isPeerId,
 }
 
 /**
@@ -97,17 +91,6 @@ export function printHostPort({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** Tells whether a value given in code is a usable host and port. */
-export function isHostPort(value: unknown): value is HostPort {
-  if (typeof value !== 'object' || value === null) return false
-  const { host, port } = value as Partial<HostPort>
-  return typeof host === 'string' && (isHost(host) || isIPv6(host)) && isPort(port)
-}
-
-function isPort(value: unknown): boolean {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535
-}
-
 /** RFC 1123 names; underscores too, since container networks hand out names that have them. */
 function isHost(text: string): boolean {
   if (isIPv4(text)) return true
@@ -127,8 +110,11 @@ function parseAddr(text: string): Multiaddr {
   return addr
 }
 
-/** Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md (an explicit relay address). */
-function relayAddrFault(addr: Multiaddr): string | undefined {
+/**
+ * Completes "the address of a relay: ..." with what is wrong; undefined when it can be dialled.
+ * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md (an explicit relay address).
+ */
+export function relayAddrFault(addr: Multiaddr): string | undefined {
   const components = addr.getComponents()
   if (components.some(({ name }) => name === 'p2p-circuit')) {
     return 'expected the relay itself, without /p2p-circuit and what follows'

@@ -287,7 +287,7 @@ function isPortTaken(error: unknown): boolean {
 }
 
 /** Thrown when a dial cannot leave from the punch port. */
-export class PunchPortError extends Error {
+class PunchPortError extends Error {
   static override readonly name = 'PunchPortError'
   override readonly name = 'PunchPortError'
 }

@@ -21,7 +21,7 @@ import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationLost, ReservationState } from '../../node/events.ts'
 import type { KnownRelay } from '../relay-list.ts'
-import type { Places } from './slots.ts'
+import type { ReservationSlots } from './slots.ts'
 
 /** Time to connect to a relay, in milliseconds. Its SYNs are repeated after 1, 3 and 7 s (RFC 6298). */
 const CONNECT_TIMEOUT_MS = 8_000
@@ -44,7 +44,7 @@ const PROVEN_AFTER_MS = 10_000
 /** What a reservation needs of its owner. */
 export interface ReservationContext {
   readonly self: PeerId
-  readonly places: Places
+  readonly slots: ReservationSlots
   /** Connects, or resolves with the connection that there is. */
   connect(relay: KnownRelay, signal: AbortSignal): Promise<Connection>
   /** Shows the relay that this peer may ask, before it asks. */
@@ -94,7 +94,7 @@ export class Reservation {
     const { signal } = this.#ended
     while (!signal.aborted) {
       try {
-        const release = await this.#place(signal)
+        const release = await this.#takeSlot(signal)
         try {
           await this.#hold(signal)
         } finally {
@@ -122,9 +122,9 @@ export class Reservation {
     this.#ended.abort(new Error(`the reservation was ${reason}`))
   }
 
-  async #place(signal: AbortSignal): Promise<() => void> {
-    if (this.#context.places.isFull) this.#enter('standby')
-    return this.#context.places.take(await hostsOf(this.relay, signal), signal)
+  async #takeSlot(signal: AbortSignal): Promise<() => void> {
+    if (this.#context.slots.isFull) this.#enter('standby')
+    return this.#context.slots.take(await hostsOf(this.relay, signal), signal)
   }
 
   async #failed(error: unknown): Promise<void> {

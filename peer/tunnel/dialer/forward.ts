@@ -38,19 +38,19 @@ export interface ForwardLocalInit
   maxConnections?: number
 }
 
-export interface ForwardOpened {
+interface ForwardOpened {
   service: string
   /** Port of the local caller; tells the connections of one forward apart. */
   localPort: number
 }
 
-export interface ForwardClosed extends ForwardOpened, Traffic {
+interface ForwardClosed extends ForwardOpened, Traffic {
   durationMs: number
   /** Why it was cut, if it was. */
   error?: Error
 }
 
-export interface ForwardFailed {
+interface ForwardFailed {
   service: string
   /** Port of the local caller; absent where the failure is the listening port's own. */
   localPort?: number
@@ -58,7 +58,7 @@ export interface ForwardFailed {
   error: Error
 }
 
-export interface ForwardEvents {
+interface ForwardEvents {
   'forward:opened': CustomEvent<ForwardOpened>
   'forward:closed': CustomEvent<ForwardClosed>
   'forward:failed': CustomEvent<ForwardFailed>
