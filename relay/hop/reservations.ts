@@ -26,12 +26,33 @@ export interface ReservationsInit {
 export interface Reservation {
   readonly peerId: PeerId
   readonly remoteAddr: Multiaddr
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by the wall clock as it is set now. */
   readonly expiresAt: number
+  /** How long it lasts from now on unless it is refreshed, in milliseconds. */
+  readonly remainingMs: number
 }
 
-interface Entry extends Reservation {
+/** Lives by the monotonic clock: a wall clock that is set ends no reservation, and makes none last longer. */
+class Entry implements Reservation {
+  readonly peerId: PeerId
+  readonly remoteAddr: Multiaddr
   readonly network: RemoteNetwork
+  readonly #endsAt: number
+
+  constructor(peerId: PeerId, remoteAddr: Multiaddr, network: RemoteNetwork, ttlMs: number) {
+    this.peerId = peerId
+    this.remoteAddr = remoteAddr
+    this.network = network
+    this.#endsAt = performance.now() + ttlMs
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, this.#endsAt - performance.now())
+  }
+
+  get expiresAt(): number {
+    return Math.round(Date.now() + this.remainingMs)
+  }
 }
 
 type Verdict = { granted: Reservation; isRefresh: boolean } | { refusal: ReservationRefusal }
@@ -68,7 +89,7 @@ export class Reservations {
     const refusal = this.#refusalOf(held, network)
     if (refusal !== undefined) return { refusal }
     if (held !== undefined) this.#remove(key, held)
-    const granted = { peerId, remoteAddr, expiresAt: Date.now() + this.#init.ttlMs, network }
+    const granted = new Entry(peerId, remoteAddr, network, this.#init.ttlMs)
     this.#entries.set(key, granted)
     this.#networks.add(network.key)
     this.#schedule()
@@ -116,14 +137,13 @@ export class Reservations {
         this.#timer = undefined
         this.#expire()
       },
-      Math.min(longestDurationMs, Math.max(0, first.expiresAt - Date.now())),
+      Math.min(longestDurationMs, Math.ceil(first.remainingMs)),
     )
   }
 
   #expire(): void {
-    const now = Date.now()
-    for (const { peerId, expiresAt } of this.#entries.values()) {
-      if (expiresAt > now) break
+    for (const { peerId, remainingMs } of this.#entries.values()) {
+      if (remainingMs > 0) break
       this.end(peerId, 'expired')
     }
     this.#schedule()
