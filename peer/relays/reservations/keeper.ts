@@ -7,6 +7,7 @@
 
 import { isCircuit } from '../../../src/addresses/circuit.ts'
 import { preventOwnReservations } from '../../../src/patches/libp2p-circuit-relay-v2/no-own-reservations.ts'
+import { systemClock } from '../../../src/time/clock.ts'
 import { circuitAddr } from '../../connections/target.ts'
 import { Places } from './slots.ts'
 import { Reservation } from './reservation.ts'
@@ -120,6 +121,7 @@ export class ReservationKeeper implements Startable {
     return {
       self: this.#components.peerId,
       places: new Places(count),
+      clock: systemClock,
       connect: async (relay, signal) => this.#connect(relay, signal),
       introduce: async (connection, signal) => token.show(connection, { signal }),
       onState: ({ relay, state }, previous) =>
