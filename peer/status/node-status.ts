@@ -3,9 +3,12 @@
 import { isCircuit } from '../../src/addresses/circuit.ts'
 import { version } from '../../src/node/version.ts'
 import { ping } from '../../src/protocols/ping.ts'
+import { systemClock } from '../../src/time/clock.ts'
+import { Moment } from '../../src/time/moment.ts'
 import { RemotePeers } from './remote-peers.ts'
 import { Ledger } from './ledger.ts'
 import type { AbortOptions, Connection } from '@libp2p/interface'
+import type { Clock } from '../../src/time/clock.ts'
 import type { ReservationState } from '../node/events.ts'
 import type { PeerNames } from '../connections/names.ts'
 import type { Peer } from '../node/peer.ts'
@@ -85,13 +88,14 @@ export class NodeStatus {
   names: PeerNames
   readonly #peer: Peer
   readonly #remotePeers: RemotePeers
-  readonly #startedAt = Date.now()
+  readonly #started: Moment
   readonly #forwards: Omit<ForwardSnapshot, keyof Usage>[] = []
 
-  constructor(peer: Peer, names: PeerNames) {
+  constructor(peer: Peer, names: PeerNames, clock: Clock = systemClock) {
     this.#peer = peer
     this.names = names
-    this.#remotePeers = new RemotePeers(peer)
+    this.#started = new Moment(clock)
+    this.#remotePeers = new RemotePeers(peer, clock)
   }
 
   /** Shows a forward from now on; what this returns is called for each of its failures. */
@@ -110,8 +114,8 @@ export class NodeStatus {
     return {
       peerId: peerId.toString(),
       version,
-      startedAt: this.#startedAt,
-      uptimeMs: Date.now() - this.#startedAt,
+      startedAt: this.#started.wall,
+      uptimeMs: Math.round(this.#started.ageMs),
       addrs: addrs.map(String),
       relays: relays.map(({ relay, addrs, state, expiresAt }) => ({
         relay: relay.toString(),

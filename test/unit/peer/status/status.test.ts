@@ -8,6 +8,7 @@ import { TypedEventEmitter } from 'main-event'
 import { Ledger } from '../../../../peer/status/ledger.ts'
 import { RemotePeers } from '../../../../peer/status/remote-peers.ts'
 import { describeStatus } from '../../../../peer/status/report.ts'
+import { HandClock } from '../../hand-clock.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { PeerEvents } from '../../../../peer/node/events.ts'
 import type { StatusSnapshot } from '../../../../peer/status/node-status.ts'
@@ -43,7 +44,7 @@ test('accounts of those that come and go are forgotten, and those that are open 
 
 test('a peer is told with its path, and why it stays relayed', async () => {
   const events = new TypedEventEmitter<PeerEvents>()
-  const peers = new RemotePeers(events, () => 1000)
+  const peers = new RemotePeers(events, new HandClock(1000))
   const peerId = await someone()
   const role = 'initiator' as const
   events.safeDispatchEvent('peer:connected', { detail: { peerId, path: 'relayed', remoteAddr } })
