@@ -23,6 +23,8 @@ export interface RelaySnapshot {
   state: ReservationState
   /** In milliseconds since the epoch; null while there is no reservation. */
   expiresAt: number | null
+  /** How far the relay's clock is ahead of this machine's, in milliseconds, to about a second; null if that is not known. */
+  clockAheadMs: number | null
 }
 
 /** A remote peer, and what tunnels have carried to (`bytesOut`) and from it. */
@@ -117,11 +119,12 @@ export class NodeStatus {
       startedAt: this.#started.wall,
       uptimeMs: Math.round(this.#started.ageMs),
       addrs: addrs.map(String),
-      relays: relays.map(({ relay, addrs, state, expiresAt }) => ({
+      relays: relays.map(({ relay, addrs, state, expiresAt, clockAheadMs }) => ({
         relay: relay.toString(),
         addrs: addrs.map(String),
         state,
         expiresAt: expiresAt?.getTime() ?? null,
+        clockAheadMs: clockAheadMs ?? null,
       })),
       peers: await this.#peers(options),
       services: [...this.services].map(([name, { place, allowed }]) => ({

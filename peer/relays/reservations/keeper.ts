@@ -65,11 +65,12 @@ export class ReservationKeeper implements Startable {
 
   /** How it stands with each relay. */
   get relays(): RelayStatus[] {
-    return [...this.#reservations.values()].map(({ relay, state, expiresAt }) => ({
+    return [...this.#reservations.values()].map(({ relay, state, expiresAt, clockAheadMs }) => ({
       relay: relay.peerId,
       addrs: relay.addrs,
       state,
       expiresAt,
+      clockAheadMs,
     }))
   }
 

@@ -27,7 +27,7 @@ export class Lifetime {
   readonly #remainingMs: number
   readonly #intervalMs: number
   /** How far the relay's clock is ahead of this machine's, in milliseconds, within a second or so; undefined if the relay does not give the life itself. */
-  readonly relayAheadMs: number | undefined
+  readonly clockAheadMs: number | undefined
 
   /**
    * Begins now, when the answer has come.
@@ -41,7 +41,7 @@ export class Lifetime {
     this.#grantedAt = clock.now()
     this.#remainingMs = clamp(remainingMs ?? byClocksMs, -LONGEST_MS, LONGEST_MS)
     this.#intervalMs = intervalOf(this.#remainingMs, remainingMs !== undefined)
-    this.relayAheadMs = remainingMs === undefined ? undefined : byClocksMs - remainingMs
+    this.clockAheadMs = remainingMs === undefined ? undefined : byClocksMs - remainingMs
   }
 
   /** How long until it has to be refreshed, in milliseconds; 0 or less when that is due. */

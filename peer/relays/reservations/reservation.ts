@@ -82,8 +82,8 @@ export class Reservation {
   }
 
   /** How far the relay's clock was ahead of this machine's, in milliseconds, when the relay was last asked; undefined if it does not tell. */
-  get relayAheadMs(): number | undefined {
-    return this.#lifetime?.relayAheadMs
+  get clockAheadMs(): number | undefined {
+    return this.#lifetime?.clockAheadMs
   }
 
   /** The relay's addresses, the one over which it is connected first. */

@@ -84,7 +84,15 @@ const snapshot: StatusSnapshot = {
   startedAt: 0,
   uptimeMs: 3_725_000,
   addrs: [],
-  relays: [{ relay: 'RELAY', addrs: ['/ip4/192.0.2.1/tcp/4001'], state: 'held', expiresAt: 60_000 }],
+  relays: [
+    {
+      relay: 'RELAY',
+      addrs: ['/ip4/192.0.2.1/tcp/4001'],
+      state: 'held',
+      expiresAt: 60_000,
+      clockAheadMs: 900,
+    },
+  ],
   peers: [
     {
       peerId: 'PEER',
@@ -155,4 +163,21 @@ test('a node that does nothing yet is told as that', () => {
   const idle = { ...snapshot, relays: [], peers: [], services: [], forwards: [] }
   const lines = describeStatus(idle, 0, (_, text) => text)
   assert.equal(lines.filter(line => line.startsWith('  none')).length, 4)
+})
+
+test('a relay whose clock shows another time is pointed out, and a relay that does not tell is not', () => {
+  const read = (clockAheadMs: number | null): string[] => {
+    const relays = snapshot.relays.map(it => ({ ...it, clockAheadMs }))
+    return describeStatus({ ...snapshot, relays }, 30_000, (_, text) => text)
+  }
+  const difference = (lines: string[]): string | undefined => lines.find(it => it.includes('clock'))?.trim()
+  assert.equal(
+    difference(read(3_600_000)),
+    "its clock is 1 h 0 min ahead of this machine's: one of them is wrong",
+  )
+  assert.equal(
+    difference(read(-90_000)),
+    "its clock is 1 min 30 s behind this machine's: one of them is wrong",
+  )
+  for (const unsuspicious of [null, 0, 5_000, -5_000]) assert.equal(difference(read(unsuspicious)), undefined)
 })

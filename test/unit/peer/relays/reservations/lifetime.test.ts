@@ -45,8 +45,8 @@ describe('a reservation whose relay gives the life itself', () => {
       const lifetime = grant(clock, offMs, HOUR, true)
       assert.equal(lifetime.expiresAt.getTime(), clock.wall() + HOUR)
       assert.ok(
-        Math.abs((lifetime.relayAheadMs ?? Infinity) + offMs) <= SECOND,
-        `${lifetime.relayAheadMs} ms`,
+        Math.abs((lifetime.clockAheadMs ?? Infinity) + offMs) <= SECOND,
+        `${lifetime.clockAheadMs} ms`,
       )
     }
   })
@@ -79,9 +79,9 @@ describe('a reservation of another relay', () => {
     [2 * HOUR, 25 * MINUTE],
   ] as const)
     it(`of ${ttlMs / SECOND} s is refreshed after ${refreshMs / SECOND} s where the clocks are right`, () => {
-      const { refreshInMs, relayAheadMs } = grant(new HandClock(START_MS), 0, ttlMs, false)
+      const { refreshInMs, clockAheadMs } = grant(new HandClock(START_MS), 0, ttlMs, false)
       assert.ok(refreshInMs <= refreshMs && refreshInMs > refreshMs - 2 * SECOND, `${refreshInMs} ms`)
-      assert.equal(relayAheadMs, undefined)
+      assert.equal(clockAheadMs, undefined)
     })
 
   it('is refreshed between 30 s and 25 min after it was granted, whatever the clocks show', () => {
