@@ -32,3 +32,11 @@ export const systemClock: Clock = {
 function monotonicMs(): number {
   return process.platform === 'linux' ? uptime() * 1000 : performance.now()
 }
+
+/** No clock that is right shows an earlier time, in milliseconds since the epoch: this version was written later. */
+const EARLIEST_MS = Date.UTC(2026, 0, 1)
+
+/** Tells whether a wall clock may be right. One that has lost its battery starts in 1970, or when its firmware was made. */
+export function isPlausibleTime(wallMs: number): boolean {
+  return wallMs >= EARLIEST_MS
+}
