@@ -16,21 +16,35 @@ export interface Clock {
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
 
+/** Less than this, in milliseconds, is no sleep: the two clocks do not tick together. */
+const TICK_MS = 1_000
+
+/**
+ * Adds to a clock the time that it has missed. `performance.now` stands still while Linux sleeps (CLOCK_MONOTONIC), and the uptime does not (CLOCK_BOOTTIME). The result
+ * never goes back, although an uptime may: in a container it is what the container's /proc says.
+ */
+export function countSleep(awakeMs: () => number, uptimeMs: () => number): () => number {
+  let behindMs = uptimeMs() - awakeMs()
+  let sleptMs = 0
+  return () => {
+    const now = awakeMs()
+    const missedMs = uptimeMs() - now - behindMs
+    if (missedMs > TICK_MS) sleptMs += missedMs
+    if (Math.abs(missedMs) > TICK_MS) behindMs += missedMs
+    return now + sleptMs
+  }
+}
+
+/** On macOS and Windows this counts sleep by itself, and the uptime of macOS goes by the wall clock. */
+const awake = (): number => performance.now()
+
 /** The machine's own. */
 export const systemClock: Clock = {
-  now: monotonicMs,
+  now: process.platform === 'linux' ? countSleep(awake, () => uptime() * 1000) : awake,
   wall: () => Date.now(),
   sleep: async (ms, signal) => {
     await pause(Math.max(ms, 0), undefined, { signal, ref: false }).catch(() => {})
   },
-}
-
-/**
- * Milliseconds on a clock that counts while the machine sleeps. `performance.now` does not do so on Linux (CLOCK_MONOTONIC), where the uptime does (CLOCK_BOOTTIME);
- * elsewhere it does, and the uptime goes by the wall clock on macOS.
- */
-function monotonicMs(): number {
-  return process.platform === 'linux' ? uptime() * 1000 : performance.now()
 }
 
 /** No clock that is right shows an earlier time, in milliseconds since the epoch: this version was written later. */
