@@ -47,8 +47,8 @@ export const systemClock: Clock = {
   },
 }
 
-/** No clock that is right shows an earlier time, in milliseconds since the epoch: this version was written later. */
-const EARLIEST_MS = Date.UTC(2026, 0, 1)
+/** No clock that is right shows an earlier time, in milliseconds since the epoch: Node.js 24 came out later. */
+const EARLIEST_MS = Date.UTC(2025, 0, 1)
 
 /** Tells whether a wall clock may be right. One that has lost its battery starts in 1970, or when its firmware was made. */
 export function isPlausibleTime(wallMs: number): boolean {

@@ -87,7 +87,7 @@ function nameOf(status: number | undefined): string {
   return name ?? `status ${status}`
 }
 
-/** A voucher is the relay's signed word for others; one for somebody else, or by somebody else, shows that something is amiss. */
+/** A voucher is the relay's signed word for others; one for somebody else, or by somebody else, shows that something is amiss. Its time is one of the relay's clock, and not looked at. */
 async function checkVoucher(
   sealed: Uint8Array,
   relay: PeerId,
