@@ -51,6 +51,7 @@ export interface HopInit {
   limits?: LimitOverrides
   /**
    * How long a reservation lasts unless it is refreshed, in milliseconds (go-libp2p's `ReservationTTL`).
+   * The connection of a peer whose reservation expires is closed as soon as it has no streams, so that the peer notices.
    *
    * @default 3600000
    */
