@@ -9,7 +9,7 @@ import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
 import { Reservation } from '../../peer/relays/reservations/reservation.ts'
-import { Places } from '../../peer/relays/reservations/slots.ts'
+import { ReservationSlots } from '../../peer/relays/reservations/slots.ts'
 import { HandClock } from '../unit/hand-clock.ts'
 import { startRelay } from './circuit-stage.ts'
 import { startClient, until } from './hop-client.ts'
@@ -59,7 +59,7 @@ class Stage {
       ({ grantedAt, losses }) =>
         new Reservation(relay, {
           self: node.peerId,
-          places: new Places(1),
+          slots: new ReservationSlots(1),
           clock,
           connect: async ({ addrs }, signal) => node.dial([...addrs], { signal }),
           introduce: async () => {},
