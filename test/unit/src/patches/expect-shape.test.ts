@@ -6,7 +6,6 @@ import { describe, it } from 'node:test'
 import { dropLateFrames } from '../../../../src/patches/libp2p-yamux/late-frames.ts'
 import { preventOwnReservations } from '../../../../src/patches/libp2p-circuit-relay-v2/no-own-reservations.ts'
 import { amended, ofStreams } from '../../../../src/patches/libp2p-yamux/amend.ts'
-import { coalesceWrites } from '../../../../src/patches/libp2p-tcp/coalesced-writes.ts'
 import { shapeCheck } from '../../../../src/patches/expect-shape.ts'
 import { guard } from '../../../../src/patches/multistream-select/endless-length.ts'
 import { boundListener } from '../../../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
@@ -36,7 +35,6 @@ class StrangeTransport extends Stranger {
 }
 
 const patches: Array<[packageName: string, missing: string, apply: (stranger: never) => unknown]> = [
-  ['@libp2p/tcp', 'sendData', coalesceWrites],
   ['@libp2p/tcp', 'socket.setKeepAlive', keepAlive],
   ['@libp2p/tcp', 'socket.setKeepAlive', watchOver],
   ['@libp2p/utils', 'onData', guard],
