@@ -9,9 +9,10 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 
-/** What several patches of a package share. */
+/** Shared parts, and files that apply all patches of a package. */
 const NO_PATCHES = new Set([
   'src/patches/expect-shape.ts',
+  'src/patches/libp2p-noise/native-cipher.ts',
   'src/patches/libp2p-yamux/amend.ts',
   'src/patches/libp2p-yamux/internals.ts',
 ])
