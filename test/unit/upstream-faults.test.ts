@@ -12,9 +12,11 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 /** Shared parts, and files that apply all patches of a package. */
 const NO_PATCHES = new Set([
   'src/patches/expect-shape.ts',
+  'src/patches/piece-joiner.ts',
   'src/patches/libp2p-noise/native-cipher.ts',
   'src/patches/libp2p-yamux/amend.ts',
   'src/patches/libp2p-yamux/internals.ts',
+  'src/patches/libp2p-yamux/small-pieces.ts',
 ])
 
 const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> }

@@ -3,9 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { dropLateFrames } from '../../../../src/patches/libp2p-yamux/late-frames.ts'
 import { preventOwnReservations } from '../../../../src/patches/libp2p-circuit-relay-v2/no-own-reservations.ts'
-import { amended, ofStreams } from '../../../../src/patches/libp2p-yamux/amend.ts'
 import { shapeCheck } from '../../../../src/patches/expect-shape.ts'
 import { guard } from '../../../../src/patches/multistream-select/endless-length.ts'
 import { boundListener } from '../../../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
@@ -20,16 +18,6 @@ class Stranger {
   readonly socket = {}
 }
 
-/** A multiplexer as the amendments need it, whose streams are built otherwise. */
-class MuxerOfStrangers extends Stranger {
-  readonly streams = []
-  readonly decoder = { buffer: {}, readFrame: () => undefined }
-  readonly onData = (): void => {}
-  readonly send = (): boolean => true
-  readonly onRemoteStream = (): void => {}
-  _newStream = (): Stranger => new Stranger()
-}
-
 class StrangeTransport extends Stranger {
   readonly [Symbol.toStringTag] = '@libp2p/circuit-relay-v2-transport'
 }
@@ -38,29 +26,10 @@ const patches: Array<[packageName: string, missing: string, apply: (stranger: ne
   ['@libp2p/tcp', 'socket.setKeepAlive', keepAlive],
   ['@libp2p/tcp', 'socket.setKeepAlive', watchOver],
   ['@libp2p/utils', 'onData', guard],
-  ['@libp2p/utils', 'writeStatus', stranger => dropLateFrames(stranger, stranger)],
   [
     '@libp2p/circuit-relay-v2',
     'reservationStore.hasReservation',
     () => preventOwnReservations([new StrangeTransport() as never]),
-  ],
-  [
-    '@chainsafe/libp2p-yamux',
-    'sendWindowUpdate',
-    () => {
-      const muxer = new MuxerOfStrangers() as never
-      const strange = amended(() => ({ protocol: '', createStreamMuxer: () => muxer }), [ofStreams(() => {})])
-      ;(strange({}).createStreamMuxer(muxer) as unknown as MuxerOfStrangers)._newStream()
-    },
-  ],
-  [
-    '@chainsafe/libp2p-yamux',
-    'decoder.readFrame',
-    stranger =>
-      amended(
-        () => ({ protocol: '', createStreamMuxer: () => stranger }),
-        [],
-      )({}).createStreamMuxer(stranger),
   ],
   [
     '@libp2p/websockets',
