@@ -3,9 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { preventOwnReservations } from '../../../../src/patches/libp2p-circuit-relay-v2/no-own-reservations.ts'
 import { shapeCheck } from '../../../../src/patches/expect-shape.ts'
-import { guard } from '../../../../src/patches/multistream-select/endless-length.ts'
 import { boundListener } from '../../../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
 import { keepAlive, watchOver } from '../../../../src/transport/keep-alive.ts'
 
@@ -18,19 +16,9 @@ class Stranger {
   readonly socket = {}
 }
 
-class StrangeTransport extends Stranger {
-  readonly [Symbol.toStringTag] = '@libp2p/circuit-relay-v2-transport'
-}
-
 const patches: Array<[packageName: string, missing: string, apply: (stranger: never) => unknown]> = [
   ['@libp2p/tcp', 'socket.setKeepAlive', keepAlive],
   ['@libp2p/tcp', 'socket.setKeepAlive', watchOver],
-  ['@libp2p/utils', 'onData', guard],
-  [
-    '@libp2p/circuit-relay-v2',
-    'reservationStore.hasReservation',
-    () => preventOwnReservations([new StrangeTransport() as never]),
-  ],
   [
     '@libp2p/websockets',
     'wsServer.options',
