@@ -13,6 +13,8 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 const NO_PATCHES = new Set([
   'src/patches/expect-shape.ts',
   'src/patches/piece-joiner.ts',
+  'src/patches/libp2p-identify/answer.ts',
+  'src/patches/libp2p-identify/observed-address.ts',
   'src/patches/libp2p-noise/native-cipher.ts',
   'src/patches/libp2p-yamux/amend.ts',
   'src/patches/libp2p-yamux/internals.ts',
