@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Socket } from 'node:net'
 import { describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { boundFirstByte } from '../../../../../src/patches/libp2p-websockets/first-byte.ts'
 import { refusesWithout } from '../upstream-changed.ts'
 import { createListener, listen, serverOf } from './listening.ts'
@@ -15,6 +16,7 @@ describe('@libp2p/websockets', LIMIT, () => {
     const signals = t.mock.method(AbortSignal, 'timeout')
     const { accepted } = await connected(t, () => {})
     t.mock.timers.tick(24 * 60 * 60 * 1000)
+    await turn()
     assert.equal(accepted.destroyed, false)
     // what the clock of the test does not drive
     assert.deepEqual([accepted.timeout, signals.mock.callCount()], [undefined, 0])

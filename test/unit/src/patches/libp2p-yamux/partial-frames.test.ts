@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { joinPartialFrames } from '../../../../../src/patches/libp2p-yamux/partial-frames.ts'
+import { until } from '../until.ts'
 import { refusesWithout } from '../upstream-changed.ts'
-import { header, until, withRemote } from './muxer-pair.ts'
+import { header, withRemote } from './muxer-pair.ts'
 import { amendMuxer } from './stand-ins.ts'
 import type { Amendment } from '../../../../../src/patches/libp2p-yamux/amend.ts'
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { updateWindowsSparingly } from '../../../../../src/patches/libp2p-yamux/window-updates.ts'
+import { until } from '../until.ts'
 import { refusesWithout } from '../upstream-changed.ts'
-import { muxerPair, openStream, until } from './muxer-pair.ts'
+import { muxerPair, openStream } from './muxer-pair.ts'
 import { amendMuxer, amendStream } from './stand-ins.ts'
 import { updatesFor } from './window-updates.ts'
 

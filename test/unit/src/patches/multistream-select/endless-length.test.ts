@@ -9,6 +9,7 @@ import {
   unguard,
 } from '../../../../../src/patches/multistream-select/endless-length.ts'
 import { amendMuxer } from '../libp2p-yamux/stand-ins.ts'
+import { until } from '../until.ts'
 import { refusesWithout } from '../upstream-changed.ts'
 import type { ConnectionEncrypter, MessageStream, Stream } from '@libp2p/interface'
 
@@ -101,9 +102,4 @@ async function pairWithoutProtocol(): Promise<[Stream, Stream]> {
   const [near, far] = await streamPair()
   far.protocol = ''
   return [near, far]
-}
-
-/** Looks in each turn of the event loop; the time limit of the test bounds the wait. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await turn()
 }
