@@ -1,16 +1,15 @@
 /**
- * Dials a remote peer over every way that may lead there: its own addresses, and circuits through relays. The first that is connected wins.
+ * Dials a remote peer over every way that may lead there: its own addresses, and circuits through relays. The first that
+ * is connected wins. Direct ways go first, since they need no relay. A direct way that is slower than a circuit goes on,
+ * and replaces the circuit when it is connected.
  *
- * The ways are tried in the manner of RFC 8305 ("happy eyeballs"): one after the other with a short delay, the next at once when one fails. Direct ways go
- * first, since they need no relay; one that is slower than a circuit goes on and replaces it when it is there.
  * libp2p's own dial tries one address after the other to its end, and joins a dial of the same peer that is in flight.
  */
 
 import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
 import { scopeOf } from '../../src/addresses/scope.ts'
-import { setTimeout as pause } from 'node:timers/promises'
+import { raceInTurn } from '../../src/time/race-in-turn.ts'
 import { CODE_P2P } from '@multiformats/multiaddr'
-import { raceSignal } from 'race-signal'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { circuitAddr } from './target.ts'
 import type { AbortOptions, Connection, PeerId, PeerStore } from '@libp2p/interface'
@@ -19,9 +18,6 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { RelayList } from '../relays/relay-list.ts'
 import type { Target } from './target.ts'
 import type { RelayAuth } from '../relays/relay-auth.ts'
-
-/** RFC 8305 section 5: the recommended Connection Attempt Delay, in milliseconds. */
-const ATTEMPT_DELAY_MS = 250
 
 /** Time for one way, in milliseconds: libp2p's dial time-out (`DIAL_TIMEOUT`). */
 const ATTEMPT_TIMEOUT_MS = 10_000
@@ -99,29 +95,7 @@ export class Dialer {
   }
 
   async #race(ways: readonly Multiaddr[], { signal }: AbortOptions): Promise<Connection> {
-    const result = Promise.withResolvers<Connection>()
-    const won = new AbortController()
-    const failures: unknown[] = []
-    const attempts = new Map<Promise<void>, AbortController>()
-    for (const way of ways) {
-      if (won.signal.aborted || signal?.aborted === true) break
-      const cancel = new AbortController()
-      const attempt = this.#dial(way, cancel.signal, signal).then(
-        connection => {
-          // the signal of a dial stays attached to its connection: the winner must not be cancelled
-          attempts.delete(attempt)
-          result.resolve(connection)
-          won.abort()
-          for (const loser of attempts.values()) loser.abort(new Error('another way was faster'))
-        },
-        error => void failures.push(error),
-      )
-      attempts.set(attempt, cancel)
-      const next = pause(ATTEMPT_DELAY_MS, undefined, { signal: won.signal }).catch(() => {})
-      await Promise.race([attempt, next])
-    }
-    void Promise.all(attempts.keys()).then(() => result.reject(new AggregateError(failures)))
-    return raceSignal(result.promise, signal)
+    return raceInTurn(ways, async (way, lost) => this.#dial(way, lost, signal), { signal })
   }
 
   /** A direct way is not cancelled when a circuit was faster: it replaces that. */

@@ -7,6 +7,7 @@ import { dialBack } from '../../src/protocols/autonat/service.ts'
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { dcutr } from '../../src/holepunch/service.ts'
 import { commonOptions } from '../../src/node/stack.ts'
+import { optimisticTransport } from '../../src/protocols/optimistic-upgrade.ts'
 import { tcp } from '../../src/transport/shared-port-tcp.ts'
 import { Dialer } from '../connections/dialer.ts'
 import { OwnAddresses } from './own-addresses.ts'
@@ -87,7 +88,8 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
     connectionGater: { denyInboundRelayedConnection: relay => !init.isReservedAt(relay) },
     transports: [
       tcp({ dialFromPunchPort: addr => init.isRelay(lastPeerId(addr)) }),
-      circuitRelayTransport({ discoveryFilter: NO_DISCOVERY }),
+      // a circuit has the longest round trips, and is what everything else waits for
+      optimisticTransport(circuitRelayTransport({ discoveryFilter: NO_DISCOVERY })),
       // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
       webSockets(),
     ],

@@ -1,5 +1,7 @@
 /** A node's status for people. */
 
+import prettyBytes from 'pretty-bytes'
+import prettyMs from 'pretty-ms'
 import { printable } from '../../src/cli/problem.ts'
 import { layOut } from '../../src/cli/table.ts'
 import type {
@@ -101,16 +103,7 @@ function usageCells({
   return [`${open} open of ${total}`, `${size(bytesIn)} in, ${size(bytesOut)} out`]
 }
 
-function size(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  const at = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
-  return `${(bytes / 1024 ** at).toFixed(at === 0 ? 0 : 1)} ${units[at]}`
-}
+const size = (bytes: number): string => prettyBytes(bytes, { binary: true })
 
-function duration(ms: number): string {
-  const seconds = Math.floor(ms / 1000)
-  if (seconds < 60) return `${seconds} s`
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`
-  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`
-}
+/** The two largest units, which is as exact as a person needs it: `2d 3h`. */
+const duration = (ms: number): string => prettyMs(ms, { unitCount: 2, secondsDecimalDigits: 0 })

@@ -49,7 +49,7 @@ export interface TicketDatabase {
 }
 
 /** Most tickets at a time: some megabytes. */
-export const MAX_TICKETS = 10_000
+const MAX_TICKETS = 10_000
 
 /** Most peers that one ticket counts. */
 export const MAX_USES = 1000

@@ -5,7 +5,7 @@
 
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { InvalidConfigError } from '../../src/errors.ts'
-import { serviceNameKind } from '../tunnel/listener/service-kinds.ts'
+import { isExposableName } from '../tunnel/listener/service-kinds.ts'
 import { encodeTicket, MAX_PLACES } from './ticket.ts'
 import { placesOf } from './addresses.ts'
 import { longestDurationMs } from '../../src/config/quantities.ts'
@@ -92,7 +92,8 @@ export function readWish(body: unknown): TicketWish {
   const { service, validMs = null, uses = null } = (body ?? {}) as Record<string, unknown>
   const isCount = (it: unknown, most: number): it is number | null =>
     it === null || (Number.isSafeInteger(it) && Number(it) > 0 && Number(it) <= most)
-  if (!serviceNameKind.accepts(service) || !isCount(validMs, longestDurationMs) || !isCount(uses, MAX_USES))
+  const isService = typeof service === 'string' && isExposableName(service)
+  if (!isService || !isCount(validMs, longestDurationMs) || !isCount(uses, MAX_USES))
     throw new TypeError(
       `A ticket takes a service, and optionally validMs (up to ${longestDurationMs}) and uses (up to ${MAX_USES})`,
     )

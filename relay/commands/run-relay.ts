@@ -1,6 +1,8 @@
 /** `throughnat-relay`: run a relay until stopped. */
 
 import { once } from 'node:events'
+import prettyBytes from 'pretty-bytes'
+import prettyMs from 'pretty-ms'
 import { defineCommand } from '../../src/cli/command.ts'
 import { impliedLimits, limitOptions } from '../limits/options.ts'
 import { admissionOptions, admissionRulesOf } from '../admission/options.ts'
@@ -17,6 +19,8 @@ import type { Relay, RelayInit } from '../relay.ts'
 import type { RelayEvents } from '../events.ts'
 import type { Limits } from '../limits/limits.ts'
 
+const size = (bytes: number): string => prettyBytes(bytes, { binary: true })
+
 type Sentence<Name extends keyof RelayEvents> = (detail: RelayEvents[Name]['detail']) => string
 
 /** The events that are printed; how each request was answered is for the metrics. */
@@ -32,8 +36,8 @@ const sentences: { [Name in keyof PrintedEvents]: Sentence<Name> } = {
   'circuit:refused': ({ initiator, responder, reason, rule }) =>
     `Refused a circuit from ${initiator} to ${responder}: ${rule ?? reason}`,
   'circuit:closed': ({ initiator, responder, reason, bytesToInitiator, bytesToResponder, durationMs }) =>
-    `Circuit from ${initiator} to ${responder} ${reason}: ${bytesToResponder} bytes there, ` +
-    `${bytesToInitiator} back, ${(durationMs / 1000).toFixed(1)} s`,
+    `Circuit from ${initiator} to ${responder} ${reason}: ${size(bytesToResponder)} there, ` +
+    `${size(bytesToInitiator)} back, in ${prettyMs(durationMs)}`,
 }
 
 const relayOptions = {

@@ -7,7 +7,7 @@
 
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { networkOf } from '../../src/limits/ip-network.ts'
-import { Counter } from '../../src/limits/counter.ts'
+import { Quota } from '../../src/limits/quota.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationEnded, ReservationRefusal } from '../events.ts'
@@ -32,6 +32,8 @@ export interface Reservation {
 
 interface Entry extends Reservation {
   readonly network: RemoteNetwork
+  /** Gives back the slot of the network. */
+  readonly release: () => void
 }
 
 type Verdict = { granted: Reservation; isRefresh: boolean } | { refusal: ReservationRefusal }
@@ -40,7 +42,7 @@ type Verdict = { granted: Reservation; isRefresh: boolean } | { refusal: Reserva
 export class Reservations {
   readonly #init: ReservationsInit
   readonly #entries = new Map<string, Entry>()
-  readonly #networks = new Counter()
+  readonly #quota = new Quota()
   #timer: NodeJS.Timeout | undefined
 
   constructor(init: ReservationsInit) {
@@ -65,12 +67,19 @@ export class Reservations {
     const key = peerId.toString()
     const held = this.#entries.get(key)
     const network = networkOf(remoteAddr)
-    const refusal = this.#refusalOf(held, network)
-    if (refusal !== undefined) return { refusal }
-    if (held !== undefined) this.#remove(key, held)
-    const granted = { peerId, remoteAddr, expiresAt: Date.now() + this.#init.ttlMs, network }
+    if (held === undefined && this.#entries.size >= this.#init.limits.maxReservations)
+      return { refusal: 'full' }
+    // a refresh from the same network keeps its slot
+    const isSame = held?.network.key === network.key
+    const release = isSame
+      ? held.release
+      : this.#quota.take([{ key: network.key, max: this.#maxOf(network) }])
+    if (release === undefined) return { refusal: 'full-for-address' }
+    this.#entries.delete(key)
+    if (!isSame) held?.release()
+    const expiresAt = Date.now() + this.#init.ttlMs
+    const granted = { peerId, remoteAddr, expiresAt, network, release }
     this.#entries.set(key, granted)
-    this.#networks.add(network.key)
     this.#schedule()
     return { granted, isRefresh: held !== undefined }
   }
@@ -80,7 +89,8 @@ export class Reservations {
     const key = peerId.toString()
     const held = this.#entries.get(key)
     if (held === undefined) return
-    this.#remove(key, held)
+    this.#entries.delete(key)
+    held.release()
     this.#schedule()
     this.#init.onEnded({ peerId, reason })
   }
@@ -90,17 +100,9 @@ export class Reservations {
     for (const { peerId } of this.#entries.values()) this.end(peerId, 'stopped')
   }
 
-  #refusalOf(held: Entry | undefined, network: RemoteNetwork): ReservationRefusal | undefined {
-    const { limits } = this.#init
-    if (held === undefined && this.#entries.size >= limits.maxReservations) return 'full'
-    if (held?.network.key === network.key) return undefined
-    const most = network.family === 'ipv4' ? limits.maxReservationsPerIpv4 : limits.maxReservationsPerIpv6Site
-    return this.#networks.count(network.key) >= most ? 'full-for-address' : undefined
-  }
-
-  #remove(key: string, { network }: Entry): void {
-    this.#entries.delete(key)
-    this.#networks.remove(network.key)
+  #maxOf({ family }: RemoteNetwork): number {
+    const { maxReservationsPerIpv4, maxReservationsPerIpv6Site } = this.#init.limits
+    return family === 'ipv4' ? maxReservationsPerIpv4 : maxReservationsPerIpv6Site
   }
 
   #schedule(): void {

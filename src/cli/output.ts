@@ -7,7 +7,7 @@
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { jsonLine } from './json-line.ts'
-import { Outlet } from './pipe-safe-output.ts'
+import { PipeSafeOutput } from './pipe-safe-output.ts'
 import { describeProblem, printable } from './problem.ts'
 
 /** What {@link createOutput} needs. */
@@ -55,8 +55,8 @@ export interface Output {
 /** Creates the output of a command. The streams are borrowed and never ended. */
 export function createOutput(init: OutputInit): Output {
   const { json, now = Date.now, hide = text => text } = init
-  const stdout = new Outlet(init.stdout)
-  const stderr = new Outlet(init.stderr)
+  const stdout = new PipeSafeOutput(init.stdout)
+  const stderr = new PipeSafeOutput(init.stderr)
   const isTerminal = (init.stdout as { isTTY?: boolean }).isTTY === true
   let events = stdout
   return {

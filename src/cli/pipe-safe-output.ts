@@ -1,7 +1,7 @@
 /**
  * A stream to somebody who may stop reading at any time: a pipe into `head`, a closed terminal.
  *
- * Nobody reading is no error. It ends the stream quietly, and whoever wants to know listens to {@link Outlet.gone}.
+ * A reader that stops is no error: later writes are dropped, and {@link PipeSafeOutput.gone} fires.
  */
 
 import type { Writable } from 'node:stream'
@@ -19,7 +19,7 @@ export function isReaderGone(error: unknown): boolean {
 }
 
 /** Wraps a stream that this process writes to and does not own. */
-export class Outlet {
+export class PipeSafeOutput {
   readonly stream: Writable
   readonly #gone = new AbortController()
 

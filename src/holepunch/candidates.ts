@@ -28,13 +28,20 @@ export interface LocalAddresses {
   observed: readonly Multiaddr[]
   /** Of the listeners, wildcards resolved to interfaces. */
   listening: readonly Multiaddr[]
-  /** Told by whoever configured this node. */
+  /** Configured by the user, or made by a port mapping. */
   announced: readonly Multiaddr[]
+  /** Known to lead to this node without a punch: announced, or verified. */
+  reachable: readonly Multiaddr[]
 }
 
 /** The endpoints to offer to a remote on the public network, best first. */
 export function publicCandidates({ observed, announced, listening }: LocalAddresses): Multiaddr[] {
-  return unique([...observed, ...announced, ...listening].filter(addr => scopeOfAddr(addr) === 'public'))
+  return unique([...observed, ...announced, ...listening].filter(isPublic))
+}
+
+/** The endpoints at which any remote can dial this node without a punch. */
+export function reachableCandidates({ reachable }: LocalAddresses): Multiaddr[] {
+  return unique(reachable.filter(isPublic))
 }
 
 /** The endpoints to offer to a remote behind the same NAT. */
@@ -133,6 +140,11 @@ export class RemoteCandidates {
 function bare(addr: Multiaddr): Multiaddr | undefined {
   const stripped = withoutPeerId(addr)
   return TCP.exactMatch(stripped) ? multiaddr(stripped.toString()) : undefined
+}
+
+/** True for a TCP address on the public network. */
+export function isPublic(addr: Multiaddr): boolean {
+  return scopeOfAddr(addr) === 'public'
 }
 
 function scopeOfAddr(addr: Multiaddr): Scope {

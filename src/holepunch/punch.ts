@@ -17,6 +17,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { endpointOf } from '../addresses/endpoint.ts'
 import { HolePunchFailedError } from '../errors.ts'
+import { optimisticUpgrader } from '../protocols/optimistic-upgrade.ts'
 import { proveConnection } from './proof.ts'
 import { CloseWhenIdle } from './close-when-idle.ts'
 import { guard, unguard } from '../patches/multistream-select/endless-length.ts'
@@ -58,6 +59,8 @@ export interface PunchInit {
   onSilence?: () => void
   /** A punch leaves from the punch port; the reversal of a connection dials once, from an ephemeral one. */
   from: 'punch-port' | 'ephemeral-port'
+  /** Ends the punch when no socket is connected after so long, in milliseconds. @default the whole window */
+  connectTimeoutMs?: number
   /** True if each side has offered one endpoint: there can be one connection. */
   isOnlyWay?: boolean
   /** True if both are behind one NAT: the remote may come from any private address. */
@@ -86,6 +89,7 @@ class Punch {
   readonly #silent = new Set<MultiaddrConnection>()
   readonly #result = Promise.withResolvers<Connection>()
   readonly #dials = new Map<string, number>()
+  #connectTimer: NodeJS.Timeout | undefined
   #claimed = 0
   #isThrottled = false
   #failure: HolePunchFailure = 'timed-out'
@@ -96,10 +100,11 @@ class Punch {
 
   async run(signal: AbortSignal): Promise<Connection> {
     signal.throwIfAborted()
-    const { transport, candidates } = this.#init
+    const { transport, candidates, connectTimeoutMs = PUNCH_WINDOW_MS } = this.#init
     const onAbort = (): void => this.#result.reject(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     const timer = setTimeout(() => this.#fail(), PUNCH_WINDOW_MS)
+    this.#connectTimer = setTimeout(() => this.#fail(), connectTimeoutMs)
     const withdraw = this.#isPunch ? transport.inboundClaims.add(this.#claim()) : undefined
     void Promise.all(candidates.map(async candidate => this.#dialUntilOver(candidate))).then(() => {
       if (this.#sockets.size === 0 && !this.#isPunch) this.#fail()
@@ -108,6 +113,7 @@ class Punch {
       return await this.#result.promise
     } finally {
       clearTimeout(timer)
+      clearTimeout(this.#connectTimer)
       signal.removeEventListener('abort', onAbort)
       withdraw?.()
       this.#over.abort()
@@ -226,6 +232,7 @@ class Punch {
   async #upgrade(socket: MultiaddrConnection): Promise<void> {
     const { upgrader, remotePeer, log } = this.#init
     this.#sockets.add(socket)
+    clearTimeout(this.#connectTimer)
     const signal = AbortSignal.timeout(PUNCH_WINDOW_MS)
     guard(socket)
     const connectedAt = performance.now()
@@ -234,7 +241,7 @@ class Punch {
     try {
       const initiator = this.#isClient
       const pinned = pin(socket, remotePeer, initiator)
-      const connection = await upgrader.upgradeOutbound(pinned, { signal, initiator })
+      const connection = await optimisticUpgrader(upgrader).upgradeOutbound(pinned, { signal, initiator })
       this.#sockets.delete(socket)
       if (!this.#isDecided) await proveConnection(connection, { signal })
       this.#refund(endpointOf(socket.remoteAddr))

@@ -245,17 +245,18 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   }
 
   /**
-   * A direct connection makes the pending upgrades to its peer needless, once it is proved. An attempt under way ends first: the connection may be its own, and it
-   * chooses; or the remote's SYN has overtaken the word that it would come, and the attempt goes on for nothing.
+   * A direct connection ends the pending upgrades to its peer, once it is proved. A punch under way ends first: the
+   * connection may be one of its own, and it chooses; or the remote's SYN came before its SYNC, and the punch fails.
+   * An attempt that has not begun to dial chooses nothing: the remote has dialled this node without a punch.
    */
   async #settleWith(direct: Connection): Promise<void> {
     const { remotePeer } = direct
+    const isDialling = (): boolean => this.#pendingTo(remotePeer).some(it => it.isDialling)
     if (this.#pendingTo(remotePeer).length === 0) return
-    const endTurn = await this.#turns.take(remotePeer)
+    const endTurn = isDialling() ? await this.#turns.take(remotePeer) : () => {}
     try {
-      const pending = this.#pendingTo(remotePeer)
-      // a reversal takes no turn, and chooses, too
-      if (direct.status !== 'open' || pending.length === 0 || pending.some(it => it.isPunching)) return
+      // a plain dial takes no turn, and chooses, too
+      if (direct.status !== 'open' || this.#pendingTo(remotePeer).length === 0 || isDialling()) return
       await proveConnection(direct, { signal: AbortSignal.timeout(PROOF_TIMEOUT_MS) })
       for (const upgrade of this.#pendingTo(remotePeer)) upgrade.succeedWith(direct)
     } catch (error) {
@@ -275,6 +276,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       observed: this.observed.endpoints(),
       announced: addressManager.getAddressesWithMetadata().flatMap(it => (isTold(it) ? [it.multiaddr] : [])),
       listening: transportManager.getAddrs().filter(addr => TCP.exactMatch(addr)),
+      reachable: addressManager.getAddresses().filter(addr => TCP.matches(addr) && !isCircuit(addr)),
     }
   }
 

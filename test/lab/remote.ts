@@ -32,7 +32,7 @@ interface Reply {
 }
 
 /** Thrown where a request failed on its host; `name` and `reason` are those of the error there. */
-export class RemoteError extends Error {
+class RemoteError extends Error {
   readonly reason: string | undefined
 
   constructor(host: string, error: NonNullable<Reply['error']>) {

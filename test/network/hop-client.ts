@@ -23,7 +23,7 @@ const PATIENCE_MS = 20_000
 export type Fields = Map<number, Array<number | Buffer>>
 
 /** A number as protobuf writes it. */
-export function varint(value: number): Buffer {
+function varint(value: number): Buffer {
   const low = value % 128
   return value < 128 ? Buffer.of(low) : Buffer.concat([Buffer.of(low | 128), varint(Math.floor(value / 128))])
 }

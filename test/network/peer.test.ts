@@ -82,10 +82,10 @@ describe('connect', () => {
   })
 
   it('says that what answers does not speak libp2p', LIMIT, async t => {
-    const server = createServer(socket => socket.end('HTTP/1.0 400 Bad Request\r\n\r\n')).listen(
-      0,
-      '127.0.0.1',
-    )
+    const server = createServer(socket => {
+      socket.on('error', () => {}) // the peer resets the connection
+      socket.end('HTTP/1.0 400 Bad Request\r\n\r\n')
+    }).listen(0, '127.0.0.1')
     t.after(() => server.close())
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo

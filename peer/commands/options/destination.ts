@@ -87,7 +87,7 @@ async function dereference(text: string, { names, stdin }: DestinationContext): 
 }
 
 /** Reads a target from a file. @throws {InvalidConfigError} if it cannot be read, or is empty */
-export async function readTicketFile(path: string): Promise<string> {
+async function readTicketFile(path: string): Promise<string> {
   try {
     return firstLine(await readFile(path, 'utf8'), path)
   } catch (error) {

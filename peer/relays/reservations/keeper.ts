@@ -8,7 +8,7 @@
 import { isCircuit } from '../../../src/addresses/circuit.ts'
 import { preventOwnReservations } from '../../../src/patches/libp2p-circuit-relay-v2/no-own-reservations.ts'
 import { circuitAddr } from '../../connections/target.ts'
-import { Places } from './slots.ts'
+import { ReservationSlots } from './slots.ts'
 import { Reservation } from './reservation.ts'
 import type { Connection, PeerId, PeerStore, Startable } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, TransportManager } from '@libp2p/interface-internal'
@@ -119,7 +119,7 @@ export class ReservationKeeper implements Startable {
     const { events, token, count } = this.#init
     return {
       self: this.#components.peerId,
-      places: new Places(count),
+      slots: new ReservationSlots(count),
       connect: async (relay, signal) => this.#connect(relay, signal),
       introduce: async (connection, signal) => token.show(connection, { signal }),
       onState: ({ relay, state }, previous) =>

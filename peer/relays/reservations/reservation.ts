@@ -12,6 +12,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { endpointOf } from '../../../src/addresses/endpoint.ts'
+import { resolveHost } from '../../../src/addresses/resolve-host.ts'
 import { describeFailure } from '../../connections/describe-failure.ts'
 import { checkPresence } from '../../connections/liveness.ts'
 import { Backoff } from '../../../src/time/backoff.ts'
@@ -20,7 +21,7 @@ import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationLost, ReservationState } from '../../node/events.ts'
 import type { KnownRelay } from '../relay-list.ts'
-import type { Places } from './slots.ts'
+import type { ReservationSlots } from './slots.ts'
 
 /** Time to connect to a relay, in milliseconds. Its SYNs are repeated after 1, 3 and 7 s (RFC 6298). */
 const CONNECT_TIMEOUT_MS = 8_000
@@ -43,7 +44,7 @@ const PROVEN_AFTER_MS = 10_000
 /** What a reservation needs of its owner. */
 export interface ReservationContext {
   readonly self: PeerId
-  readonly places: Places
+  readonly slots: ReservationSlots
   /** Connects, or resolves with the connection that there is. */
   connect(relay: KnownRelay, signal: AbortSignal): Promise<Connection>
   /** Shows the relay that this peer may ask, before it asks. */
@@ -93,7 +94,7 @@ export class Reservation {
     const { signal } = this.#ended
     while (!signal.aborted) {
       try {
-        const release = await this.#place(signal)
+        const release = await this.#takeSlot(signal)
         try {
           await this.#hold(signal)
         } finally {
@@ -121,9 +122,9 @@ export class Reservation {
     this.#ended.abort(new Error(`the reservation was ${reason}`))
   }
 
-  async #place(signal: AbortSignal): Promise<() => void> {
-    if (this.#context.places.isFull) this.#enter('standby')
-    return this.#context.places.take(this.relay.addrs.map(hostOf), signal)
+  async #takeSlot(signal: AbortSignal): Promise<() => void> {
+    if (this.#context.slots.isFull) this.#enter('standby')
+    return this.#context.slots.take(await hostsOf(this.relay, signal), signal)
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -221,6 +222,10 @@ function isWatchedByKernel({ remoteAddr }: Connection): boolean {
   return TCP.matches(remoteAddr) && !remoteAddr.toString().includes('/ws')
 }
 
-function hostOf(addr: Multiaddr): string {
-  return endpointOf(addr).host
+/** Where a relay is now: two names can stand for one host. A name that cannot be resolved stands for itself. */
+async function hostsOf({ addrs }: KnownRelay, signal: AbortSignal): Promise<string[]> {
+  const resolved = await Promise.all(
+    addrs.map(async addr => resolveHost(addr, { signal }).catch(() => [addr])),
+  )
+  return resolved.flat().map(addr => endpointOf(addr).host)
 }

@@ -21,7 +21,7 @@ import type { Credentials, TunnelStatus } from '../wire/protocol.ts'
 import type { ContinuityOptions } from '../resume/resumer.ts'
 
 /** What libp2p's `newStream` needs to be told; hand it on as it is. */
-export interface OpenStreamOptions {
+interface OpenStreamOptions {
   /** Never fires once the service is open, so it may be given to a dial. */
   signal: AbortSignal
   runOnLimitedConnection: true

@@ -41,7 +41,7 @@ export interface ServiceOpened {
   ticket?: string
 }
 
-export interface ServiceClosed extends ServiceOpened, Traffic {
+interface ServiceClosed extends ServiceOpened, Traffic {
   durationMs: number
   /** Why it was cut, if it was. */
   error?: Error

@@ -14,7 +14,7 @@ export interface Situation {
 }
 
 /** The names of the strategies. */
-export type StrategyName = 'same-network' | 'simultaneous-open' | 'remote-dials' | 'reversal'
+type StrategyName = 'same-network' | 'simultaneous-open' | 'remote-dials' | 'reversal'
 
 /** What a strategy does: which endpoints are dialled, and from where. */
 export interface Plan {

@@ -48,7 +48,7 @@ export function guard(stream: MessageStream): void {
 }
 
 /** Returns what tells, of each piece of data after the others, whether there is a length without an end in it. */
-export function watchForEndlessLength(): (data: Uint8Array | Uint8ArrayList) => boolean {
+function watchForEndlessLength(): (data: Uint8Array | Uint8ArrayList) => boolean {
   let run = 0
   return data => {
     run = runAfter(run, data)

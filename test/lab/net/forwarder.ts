@@ -21,7 +21,7 @@ export interface Impairment {
 }
 
 /** An impairment of all crossings, and what single legs add to it by site number. */
-export interface ForwarderSetting extends Impairment {
+interface ForwarderSetting extends Impairment {
   readonly legs: Readonly<Record<string, Impairment>>
 }
 

@@ -132,20 +132,20 @@ test('a status reads like this, and nothing in it steers a terminal', () => {
   assert.deepEqual(
     describeStatus(snapshot, 30_000, (_, text) => text),
     [
-      'ME, throughnat 0.1.0, up for 1 h 2 min',
+      'ME, throughnat 0.1.0, up for 1h 2m',
       '',
       'Relays',
-      '  RELAY  held, for 30 s more  /ip4/192.0.2.1/tcp/4001',
+      '  RELAY  held, for 30s more  /ip4/192.0.2.1/tcp/4001',
       '',
       'Peers',
-      '  laptop  relayed  12.3 ms  for 30 s  2.0 KiB in, 5.0 MiB out',
-      '    stays relayed (refused, 1 attempt 30 s ago): forward a port',
+      '  laptop  relayed  12.3 ms  for 30s  2 KiB in, 5 MiB out',
+      '    stays relayed (refused, 1 attempt 30s ago): forward a port',
       '',
       'Services',
-      '  web  127.0.0.1:80  for 1 peer and tickets  1 open of 3  2.0 KiB in, 5.0 MiB out',
+      '  web  127.0.0.1:80  for 1 peer and tickets  1 open of 3  2 KiB in, 5 MiB out',
       '',
       'Forwards',
-      '  127.0.0.1:2222  home ssh  1 open of 3  2.0 KiB in, 5.0 MiB out  2 failed, the last: it[2J broke',
+      '  127.0.0.1:2222  home ssh  1 open of 3  2 KiB in, 5 MiB out  2 failed, the last: it[2J broke',
     ],
   )
 })

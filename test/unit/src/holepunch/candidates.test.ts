@@ -9,6 +9,7 @@ import {
   MAX_CANDIDATES,
   privateCandidates,
   publicCandidates,
+  reachableCandidates,
   RemoteCandidates,
   shareHost,
 } from '../../../../src/holepunch/candidates.ts'
@@ -150,7 +151,14 @@ describe('the offer of this node', () => {
     listening: ['/ip4/192.168.1.2/tcp/4001', '/ip4/127.0.0.1/tcp/4001', '/ip4/8.8.8.8/tcp/4001'].map(it =>
       multiaddr(it),
     ),
+    reachable: ['/ip4/8.8.8.8/tcp/4001', '/ip4/192.168.1.2/tcp/4001', '/dns4/example.org/tcp/1'].map(it =>
+      multiaddr(it),
+    ),
   }
+
+  test('to all who dial without a punch: the reachable addresses on the public network', () => {
+    assert.deepEqual(reachableCandidates(local).map(String), ['/ip4/8.8.8.8/tcp/4001'])
+  })
 
   test('to the public: what relays observe first, each once, no loopback, no name, no peer id', () => {
     assert.deepEqual(publicCandidates(local).map(String), ['/ip4/8.8.8.8/tcp/4001', '/ip4/9.9.9.9/tcp/4001'])

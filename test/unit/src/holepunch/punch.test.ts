@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { endpointOf } from '../../../../src/addresses/endpoint.ts'
@@ -11,7 +12,7 @@ import { InboundClaims } from '../../../../src/transport/inbound-claims.ts'
 import type { Logger, MultiaddrConnection, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PunchInit } from '../../../../src/holepunch/punch.ts'
-import type { SharedPortTcp } from '../../../../src/transport/shared-port-tcp.ts'
+import type { PunchTransport } from '../../../../src/transport/punch-transport.ts'
 
 const remotePeer = peerIdFromString('12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw')
 const candidates = ['/ip4/11.0.0.1/tcp/1', '/ip4/11.0.0.2/tcp/2'].map(text => multiaddr(text))
@@ -28,8 +29,15 @@ function setUp(dial: Dial, upgrade: () => Promise<never> = never): { init: Punch
     dialled.push(addr.toString())
     return dial(addr, signal)
   }
-  const transport = { connectFromPunchPort, inboundClaims: new InboundClaims() } as unknown as SharedPortTcp
-  const upgrader = { upgradeOutbound: upgrade } as unknown as Upgrader
+  const transport = {
+    connectFromPunchPort,
+    connect: connectFromPunchPort,
+    inboundClaims: new InboundClaims(),
+  } as unknown as PunchTransport
+  const upgrader = {
+    upgradeOutbound: upgrade,
+    getConnectionEncrypters: () => new Map(),
+  } as unknown as Upgrader
   const log = Object.assign(() => {}, { trace: () => {}, error: () => {} }) as unknown as Logger
   const budget = new PunchBudget()
   const init = { transport, upgrader, remotePeer, candidates, budget, log } as const
@@ -91,6 +99,27 @@ describe('a punch', { concurrency: true }, () => {
     })
     await assert.rejects(punch(init, unaborted), { reason: 'wrong-peer' })
     assert.equal(dialled.length, candidates.length)
+  })
+
+  it('that is a plain dial ends when nothing is connected in time', async () => {
+    const { init, dialled } = setUp(unanswered)
+    const startedAt = performance.now()
+    const dial = punch({ ...init, from: 'ephemeral-port', connectTimeoutMs: 100 }, unaborted)
+    await assert.rejects(dial, { reason: 'timed-out' })
+    assert.ok(performance.now() - startedAt < PUNCH_WINDOW_MS / 2)
+    assert.equal(dialled.length, candidates.length)
+  })
+
+  it('that is a plain dial leaves a connected socket the time to be upgraded', async () => {
+    const { init } = setUp(connected, async () => pause(300).then(() => assert.fail('the upgrade went on')))
+    const failures: string[] = []
+    const log = Object.assign(
+      (_: string, __: unknown, error: Error) => failures.push(error.message),
+      init.log,
+    )
+    const dial = punch({ ...init, log, from: 'ephemeral-port', connectTimeoutMs: 100 }, unaborted)
+    await assert.rejects(dial, { reason: 'timed-out' })
+    assert.deepEqual(failures, ['the upgrade went on', 'the upgrade went on'])
   })
 
   it('dials a private address ten times: there is no NAT in between', async () => {

@@ -111,6 +111,7 @@ for (const { expected, observed, offered, source, role } of table) {
       observed: observed.map(it => multiaddr(it)),
       listening: [multiaddr(OUR_LAN)],
       announced: [],
+      reachable: [],
     }
     const remote = RemoteCandidates.from(
       offered.map(it => multiaddr(it)),
