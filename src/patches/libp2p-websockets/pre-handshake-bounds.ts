@@ -24,7 +24,7 @@ export function boundedWebSockets(
 }
 
 /** Bounds a listener that does not listen yet. Returns it. @throws {UpstreamChangedError} */
-export function boundListener(listener: Listener, bounds: ServerOptions): Listener {
+function boundListener(listener: Listener, bounds: ServerOptions): Listener {
   boundFirstByte(listener)
   boundMessages(listener)
   ignoreSocketErrors(listener)

@@ -43,7 +43,7 @@ export function refusesWithout(
 }
 
 /** The version of an installed package. */
-export function versionOf(packageName: string): string {
+function versionOf(packageName: string): string {
   const path = new URL(`../../../../node_modules/${packageName}/package.json`, import.meta.url)
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
 }
