@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import { CircuitSlots } from '../../../../relay/hop/circuit-slots.ts'
 import { Counter } from '../../../../src/limits/counter.ts'
 import { only, peer } from '../peers.ts'
+import { turns } from '../../../waits.ts'
 import type { LimitOverrides } from '../../../../relay/limits/limits.ts'
 
 /** Takes a place that must be free. */
@@ -100,7 +101,7 @@ describe('waiting for all places to be free', () => {
     let waiting = 2
     const waits = [slots.emptied(), slots.emptied()].map(wait => wait.then(() => waiting--))
     free[0]?.()
-    await new Promise(setImmediate)
+    await turns(1)
     assert.equal(waiting, 2)
     free[1]?.()
     await Promise.all(waits)
@@ -114,7 +115,7 @@ describe('waiting for all places to be free', () => {
     const wait = slots.emptied().then(() => (isOver = true))
     first()
     const second = take(slots, 0, 1)
-    await new Promise(setImmediate)
+    await turns(1)
     assert.equal(isOver, false)
     second()
     await wait

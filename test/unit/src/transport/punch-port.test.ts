@@ -11,6 +11,7 @@ import {
   PunchPorts,
   reserveSparePort,
 } from '../../../../src/transport/punch-port.ts'
+import { turns } from '../../../waits.ts'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 
@@ -62,7 +63,7 @@ describe('the punch ports', () => {
     let isSettled = false
     const settled = ports.settled().then(() => (isSettled = true))
     bound.resolve()
-    await new Promise(resolve => setImmediate(resolve))
+    await turns(1)
     assert.equal(isSettled, false)
     failed.reject(new Error('taken'))
     await settled

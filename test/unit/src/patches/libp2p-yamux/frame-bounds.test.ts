@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { boundFrames } from '../../../../../src/patches/libp2p-yamux/frame-bounds.ts'
-import { header, muxerPair, openStream, until, withRemote } from './muxer-pair.ts'
+import { header, muxerPair, openStream, withRemote } from './muxer-pair.ts'
+import { until } from '../../../../waits.ts'
 
 const KIB = 1024
 const MAX = 4 * KIB * KIB
 const [DATA, SYN] = [0, 1]
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('a frame that is longer than the window of its stream', LIMIT, () => {
   for (const [what, flags, streamId, length] of [

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { joinSmallPieces } from '../../../../../src/patches/libp2p-yamux/small-pieces.ts'
-import { header, until, withRemote } from './muxer-pair.ts'
+import { header, withRemote } from './muxer-pair.ts'
+import { until } from '../../../../waits.ts'
 
 const [DATA, SYN] = [0, 1]
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 const BYTES = 5_000
 
 describe('what waits to be read', LIMIT, () => {

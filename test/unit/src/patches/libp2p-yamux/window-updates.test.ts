@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { updateWindowsSparingly } from '../../../../../src/patches/libp2p-yamux/window-updates.ts'
-import { muxerPair, openStream, until } from './muxer-pair.ts'
+import { muxerPair, openStream } from './muxer-pair.ts'
+import { until } from '../../../../waits.ts'
 import { updatesFor } from './window-updates.ts'
 
 const KIB = 1024
-const LIMIT = { timeout: 20_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('window updates', LIMIT, () => {
   it('come once half a window is used', async () => {

@@ -1,0 +1,105 @@
+/** The waits of the tests. Each has a deadline, and its error says what did not happen. */
+
+import { once as nextEvent } from 'node:events'
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
+import type { EventEmitter } from 'node:events'
+
+/** The longest wait, in milliseconds, where a test does not set its own. */
+const TIMEOUT_MS = 20_000
+
+/** `until` checks its condition in so many turns of the event loop, and then at this interval in milliseconds. */
+const CHECKS = { turns: 100, everyMs: 5 } as const
+
+// from before a test mocks them: a mocked clock must not end a wait
+const { setTimeout, clearTimeout } = globalThis
+
+export interface WaitOptions {
+  /** Ends the wait early. */
+  signal?: AbortSignal
+  /** @default 20_000 */
+  timeoutMs?: number
+}
+
+/**
+ * `once` of node:events with a deadline. A test may call it long before it awaits the result, and may fail in between
+ * without a second error.
+ */
+export function once(
+  emitter: object,
+  event: string,
+  { signal, timeoutMs = TIMEOUT_MS }: WaitOptions = {},
+): ReturnType<typeof nextEvent> {
+  const what = `the event ${event} of ${emitter.constructor.name}`
+  const result = bounded(what, timeoutMs, signal, async either =>
+    nextEvent(emitter as EventEmitter, event, { signal: either }),
+  )
+  result.catch(() => {})
+  return result
+}
+
+/** Resolves when a condition holds, which is checked now and after each event. */
+export async function untilEvent(
+  emitter: object,
+  event: string,
+  condition: () => boolean,
+  what: string = String(condition),
+  timeoutMs: number = TIMEOUT_MS,
+): Promise<void> {
+  await bounded(what, timeoutMs, undefined, async signal => {
+    while (!condition()) await nextEvent(emitter as EventEmitter, event, { signal })
+  })
+}
+
+/** Resolves when a condition holds that no event announces. */
+export async function until(
+  condition: () => boolean,
+  what: string = String(condition),
+  timeoutMs: number = TIMEOUT_MS,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  for (let checks = 0; !condition(); checks++) {
+    if (performance.now() > deadline) throw lateError(what, timeoutMs)
+    if (checks < CHECKS.turns) await turn()
+    else await pause(CHECKS.everyMs)
+  }
+}
+
+/** Resolves with the result of a promise, unless that takes too long. */
+export async function inTime<T>(
+  promise: Promise<T>,
+  what: string,
+  timeoutMs: number = TIMEOUT_MS,
+): Promise<T> {
+  return bounded(what, timeoutMs, undefined, async signal => {
+    const late = Promise.withResolvers<never>()
+    signal.addEventListener('abort', () => late.reject(signal.reason))
+    return Promise.race([promise, late.promise])
+  })
+}
+
+/** Lets everything run that waits for nothing outside of this process, for so many turns of the event loop. */
+export async function turns(count: number): Promise<void> {
+  for (let n = 0; n < count; n++) await turn()
+}
+
+async function bounded<T>(
+  what: string,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(lateError(what, timeoutMs)), timeoutMs)
+  try {
+    return await work(signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]))
+  } catch (error) {
+    if (late.signal.aborted) throw late.signal.reason
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function lateError(what: string, timeoutMs: number): Error {
+  return new Error(`Did not happen within ${timeoutMs} ms: ${what}`)
+}
