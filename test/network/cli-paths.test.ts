@@ -61,8 +61,7 @@ describe('throughnat ping', { concurrency: 2 }, () => {
     const plain = await startPlain(t, relay)
     const args = ['ping', `${relay.addrs[0]}/p2p-circuit/p2p/${plain.peerId}`, '--count', '1000']
     const ping = new Program(t, THROUGHNAT, args, { json: false })
-    await once(ping.child.stderr, 'data')
-    assert.match(ping.stderr, /\(not-supported\): the other side does not speak DCUtR/)
+    await ping.said(/\(not-supported\): the other side does not speak DCUtR/)
     ping.child.kill('SIGINT')
     assert.equal(await ping.ended(), 130)
     assert.match(ping.stdout, /answered, relayed \(not-supported\)/)
