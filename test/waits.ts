@@ -7,8 +7,8 @@ import type { EventEmitter } from 'node:events'
 /** The longest wait, in milliseconds, where a test does not set its own. */
 const TIMEOUT_MS = 20_000
 
-/** `until` checks its condition in so many turns of the event loop, and then at this interval in milliseconds. */
-const CHECKS = { turns: 100, everyMs: 5 } as const
+/** `until` checks its condition in each turn of the event loop for so long, and then at this interval, in milliseconds. */
+const CHECKS = { closelyForMs: 50, everyMs: 10 } as const
 
 // from before a test mocks them: a mocked clock must not end a wait
 const { setTimeout, clearTimeout } = globalThis
@@ -56,10 +56,11 @@ export async function until(
   what: string = String(condition),
   timeoutMs: number = TIMEOUT_MS,
 ): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  for (let checks = 0; !condition(); checks++) {
-    if (performance.now() > deadline) throw lateError(what, timeoutMs)
-    if (checks < CHECKS.turns) await turn()
+  const startedAt = performance.now()
+  while (!condition()) {
+    const elapsedMs = performance.now() - startedAt
+    if (elapsedMs > timeoutMs) throw lateError(what, timeoutMs)
+    if (elapsedMs < CHECKS.closelyForMs) await turn()
     else await pause(CHECKS.everyMs)
   }
 }

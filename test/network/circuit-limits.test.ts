@@ -18,8 +18,8 @@ import {
   startVisitor,
   statusOf,
   streamEnd,
-  until,
 } from './hop-client.ts'
+import { until } from '../waits.ts'
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Relay, RelayInit } from '../../relay/index.ts'

@@ -21,7 +21,8 @@ import {
   turnsOf,
 } from './dial-back-stage.ts'
 import { fuzzed, seededRandom } from './fuzz.ts'
-import { framed, startClient, startVisitor, streamEnd, until } from './hop-client.ts'
+import { framed, startClient, startVisitor, streamEnd } from './hop-client.ts'
+import { until } from '../waits.ts'
 import type { Socket, AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 

@@ -18,7 +18,8 @@ import {
   fixed64Field,
 } from './dial-back-stage.ts'
 import { loopback, startRemote, startVerifier, turnsOf } from './dial-back-stage.ts'
-import { field, fieldsOf, framed, messageIn, startClient, streamEnd, until } from './hop-client.ts'
+import { field, fieldsOf, framed, messageIn, startClient, streamEnd } from './hop-client.ts'
+import { until } from '../waits.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
