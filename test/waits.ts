@@ -18,6 +18,8 @@ export interface WaitOptions {
   signal?: AbortSignal
   /** @default 20_000 */
   timeoutMs?: number
+  /** What is awaited, for the error. @default the event and the class of its emitter */
+  what?: string
 }
 
 /**
@@ -27,9 +29,13 @@ export interface WaitOptions {
 export function once(
   emitter: object,
   event: string,
-  { signal, timeoutMs = TIMEOUT_MS }: WaitOptions = {},
+  options: WaitOptions = {},
 ): ReturnType<typeof nextEvent> {
-  const what = `the event ${event} of ${emitter.constructor.name}`
+  const {
+    signal,
+    timeoutMs = TIMEOUT_MS,
+    what = `the event ${event} of ${emitter.constructor.name}`,
+  } = options
   const result = bounded(what, timeoutMs, signal, async either =>
     nextEvent(emitter as EventEmitter, event, { signal: either }),
   )
@@ -95,7 +101,7 @@ async function bounded<T>(
     return await work(signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]))
   } catch (error) {
     if (late.signal.aborted) throw late.signal.reason
-    throw error
+    throw signal?.aborted === true ? signal.reason : error
   } finally {
     clearTimeout(timer)
   }
