@@ -7,16 +7,22 @@ import type { EventEmitter } from 'node:events'
 /** The longest wait, in milliseconds, where a test does not set its own. */
 const TIMEOUT_MS = 20_000
 
+/** The same for `once`, in milliseconds. It counts from the call, which may be early in a test; a unit test may take 60 s. */
+const EVENT_TIMEOUT_MS = 45_000
+
 /** `until` checks its condition in each turn of the event loop for so long, and then at this interval, in milliseconds. */
 const CHECKS = { closelyForMs: 50, everyMs: 10 } as const
+
+/** More than any test may take, in milliseconds. */
+const LONGEST_MS = 3_600_000
 
 // from before a test mocks them: a mocked clock must not end a wait
 const { setTimeout, clearTimeout } = globalThis
 
 export interface WaitOptions {
-  /** Ends the wait early. */
+  /** Ends the wait, with its own reason unless that is its time. */
   signal?: AbortSignal
-  /** @default 20_000 */
+  /** Milliseconds from the call. @default 45_000; where there is a signal, that alone ends the wait */
   timeoutMs?: number
   /** What is awaited, for the error. @default the event and the class of its emitter */
   what?: string
@@ -33,7 +39,7 @@ export function once(
 ): ReturnType<typeof nextEvent> {
   const {
     signal,
-    timeoutMs = TIMEOUT_MS,
+    timeoutMs = signal === undefined ? EVENT_TIMEOUT_MS : LONGEST_MS,
     what = `the event ${event} of ${emitter.constructor.name}`,
   } = options
   const result = bounded(what, timeoutMs, signal, async either =>
@@ -101,7 +107,11 @@ async function bounded<T>(
     return await work(signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]))
   } catch (error) {
     if (late.signal.aborted) throw late.signal.reason
-    throw signal?.aborted === true ? signal.reason : error
+    if (signal?.aborted !== true) throw error
+    const reason = signal.reason as Error
+    throw reason.name === 'TimeoutError'
+      ? new Error(`Did not happen in time: ${what}`, { cause: reason })
+      : reason
   } finally {
     clearTimeout(timer)
   }

@@ -34,6 +34,7 @@ describe('a wait of a test', () => {
     const never = new Promise<void>(() => {})
     const waits: Array<[Promise<unknown>, RegExp]> = [
       [once(emitter, 'said', LATE), /within 20 ms: the event said of EventEmitter/],
+      [once(emitter, 'said', { signal: AbortSignal.timeout(20) }), /in time: the event said of EventEmitter/],
       [untilEvent(emitter, 'said', isTrue, 'all is said', 20), /within 20 ms: all is said/],
       [until(() => emitter.listenerCount('said') === 99, undefined, 20), /: \(\) => .* === 99/],
       [inTime(never, 'the end', 20), /within 20 ms: the end/],
