@@ -102,7 +102,8 @@ async function bounded<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const late = new AbortController()
-  const timer = setTimeout(() => late.abort(lateError(what, timeoutMs)), timeoutMs)
+  // a wait whose result nobody wants does not keep the process; node:test keeps it as long as a test runs
+  const timer = setTimeout(() => late.abort(lateError(what, timeoutMs)), timeoutMs).unref()
   try {
     return await work(signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]))
   } catch (error) {

@@ -4,7 +4,6 @@
 
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -19,7 +18,7 @@ import {
   statusOf,
   streamEnd,
 } from './hop-client.ts'
-import { until } from '../waits.ts'
+import { once, until } from '../waits.ts'
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Relay, RelayInit } from '../../relay/index.ts'

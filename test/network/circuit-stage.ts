@@ -5,7 +5,6 @@
  */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
@@ -18,7 +17,7 @@ import { Circuit } from '@multiformats/multiaddr-matcher'
 import { createLibp2p } from 'libp2p'
 import { createRelay } from '../../relay/index.ts'
 import { dcutr, tcp } from '../../src/index.ts'
-import { inTime } from '../waits.ts'
+import { inTime, once } from '../waits.ts'
 import type { DCUtRServiceInit } from '@libp2p/dcutr'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'

@@ -1,7 +1,6 @@
 /** The programs where the path stays relayed, where a service is down, and over standard input and output. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { chmod, readdir } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import net from 'node:net'
@@ -10,6 +9,7 @@ import { describe, it } from 'node:test'
 import { startPlain, startRelay as startRelayNode } from './circuit-stage.ts'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
 import { closedPort } from './tunnel-nodes.ts'
+import { once } from '../waits.ts'
 import type { AddressInfo } from 'node:net'
 
 const LIMIT = { timeout: 60_000 }

@@ -1,13 +1,13 @@
 /** `throughnat-relay` as an operator runs it: configuration, signals, restarts. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { createPeer } from '../../peer/index.ts'
 import { assertCarries, connectCircuit, startPlain } from './circuit-stage.ts'
 import { directory, Program, RELAY, startListener, THROUGHNAT } from './program.ts'
+import { once } from '../waits.ts'
 import type { Connection, Libp2p } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Peer, PeerInit } from '../../peer/index.ts'

@@ -1,7 +1,6 @@
 /** Tickets, from the command that makes one to the connection that it opens: programs as processes of their own. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -9,7 +8,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { askNode } from '../../peer/control/client.ts'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
-import { inTime } from '../waits.ts'
+import { inTime, once } from '../waits.ts'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Line } from './program.ts'

@@ -1,11 +1,11 @@
 /** `throughnat up`, and what `listen` can expose: programs as processes of their own. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { once } from '../waits.ts'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'

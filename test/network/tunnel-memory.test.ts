@@ -6,8 +6,7 @@
  * reads. Without back-pressure anywhere on the way it never would, and would grow by the whole gibibyte.
  */
 import { strict as assert } from 'node:assert'
-import { once } from 'node:events'
-import { inTime } from '../waits.ts'
+import { inTime, once } from '../waits.ts'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { call, connectNodes, exposePort, forward, paths, serve } from './tunnel-nodes.ts'
@@ -23,7 +22,7 @@ for (const path of paths)
     const service = await serve(t, socket => resolve(socket.pause()))
     const nodes = await connectNodes(t, path)
     const services = await exposePort(t, nodes, service.port)
-    const closed = once(services, 'service:closed')
+    const closed = once(services, 'service:closed', { timeoutMs: 240_000 })
     const local = await forward(t, nodes)
     const caller = await call(t, local.address.port)
 

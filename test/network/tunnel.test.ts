@@ -3,9 +3,8 @@
  * in, on real TCP sockets at both far ends, so a tunnel that swallows, reorders, ends or resets wrongly fails it.
  */
 import { createHash, randomFillSync } from 'node:crypto'
-import { once } from 'node:events'
 import { createServer, request } from 'node:http'
-import { turns } from '../waits.ts'
+import { once, turns } from '../waits.ts'
 import type { AddressInfo, Socket } from 'node:net'
 import { strict as assert } from 'node:assert'
 import { describe, test } from 'node:test'

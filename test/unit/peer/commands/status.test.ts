@@ -1,7 +1,7 @@
 /** `throughnat status`, of a node that is a control socket and nothing else. */
 
 import assert from 'node:assert/strict'
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { WriteStream } from 'node:tty'
 import { status } from '../../../../peer/commands/status.ts'
 import { serveControl } from '../../../../peer/control/server.ts'
 import { RecordingStream, runFake } from '../../src/cli/fake-process.ts'
-import { untilEvent } from '../../../waits.ts'
+import { once, untilEvent } from '../../../waits.ts'
 import type { TestContext } from 'node:test'
 import type { StatusSnapshot } from '../../../../peer/status/node-status.ts'
 import type { Ran } from '../../src/cli/fake-process.ts'

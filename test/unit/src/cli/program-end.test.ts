@@ -1,9 +1,9 @@
 /** How a run ends: by itself, by an error, by a signal, by a reader that leaves. */
 
 import assert from 'node:assert/strict'
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { describe, test } from 'node:test'
-import { turns } from '../../../waits.ts'
+import { once, turns } from '../../../waits.ts'
 import type { CommandContext } from '../../../../src/cli/command.ts'
 import { examplePeerId } from '../../../../src/config/address-kinds.ts'
 import { HolePunchFailedError, UnreachableError } from '../../../../src/errors.ts'

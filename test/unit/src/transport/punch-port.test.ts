@@ -1,7 +1,6 @@
 /** The port that a listener shares with outbound sockets. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import net from 'node:net'
 import { describe, test } from 'node:test'
 import {
@@ -11,7 +10,7 @@ import {
   PunchPorts,
   reserveSparePort,
 } from '../../../../src/transport/punch-port.ts'
-import { turns } from '../../../waits.ts'
+import { once, turns } from '../../../waits.ts'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 

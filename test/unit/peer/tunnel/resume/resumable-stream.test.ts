@@ -2,7 +2,6 @@
 
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { defaultLogger } from '@libp2p/logger'
 import { streamPair } from '@libp2p/utils'
@@ -11,7 +10,7 @@ import { CUT_FRAME, encodeAck, encodeData, END_FRAME } from '../../../../../peer
 import { START } from '../../../../../peer/tunnel/resume/receive-window.ts'
 import { MemoryBudget } from '../../../../../peer/tunnel/resume/memory-budget.ts'
 import { ResumableStream } from '../../../../../peer/tunnel/resume/resumable-stream.ts'
-import { until } from '../../../../waits.ts'
+import { once, until } from '../../../../waits.ts'
 import type { Stream } from '@libp2p/interface'
 
 const KIB = 1024

@@ -1,5 +1,4 @@
 import { strict as assert } from 'node:assert'
-import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { defaultLogger } from '@libp2p/logger'
 import { streamPair } from '@libp2p/utils'
@@ -10,7 +9,7 @@ import { MemoryBudget } from '../../../../../peer/tunnel/resume/memory-budget.ts
 import { START } from '../../../../../peer/tunnel/resume/receive-window.ts'
 import { ResumableStream } from '../../../../../peer/tunnel/resume/resumable-stream.ts'
 import { Resumer } from '../../../../../peer/tunnel/resume/resumer.ts'
-import { until } from '../../../../waits.ts'
+import { once, until } from '../../../../waits.ts'
 import type { Stream } from '@libp2p/interface'
 import type { TunnelResponse } from '../../../../../peer/tunnel/wire/protocol.ts'
 

@@ -5,12 +5,11 @@
  * order of events; only the connection below it is libp2p's mock.
  */
 import { strict as assert } from 'node:assert'
-import { once } from 'node:events'
 import { Duplex, duplexPair } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { turns } from '../../../../waits.ts'
+import { once, turns } from '../../../../waits.ts'
 import type { MultiaddrConnection, Stream } from '@libp2p/interface'
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { splice } from '../../../../../peer/tunnel/wire/splice.ts'

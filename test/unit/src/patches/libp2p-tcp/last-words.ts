@@ -1,10 +1,10 @@
 /** What a connection that a listener has accepted sends right before the listener is closed. */
 
-import { once } from 'node:events'
 import { connect } from 'node:net'
 import { defaultLogger } from '@libp2p/logger'
 import { getNetConfig } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
+import { once } from '../../../../waits.ts'
 import type { CreateListenerOptions, Listener, MultiaddrConnection } from '@libp2p/interface'
 import type { TCPComponents } from '@libp2p/tcp'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { muxerPair } from './muxer-pair.ts'
 import { dropLateFrames } from '../../../../../src/patches/libp2p-yamux/late-frames.ts'
+import { once } from '../../../../waits.ts'
 import type { Stream } from '@libp2p/interface'
 
 describe('a multiplexer', () => {
