@@ -18,6 +18,7 @@ const LONGEST_MS = 3_600_000
 
 // from before a test mocks them: a mocked clock must not end a wait
 const { setTimeout, clearTimeout } = globalThis
+const now = performance.now.bind(performance)
 
 export interface WaitOptions {
   /** Ends the wait, with its own reason unless that is its time. */
@@ -68,9 +69,9 @@ export async function until(
   what: string = String(condition),
   timeoutMs: number = TIMEOUT_MS,
 ): Promise<void> {
-  const startedAt = performance.now()
+  const startedAt = now()
   while (!condition()) {
-    const elapsedMs = performance.now() - startedAt
+    const elapsedMs = now() - startedAt
     if (elapsedMs > timeoutMs) throw lateError(what, timeoutMs)
     if (elapsedMs < CHECKS.closelyForMs) await turn()
     else await pause(CHECKS.everyMs)
