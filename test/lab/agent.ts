@@ -10,6 +10,7 @@ import { createPeer } from '../../peer/index.ts'
 import { createRelay } from '../../relay/index.ts'
 import { ECHO_PROTOCOL, echo, exchange } from './echo.ts'
 import { serve, write } from './requests.ts'
+import { untilEvent } from '../waits.ts'
 import type { Actions } from './requests.ts'
 import type { Peer, PeerConnection } from '../../peer/index.ts'
 import type { Relay } from '../../relay/index.ts'
@@ -138,8 +139,7 @@ const actions: Actions = {
     const { remotePeer } = connectionOf(name)
     const isOpen = (): boolean =>
       libp2p.getConnections(remotePeer).some(it => Circuit.exactMatch(it.remoteAddr))
-    const signal = AbortSignal.timeout(timeoutMs)
-    while (isOpen()) await once(libp2p as never, 'connection:close', { signal })
+    await untilEvent(libp2p, 'connection:close', () => !isOpen(), 'the circuit is closed', timeoutMs)
     return {}
   },
 

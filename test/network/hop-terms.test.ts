@@ -27,8 +27,8 @@ import {
   startMember,
   startVisitor,
   statusOf,
-  until,
 } from './hop-client.ts'
+import { until } from '../waits.ts'
 import type { Libp2p } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { HopInit, HopService, Relay } from '../../relay/index.ts'

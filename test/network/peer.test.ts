@@ -1,11 +1,11 @@
 /** The embeddable peer on loopback: paths, what cannot be reached, and that nothing is left behind. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, it } from 'node:test'
 import { createPeer } from '../../peer/index.ts'
 import { createRelay } from '../../relay/index.ts'
+import { once } from '../waits.ts'
 import type { AddressInfo } from 'node:net'
 import type { Peer, PeerInit } from '../../peer/index.ts'
 import type { Relay, RelayInit } from '../../relay/index.ts'

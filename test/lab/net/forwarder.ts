@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { inTime } from '../../waits.ts'
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { Namespace } from './namespaces.ts'
@@ -51,7 +52,7 @@ export async function startForwarder(namespace: Namespace, device: string): Prom
     },
     async stop() {
       child.stdin.end()
-      await lines.ended
+      await inTime(lines.ended, "the wide area's forwarder ends")
     },
   }
 }

@@ -1,7 +1,6 @@
 /** Where relays are known from: a list, a file that changes, names. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +9,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { resolveDnsaddr } from '../../../../peer/relays/dnsaddr.ts'
 import { ReservationSlots } from '../../../../peer/relays/reservations/slots.ts'
 import { RelayList } from '../../../../peer/relays/relay-list.ts'
+import { once } from '../../../waits.ts'
 
 const ONE = '/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw'
 const OTHER = '/ip4/192.0.2.2/tcp/4001/p2p/12D3KooWNdGWvAXPeWz1Hdi9gFqmETeftoefERNdBHzjFLVgz3Tp'

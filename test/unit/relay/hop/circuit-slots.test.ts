@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CircuitSlots } from '../../../../relay/hop/circuit-slots.ts'
 import { only, peer } from '../peers.ts'
+import { turns } from '../../../waits.ts'
 import type { LimitOverrides } from '../../../../relay/limits/limits.ts'
 
 /** Takes a slot that must be free. */
@@ -99,7 +100,7 @@ describe('waiting for all slots to be free', () => {
     let waiting = 2
     const waits = [slots.emptied(), slots.emptied()].map(wait => wait.then(() => waiting--))
     free[0]?.()
-    await new Promise(setImmediate)
+    await turns(1)
     assert.equal(waiting, 2)
     free[1]?.()
     await Promise.all(waits)
@@ -113,7 +114,7 @@ describe('waiting for all slots to be free', () => {
     const wait = slots.emptied().then(() => (isOver = true))
     first()
     const second = take(slots, 0, 1)
-    await new Promise(setImmediate)
+    await turns(1)
     assert.equal(isOver, false)
     second()
     await wait

@@ -9,6 +9,7 @@ import { jsonLine } from '../../../../src/cli/json-line.ts'
 import type { Output } from '../../../../src/cli/output.ts'
 import { createOutput } from '../../../../src/cli/output.ts'
 import { examplePeerId } from '../../../../src/config/address-kinds.ts'
+import { inTime, once, turns } from '../../../waits.ts'
 import { ClosingStream, RecordingStream } from './fake-process.ts'
 
 function create(json: boolean): { output: Output; stdout: RecordingStream; stderr: RecordingStream } {
@@ -115,7 +116,7 @@ test('when the reader leaves, writing goes on without effect and flushing ends',
   output.event('a', {}, 'first')
   assert.equal(output.readerGone.aborted, false)
   output.event('b', {}, 'second')
-  await new Promise(resolve => output.readerGone.addEventListener('abort', resolve))
+  await once(output.readerGone, 'abort')
   output.event('c', {}, 'third')
   await output.flush()
   assert.equal(stdout.text, 'first\n')
@@ -148,11 +149,12 @@ test('flushing waits until a slow reader has everything', async () => {
   const flushed = output.flush().then(() => {
     isFlushed = true
   })
-  while (!isFlushed) {
-    assert.ok(waiting.length > 0 || received.split('\n').length === 101)
+  // and the empty write of the flush itself
+  for (let n = 0; n <= 100; n += 1) {
+    assert.deepEqual([waiting.length, isFlushed], [1, false])
     waiting.shift()?.()
-    await new Promise(resolve => setImmediate(resolve))
+    await turns(1)
   }
-  await flushed
+  await inTime(flushed, 'the flush ends when everything is received')
   assert.equal(received, Array.from({ length: 100 }, (_, n) => `${n}\n`).join(''))
 })
