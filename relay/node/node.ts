@@ -3,6 +3,7 @@
 import { tls } from '@libp2p/tls'
 import { createLibp2p } from 'libp2p'
 import { longestDurationMs } from '../../src/config/quantities.ts'
+import { announceFilter } from '../../src/addresses/ranking.ts'
 import { guardedEncrypter } from '../../src/patches/multistream-select/endless-length.ts'
 import { commonOptions } from '../../src/node/stack.ts'
 import { coalescingTcp } from './tcp.ts'
@@ -71,7 +72,11 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
     start: false,
     // for peers that have no Noise, or prefer TLS; a byte costs the relay as much with either (docs/benchmarks.md)
     connectionEncrypters: [...(common.connectionEncrypters ?? []), guardedEncrypter(tls())],
-    addresses: { listen: [...listen], announce: [...announce] },
+    addresses: {
+      listen: [...listen],
+      announce: [...announce],
+      announceFilter: announceFilter(announce.length > 0),
+    },
     // the kernel tells which connections are dead, for next to nothing: to ping each of 10,000 peers every 10 s takes a core
     connectionMonitor: { enabled: false },
     transports: [

@@ -13,13 +13,18 @@ import { pbStream } from '@libp2p/utils'
 import {
   HopMessage,
   HopType,
-  MAX_MESSAGE_BYTES,
   ReservationVoucher,
   Status,
 } from '../../../src/protocols/circuit-relay/messages.ts'
 import { VOUCHER_DOMAIN } from '../../../src/protocols/circuit-relay/voucher.ts'
 import { messageBounds } from '../../../src/protocols/message-bounds.ts'
 import type { AbortOptions, Connection, PeerId, Stream } from '@libp2p/interface'
+
+/**
+ * Longest answer that is read, in bytes: what a length of two bytes can say. Relays may send 4096, but @libp2p/circuit-relay-v2 and version 0.1 put in all
+ * addresses of their host.
+ */
+const MAX_ANSWER_BYTES = 16_383
 
 /** A reservation as the relay has granted it. */
 export interface GrantedReservation {
@@ -55,7 +60,7 @@ export async function requestReservation(
 async function ask(connection: Connection, options: AbortOptions): Promise<HopMessage> {
   const stream = await openHop(connection, options)
   try {
-    const messages = pbStream(stream, messageBounds(MAX_MESSAGE_BYTES))
+    const messages = pbStream(stream, messageBounds(MAX_ANSWER_BYTES))
     await messages.write({ type: HopType.RESERVE }, HopMessage, options)
     const answer = await messages.read(HopMessage, options)
     await stream.close(options)
