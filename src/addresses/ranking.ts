@@ -39,7 +39,7 @@ type Rank = readonly [scope: number, source: number, round: number]
 
 /**
  * Orders addresses by their use for a remote: public before private before loopback; in each, those that no interface has (they were announced, mapped or observed)
- * first, then those of the interface with the default route, then one of each other interface in turn.
+ * first, then those of the interface with the default route, then one of each other interface in turn, then circuits.
  */
 export function usefulFirst(
   addrs: readonly Multiaddr[],
@@ -106,7 +106,8 @@ function rankOf(addr: Multiaddr, interfaces: Interfaces, rounds: Map<string, num
   if (host === undefined) return [SCOPES.length, 0, 0]
   // a name is given by a person, for the public
   const scope = net.isIP(host) === 0 ? 0 : SCOPES.indexOf(scopeOf(host))
-  const name = isCircuit(addr) ? undefined : interfaces.nameOf(host)
+  if (isCircuit(addr)) return [scope, 3, 0]
+  const name = interfaces.nameOf(host)
   if (name === undefined) return [scope, 0, 0]
   // each listener's addresses are counted by themselves: they differ in what follows the host
   const listener = addr.toString().replace(host, '')

@@ -68,6 +68,13 @@ describe('addresses', () => {
     assert.ok(place <= 101, `the address of the LAN is number ${place}`)
   })
 
+  it('of a node come before circuits to it, and public circuits before private addresses', () => {
+    const circuit = `${v4('11.0.0.1')}/p2p/${RELAY}/p2p-circuit`
+    const interfaces = interfacesOf({ eth0: ['11.9.9.9', '10.0.0.1'] })
+    const [outside, inside] = [v4('11.9.9.9'), v4('10.0.0.1')]
+    assert.deepEqual(order([inside, circuit, outside], interfaces), [outside, circuit, inside])
+  })
+
   it('of two listeners count by themselves', () => {
     const interfaces = interfacesOf({ eth0: ['10.0.0.1', '10.0.0.2', '10.0.0.3'] })
     const hosts = ['10.0.0.1', '10.0.0.2', '10.0.0.3']
