@@ -150,7 +150,7 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
       ...this.#init,
       privateKey: this.#privateKey,
       limits: this.limits,
-      https: this.#certificate?.serverOptions,
+      certificate: this.#certificate,
       events: this,
     })
     await startNode(this.#libp2p, this.#init.listen ?? relayDefaults.listen)

@@ -3,8 +3,7 @@
 import { createSecureContext } from 'node:tls'
 import { readFile } from 'node:fs/promises'
 import { CertificateError } from '../../src/errors.ts'
-import type { SecureContext } from 'node:tls'
-import type { ServerOptions } from 'node:https'
+import type { Server, ServerOptions } from 'node:https'
 
 /** Where the certificate is: PEM files, as ACME clients write them. */
 export interface CertificateFiles {
@@ -16,8 +15,9 @@ export interface CertificateFiles {
 /** One certificate, the newest that could be read. */
 export class Certificate {
   readonly #files: CertificateFiles
+  /** Servers that show it. */
+  readonly #servers = new Set<Server>()
   #pem: { cert: Buffer; key: Buffer } | undefined
-  #context: SecureContext | undefined
 
   constructor(files: CertificateFiles) {
     this.#files = files
@@ -32,17 +32,28 @@ export class Certificate {
     const { certFile, keyFile } = this.#files
     const [cert, key] = await Promise.all([read(certFile), read(keyFile)])
     try {
-      this.#context = createSecureContext({ cert, key })
+      createSecureContext({ cert, key })
     } catch (error) {
       const what = `it and ${keyFile} are no certificate and its key: ${(error as Error).message}`
       throw new CertificateError(certFile, what, { cause: error })
     }
     this.#pem = { cert, key }
+    for (const server of this.#servers) server.setSecureContext(this.#pem)
   }
 
-  /** What an HTTPS server needs: it asks for the newest certificate with each connection that names a host. */
+  /** What an HTTPS server is created with. */
   get serverOptions(): ServerOptions {
-    return { ...this.#pem, SNICallback: (_host, done) => done(null, this.#context) }
+    return { ...this.#pem }
+  }
+
+  /**
+   * Has a server show the newest certificate until it closes. `SNICallback` would not do: nothing calls it for a client that dials an IP address, which may name no
+   * host (RFC 6066 section 3).
+   */
+  serve(server: Server): void {
+    this.#servers.add(server)
+    server.once('close', () => this.#servers.delete(server))
+    if (this.#pem !== undefined) server.setSecureContext(this.#pem)
   }
 }
 

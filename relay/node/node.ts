@@ -18,7 +18,7 @@ import { PublicAddresses } from '../../src/patches/libp2p/unverified-addresses.t
 import { boundedWebSockets } from '../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
 import type { ComponentLogger, Libp2p, PrivateKey } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
-import type { ServerOptions } from 'node:https'
+import type { Certificate } from './certificate.ts'
 import type { RelayEvents } from '../events.ts'
 import type { HopService } from '../hop/hop-service.ts'
 import type { Limits } from '../limits/limits.ts'
@@ -46,13 +46,13 @@ export interface NodeInit {
   privateKey: PrivateKey
   limits: Limits
   /** For `/tls/ws`. */
-  https: ServerOptions | undefined
+  certificate: Certificate | undefined
   events: TypedEventTarget<RelayEvents>
 }
 
 /** Makes the node, which is still to be started. */
 export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
-  const { listen, announce = [], reservationTtlMs, limits, privateKey, https, events } = init
+  const { listen, announce = [], reservationTtlMs, limits, privateKey, certificate, events } = init
   const streamsPerConnection =
     Math.min(limits.maxCircuitsPerPeer, MAX_CIRCUITS_PER_CONNECTION) + OTHER_STREAMS
   const common = commonOptions({
@@ -84,9 +84,10 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
         inboundSocketInactivityTimeout: 0,
         listenOpts: { keepAliveInitialDelay: KEEP_ALIVE_MS },
       }),
-      boundedWebSockets(https === undefined ? {} : { https }, {
+      boundedWebSockets(certificate === undefined ? {} : { https: certificate.serverOptions }, {
         maxConnections: limits.maxConnections,
         keepAliveMs: KEEP_ALIVE_MS,
+        ...(certificate === undefined ? {} : { onHttpsServer: server => certificate.serve(server) }),
       }),
     ],
     connectionGater: new RelayConnectionGater(limits),

@@ -7,9 +7,11 @@
  */
 
 import { webSockets } from '@libp2p/websockets'
+import { WebSocketsSecure } from '@multiformats/multiaddr-matcher'
 import { shapeCheck } from '../expect-shape.ts'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
 import type { Listener } from '@libp2p/interface'
 import type { WebSocketsInit } from '@libp2p/websockets'
@@ -33,12 +35,21 @@ const assertShape = shapeCheck('@libp2p/websockets', {
   onWsServerConnection: 'function',
 })
 
+/** The server of a listener for `/tls/ws`; it exists when the listener listens. */
+interface SecureListener {
+  readonly https: HttpsServer
+}
+
+const assertSecureShape = shapeCheck('@libp2p/websockets', { 'https.setSecureContext': 'function' })
+
 /** The bounds of each listener. */
 export interface WebSocketBounds {
   /** Sockets at once, those before the handshake included; `Infinity` for no bound. */
   maxConnections: number
   /** Silence after which the kernel asks whether the other side is there, in milliseconds. */
   keepAliveMs: number
+  /** Gets the HTTPS server of each listener for `/tls/ws`, which no option gives a renewed certificate. */
+  onHttpsServer?: (server: HttpsServer) => void
 }
 
 /** Makes the transport, in place of `webSockets()`. */
@@ -58,7 +69,7 @@ export function boundedWebSockets(
 /** Bounds a listener that does not listen yet. Returns it. @throws {UpstreamChangedError} */
 export function boundListener(
   listener: Listener,
-  { maxConnections, keepAliveMs }: WebSocketBounds,
+  { maxConnections, keepAliveMs, onHttpsServer }: WebSocketBounds,
 ): Listener {
   assertShape(listener)
   const internals = listener as unknown as WebSocketListener
@@ -66,7 +77,18 @@ export function boundListener(
   if (Number.isFinite(maxConnections)) internals.server.maxConnections = maxConnections
   ignoreErrors(internals)
   internals.server.on('connection', socket => prepareSocket(socket, keepAliveMs))
+  if (onHttpsServer !== undefined) passHttpsServer(listener, onHttpsServer)
   return listener
+}
+
+function passHttpsServer(listener: Listener, onHttpsServer: (server: HttpsServer) => void): void {
+  const listen = listener.listen.bind(listener)
+  listener.listen = async addr => {
+    await listen(addr)
+    if (!WebSocketsSecure.exactMatch(addr)) return
+    assertSecureShape(listener)
+    onHttpsServer((listener as unknown as SecureListener).https)
+  }
 }
 
 /** `ws` closes a WebSocket after its error by itself, and 'close' reaches libp2p. */
