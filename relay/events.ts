@@ -114,8 +114,15 @@ export interface RequestAnswered {
   status: string
 }
 
+/** The addresses of this host have changed, and with them those that the relay announces. */
+export interface AddressesChanged {
+  /** All that it announces now, the most useful first. */
+  addrs: readonly Multiaddr[]
+}
+
 /** The events of a relay. */
 export interface RelayEvents {
+  'addresses:changed': CustomEvent<AddressesChanged>
   'reservation:granted': CustomEvent<ReservationGranted>
   'reservation:refused': CustomEvent<ReservationRefused>
   'reservation:ended': CustomEvent<ReservationEnded>

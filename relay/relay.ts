@@ -64,8 +64,10 @@ export interface RelayInit extends LimitOverrides {
 /** A running relay. */
 export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
   readonly peerId: PeerId
-  /** The addresses that peers can give as `relay`, each with this relay's peer id. */
+  /** The addresses that peers can give as `relay`, each with this relay's peer id. `addresses:changed` reports others. */
   readonly addrs: readonly Multiaddr[]
+  /** Addresses of `listen` that this host does not have yet. The relay listens on each as soon as the host has it. */
+  readonly missingAddrs: readonly Multiaddr[]
   /** The node underneath, for what this interface does not offer. */
   readonly libp2p: Libp2p
   /** What its peers may take. */
@@ -154,7 +156,7 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
       events: this,
     })
     await startNode(this.#libp2p, this.#init.listen ?? relayDefaults.listen)
-    this.#libp2p.services.publicAddresses.vouch()
+    this.#libp2p.services.addresses.watch()
   }
 
   get libp2p(): RelayLibp2p {
@@ -167,7 +169,11 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
   }
 
   get addrs(): Multiaddr[] {
-    return this.libp2p.services.publicAddresses.list()
+    return this.libp2p.services.addresses.list()
+  }
+
+  get missingAddrs(): Multiaddr[] {
+    return this.libp2p.services.addresses.missing
   }
 
   get reservations(): HopService['reservations'] {

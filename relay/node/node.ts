@@ -10,11 +10,11 @@ import { coalescingTcp } from './tcp.ts'
 import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { ConnectionList } from '../../src/patches/libp2p/connection-list.ts'
 import { DialBackServer } from '../dial-back/service.ts'
+import { AddressWatch } from './address-watch.ts'
 import { RelayConnectionGater } from './connection-gater.ts'
 import { circuitRelayHop } from '../hop/hop-service.ts'
 import { IdentifySilentPeers } from './identify-silent-peers.ts'
 import { NoPeerStore } from '../../src/patches/libp2p/no-peer-store.ts'
-import { PublicAddresses } from '../../src/patches/libp2p/unverified-addresses.ts'
 import { boundedWebSockets } from '../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
 import type { ComponentLogger, Libp2p, PrivateKey } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
@@ -25,7 +25,7 @@ import type { Limits } from '../limits/limits.ts'
 import type { Admission } from '../admission/admission.ts'
 
 /** The node with the services that the relay reaches for. */
-export type RelayLibp2p = Libp2p<{ relay: HopService; publicAddresses: PublicAddresses }>
+export type RelayLibp2p = Libp2p<{ relay: HopService; addresses: AddressWatch }>
 
 /** Circuits over one connection where the limits know no bound. */
 const MAX_CIRCUITS_PER_CONNECTION = 65_536
@@ -100,7 +100,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
     },
     services: {
       ...common.services,
-      publicAddresses: components => new PublicAddresses(components),
+      addresses: components => new AddressWatch(components, { listen, events }),
       connectionList: components => new ConnectionList(components),
       noPeerStore: components => new NoPeerStore(components),
       dialBack: components => new DialBackServer(components),

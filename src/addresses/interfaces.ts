@@ -24,6 +24,11 @@ export function localInterfaces(): Interfaces {
   return last.interfaces
 }
 
+/** Has the next look be a fresh one: the interfaces have changed. */
+export function forgetInterfaces(): void {
+  last = undefined
+}
+
 function readInterfaces(): Interfaces {
   const names = new Map(
     Object.entries(networkInterfaces()).flatMap(([name, list]) =>

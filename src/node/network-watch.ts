@@ -7,7 +7,7 @@
 
 import { networkInterfaces } from 'node:os'
 import { TypedEventEmitter } from 'main-event'
-import { defaultRoutesIPv4 } from '../addresses/interfaces.ts'
+import { defaultRoutesIPv4, forgetInterfaces } from '../addresses/interfaces.ts'
 
 /** How often it is looked at, in milliseconds. */
 const INTERVAL_MS = 1_000
@@ -52,6 +52,7 @@ export class NetworkWatch extends TypedEventEmitter<NetworkEvents> {
   }
 
   #tell(change: NetworkChange): void {
+    forgetInterfaces()
     this.safeDispatchEvent('network:changed', { detail: { change } })
   }
 }
