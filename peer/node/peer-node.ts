@@ -139,6 +139,11 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     }
   }
 
+  replaceRelayToken(token: string | undefined): void {
+    this.#token.replace(token)
+    this.libp2p.services.reservations.wake(false)
+  }
+
   async handle(protocol: string, handler: StreamHandler): Promise<void> {
     const explained: StreamHandler = (stream, connection) =>
       handler(explainCuts(stream, connection), connection)
