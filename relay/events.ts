@@ -120,9 +120,17 @@ export interface AddressesChanged {
   addrs: readonly Multiaddr[]
 }
 
+/** The files of the certificate have changed, and cannot be used. The relay keeps the certificate that it has. */
+export interface CertificateFailed {
+  reason: string
+}
+
 /** The events of a relay. */
 export interface RelayEvents {
   'addresses:changed': CustomEvent<AddressesChanged>
+  /** The files of the certificate have changed: new connections are shown the new one. */
+  'certificate:renewed': CustomEvent<Record<string, never>>
+  'certificate:failed': CustomEvent<CertificateFailed>
   'reservation:granted': CustomEvent<ReservationGranted>
   'reservation:refused': CustomEvent<ReservationRefused>
   'reservation:ended': CustomEvent<ReservationEnded>

@@ -13,6 +13,7 @@ export type { StatusServer } from './status/status-server.ts'
 export type { Relay, RelayInit } from './relay.ts'
 export type {
   AddressesChanged,
+  CertificateFailed,
   CircuitClosed,
   CircuitEnd,
   CircuitOpened,

@@ -89,7 +89,7 @@ export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
    */
   drain(options?: AbortOptions): Promise<void>
   /**
-   * Reads the certificate again, for connections from now on.
+   * Reads the certificate again, for connections from now on. The relay also does so by itself within seconds after its files have changed.
    *
    * @throws {CertificateError} if it cannot be used; the one that was read before still holds then
    */
@@ -157,6 +157,10 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
     })
     await startNode(this.#libp2p, this.#init.listen ?? relayDefaults.listen)
     this.#libp2p.services.addresses.watch()
+    this.#certificate?.watch(({ failure }) => {
+      if (failure === undefined) this.safeDispatchEvent('certificate:renewed', { detail: {} })
+      else this.safeDispatchEvent('certificate:failed', { detail: { reason: failure.message } })
+    })
   }
 
   get libp2p(): RelayLibp2p {
@@ -205,6 +209,7 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
   }
 
   async stop(): Promise<void> {
+    this.#certificate?.unwatch()
     await this.#libp2p?.stop()
   }
 

@@ -27,6 +27,8 @@ const listOf = (addrs: readonly unknown[]): string => addrs.map(addr => `\n  ${S
 const sentences: { [Name in keyof PrintedEvents]: Sentence<Name> } = {
   'addresses:changed': ({ addrs }) =>
     `The addresses of this relay have changed. They are now${listOf(addrs)}`,
+  'certificate:renewed': () => 'The certificate was renewed.',
+  'certificate:failed': ({ reason }) => `${reason} The relay keeps the certificate that it has.`,
   'reservation:granted': ({ peerId, expiresAt, isRefresh }) =>
     `${isRefresh ? 'Refreshed the reservation of' : 'Reservation for'} ${peerId} until ${expiresAt.toISOString()}`,
   'reservation:refused': ({ peerId, remoteAddr, reason, rule }) =>
