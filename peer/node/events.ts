@@ -1,7 +1,7 @@
 /** What a peer reports: typed and few. The command line prints them, metrics are counted from them. */
 
 import type { HolePunchEvents } from '../../src/holepunch/events.ts'
-import type { NetworkChange } from './network-watch.ts'
+import type { NetworkChange } from '../../src/node/network-watch.ts'
 import type { PortMappingServiceEvents } from '../port-mapping/service.ts'
 import type { RelayListEvents } from '../relays/relay-list.ts'
 import type { PeerId } from '@libp2p/interface'

@@ -3,6 +3,7 @@
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
+import { announceFilter } from '../../src/addresses/ranking.ts'
 import { dialBack } from '../../src/protocols/autonat/service.ts'
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { LossyPaths } from '../../src/holepunch/lossy-paths.ts'
@@ -81,7 +82,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
     ...common,
     ...(init.datastore === undefined ? {} : { datastore: init.datastore }),
     start: false,
-    addresses: { listen: init.listen },
+    addresses: { listen: init.listen, announceFilter: announceFilter() },
     // pings would use up what a relay allows a circuit, and cost every relay the processor
     connectionMonitor: { enabled: false },
     // libp2p's own bounds are 10 and 5 a second for one address; a circuit counts under its relay's, so that one remote could shut out all others there

@@ -15,7 +15,7 @@ import { describeFailure } from '../connections/describe-failure.ts'
 import { Reconnector } from '../connections/reconnector.ts'
 import { createNode } from './libp2p.ts'
 import { runNetcheck } from '../netcheck/netcheck.ts'
-import { NetworkWatch } from './network-watch.ts'
+import { NetworkWatch } from '../../src/node/network-watch.ts'
 import { Paths } from '../connections/paths.ts'
 import { probePortMapping } from '../port-mapping/probe.ts'
 import { checkPresence } from '../connections/liveness.ts'
@@ -137,6 +137,11 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     } finally {
       this.removeEventListener('reservation:granted', onGranted)
     }
+  }
+
+  replaceRelayToken(token: string | undefined): void {
+    this.#token.replace(token)
+    this.libp2p.services.reservations.wake(false)
   }
 
   async handle(protocol: string, handler: StreamHandler): Promise<void> {

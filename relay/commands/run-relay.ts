@@ -27,7 +27,13 @@ type Sentence<Name extends keyof RelayEvents> = (detail: RelayEvents[Name]['deta
 /** The events that are printed; how each request was answered is for the metrics. */
 type PrintedEvents = Omit<RelayEvents, 'request:answered'>
 
+const listOf = (addrs: readonly unknown[]): string => addrs.map(addr => `\n  ${String(addr)}`).join('')
+
 const sentences: { [Name in keyof PrintedEvents]: Sentence<Name> } = {
+  'addresses:changed': ({ addrs }) =>
+    `The addresses of this relay have changed. They are now${listOf(addrs)}`,
+  'certificate:renewed': () => 'The certificate was renewed.',
+  'certificate:failed': ({ reason }) => `${reason} The relay keeps the certificate that it has.`,
   'reservation:granted': ({ peerId, expiresAt, isRefresh }) =>
     `${isRefresh ? 'Refreshed the reservation of' : 'Reservation for'} ${peerId} until ${expiresAt.toISOString()}`,
   'reservation:refused': ({ peerId, remoteAddr, reason, rule }) =>
@@ -120,10 +126,19 @@ export const relayCommand: Command = defineCommand({
     for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
     output.event(
       'relay:ready',
-      { peerId: relay.peerId, addrs: relay.addrs, ...(status === undefined ? {} : { status: status.url }) },
+      {
+        peerId: relay.peerId,
+        addrs: relay.addrs,
+        ...(relay.missingAddrs.length === 0 ? {} : { missingAddrs: relay.missingAddrs }),
+        ...(status === undefined ? {} : { status: status.url }),
+      },
       `Relay ${relay.peerId} is ready at`,
     )
     for (const addr of relay.addrs) if (!output.json) output.text(`  ${addr}\n`)
+    for (const addr of relay.missingAddrs)
+      output.note(
+        `This host does not have the address in ${addr} yet. The relay will listen on it as soon as it has.`,
+      )
     if (status !== undefined) output.note(`The status page is at ${status.url}`)
     const note = noteOf(config, relay, tokenFile)
     if (note !== undefined) output.note(note)

@@ -5,13 +5,18 @@ import { Circuit as CircuitAddr } from '@multiformats/multiaddr-matcher'
 import { decide } from '../admission/admission.ts'
 import { RequestRates } from '../../src/limits/request-rates.ts'
 import { isDirect, markReserved } from '../../src/addresses/direct.ts'
+import { fitting, usefulFirst } from '../../src/addresses/ranking.ts'
 import { limitMessageOf } from './limit-message.ts'
-import { Status } from '../../src/protocols/circuit-relay/messages.ts'
+import { HopMessage, HopType, MAX_MESSAGE_BYTES, Status } from '../../src/protocols/circuit-relay/messages.ts'
 import { sealVoucher } from '../../src/protocols/circuit-relay/voucher.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationRefusal } from '../events.ts'
 import type { HopContext, HopRequest } from './request.ts'
 import type { Reservation } from './reservations.ts'
+
+/** What addresses add to the answer beside their bytes: tag and length of each, and more bytes for the length of the reservation around them. */
+const ADDR_OVERHEAD_BYTES = 3
+const RESERVATION_OVERHEAD_BYTES = 2
 
 const statuses: Readonly<Record<ReservationRefusal, number>> = {
   full: Status.RESERVATION_REFUSED,
@@ -72,13 +77,19 @@ export class ReservationRequests {
       expiresAt: expire,
       privateKey,
     })
-    const addrs = this.#addresses().map(addr => addr.bytes)
     const limit = limitMessageOf(this.#context.limits)
     const remainingMs = Math.floor(granted.remainingMs)
-    await answer({
+    const message: Parameters<typeof answer>[0] = {
       status: Status.OK,
-      reservation: { expire, addrs, voucher, remainingMs },
+      reservation: { expire, voucher, remainingMs },
       ...(limit === undefined ? {} : { limit }),
+    }
+    const bytes = HopMessage.encode({ ...message, type: HopType.STATUS }).byteLength
+    const room = MAX_MESSAGE_BYTES - RESERVATION_OVERHEAD_BYTES - bytes
+    const addrs = fitting(this.#addresses(), room, addr => addr.bytes.byteLength + ADDR_OVERHEAD_BYTES)
+    await answer({
+      ...message,
+      reservation: { ...message.reservation, addrs: addrs.map(addr => addr.bytes) },
     })
   }
 
@@ -88,7 +99,7 @@ export class ReservationRequests {
       .getAddresses()
       .filter(addr => !CircuitAddr.matches(addr))
     const reachable = addrs.filter(addr => !isPrivate(addr))
-    return reachable.length > 0 ? reachable : addrs
+    return usefulFirst(reachable.length > 0 ? reachable : addrs)
   }
 
   async #refuse(request: HopRequest, reason: ReservationRefusal, rule?: string): Promise<void> {

@@ -14,6 +14,7 @@ import type { Scope } from '../addresses/scope.ts'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { endpointOf, withoutPeerId } from '../addresses/endpoint.ts'
+import { fitting, usefulFirst } from '../addresses/ranking.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -36,7 +37,7 @@ export interface LocalAddresses {
 
 /** The endpoints to offer to a remote on the public network, best first. */
 export function publicCandidates({ observed, announced, listening }: LocalAddresses): Multiaddr[] {
-  return unique([...observed, ...announced, ...listening].filter(isPublic))
+  return unique([...observed, ...announced, ...usefulFirst(listening)].filter(isPublic))
 }
 
 /** The endpoints at which any remote can dial this node without a punch. */
@@ -46,7 +47,7 @@ export function reachableCandidates({ reachable }: LocalAddresses): Multiaddr[] 
 
 /** The endpoints to offer to a remote behind the same NAT. */
 export function privateCandidates({ listening }: LocalAddresses): Multiaddr[] {
-  return unique(listening.filter(addr => scopeOfAddr(addr) === 'private'))
+  return unique(usefulFirst(listening.filter(addr => scopeOfAddr(addr) === 'private')))
 }
 
 /** Tells whether two peers come from one public address: they are behind the same NAT, or on one host. */
@@ -61,7 +62,10 @@ export function shareHost(local: readonly Multiaddr[], remote: readonly Multiadd
  */
 export function offerTo(local: LocalAddresses, remote: RemoteCandidates): Multiaddr[] {
   const offer = publicCandidates(local)
-  return shareHost(offer, remote.public) ? [...offer, ...privateCandidates(local)] : offer
+  if (!shareHost(offer, remote.public)) return offer
+  // the remote takes no more in all, and a private address is the one that works where the NAT does not hairpin
+  const inside = best(privateCandidates(local), MAX_CANDIDATES / 2)
+  return [...best(offer, MAX_CANDIDATES - inside.length), ...inside]
 }
 
 /** True if one of these candidates is of a family in which this node has a public endpoint. */
@@ -83,7 +87,7 @@ export interface AcceptOptions {
   isLossy?: (addr: Multiaddr) => boolean
 }
 
-/** The remote's offer, one address after the other as it is read from the wire. */
+/** The remote's offer, as far as it may be dialled. */
 export class RemoteCandidates {
   readonly #own: ReadonlySet<string>
   readonly #options: AcceptOptions
@@ -103,20 +107,15 @@ export class RemoteCandidates {
     options: AcceptOptions = {},
   ): RemoteCandidates {
     const candidates = new RemoteCandidates([...observed, ...listening, ...announced], options)
-    for (const addr of offered) candidates.offer(addr)
+    for (const addr of best(candidates.#usable(offered), MAX_CANDIDATES)) candidates.offer(addr)
     return candidates
   }
 
   /** Takes an address from the offer if it may ever be dialled; tells whether it did. */
   offer(addr: Multiaddr): boolean {
-    const candidate = bare(addr)
-    if (candidate === undefined || !this.#mayBeDialled(candidate)) return false
+    const [candidate] = this.#usable([addr])
+    if (candidate === undefined) return false
     const text = candidate.toString()
-    if (endpointOf(candidate).port === 0 || this.#own.has(text)) return false
-    if (this.#options.isLossy?.(candidate) === true) {
-      this.#hasLossy = true
-      return false
-    }
     if (this.#accepted.size >= MAX_CANDIDATES && !this.#accepted.has(text)) return false
     this.#accepted.set(text, candidate)
     return true
@@ -146,7 +145,20 @@ export class RemoteCandidates {
     return [...this.#accepted.values()].filter(addr => scopeOfAddr(addr) === scope)
   }
 
+  /** Those of the remote's addresses that may ever be dialled, each once. */
+  #usable(addrs: readonly Multiaddr[]): Multiaddr[] {
+    const usable = new Map<string, Multiaddr>()
+    for (const candidate of addrs.flatMap(addr => bare(addr) ?? [])) {
+      const text = candidate.toString()
+      if (!this.#mayBeDialled(candidate) || this.#own.has(text)) continue
+      if (this.#options.isLossy?.(candidate) === true) this.#hasLossy = true
+      else usable.set(text, candidate)
+    }
+    return [...usable.values()]
+  }
+
   #mayBeDialled(candidate: Multiaddr): boolean {
+    if (endpointOf(candidate).port === 0) return false
     const scope = scopeOfAddr(candidate)
     if (scope === 'public') return true
     if (endpointOf(candidate).port < FIRST_USER_PORT) return false
@@ -172,5 +184,10 @@ function scopeOfAddr(addr: Multiaddr): Scope {
 
 function unique(addrs: readonly Multiaddr[]): Multiaddr[] {
   const byText = new Map(addrs.map(addr => [bare(addr)?.toString() ?? '', withoutPeerId(addr)]))
-  return [...byText.values()].slice(0, MAX_CANDIDATES)
+  return best([...byText.values()], MAX_CANDIDATES)
+}
+
+/** The first ones, and some of each family. */
+function best(addrs: readonly Multiaddr[], count: number): Multiaddr[] {
+  return fitting(addrs, count, () => 1)
 }

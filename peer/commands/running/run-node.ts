@@ -99,9 +99,11 @@ export async function runNode(
     onReload(async renewed => {
       const names = await readNames(renewed.names)
       const exposure = await exposureOf(renewed, names)
+      const { relayToken } = await withRelayToken(renewed.relayTokenFile)
+      peer.replaceRelayToken(relayToken)
       services.replace(exposure)
       Object.assign(status, { names, services: exposedServices(exposure) })
-      output.event('config:reloaded', {}, 'Services and rules were read again.')
+      output.event('config:reloaded', {}, 'Services, rules and the relay token were read again.')
       if (!reserve && renewed.expose.length > 0)
         output.note(
           'This node was started without services and holds no reservation: start it again, so that it can be reached.',

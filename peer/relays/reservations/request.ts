@@ -13,7 +13,6 @@ import { pbStream } from '@libp2p/utils'
 import {
   HopMessage,
   HopType,
-  MAX_MESSAGE_BYTES,
   ReservationVoucher,
   Status,
 } from '../../../src/protocols/circuit-relay/messages.ts'
@@ -22,6 +21,12 @@ import { messageBounds } from '../../../src/protocols/message-bounds.ts'
 import { Lifetime } from './lifetime.ts'
 import type { AbortOptions, Connection, PeerId, Stream } from '@libp2p/interface'
 import type { Clock } from '../../../src/time/clock.ts'
+
+/**
+ * Longest answer that is read, in bytes: what a length of two bytes can say. Relays may send 4096, but @libp2p/circuit-relay-v2 and version 0.1 put in all
+ * addresses of their host.
+ */
+const MAX_ANSWER_BYTES = 16_383
 
 /** Thrown when the relay says no, or what it says cannot be. */
 export class ReservationRefusedError extends Error {
@@ -56,7 +61,7 @@ async function ask(
 ): Promise<{ answer: HopMessage; lifetime: Lifetime | undefined }> {
   const stream = await openHop(connection, options)
   try {
-    const messages = pbStream(stream, messageBounds(MAX_MESSAGE_BYTES))
+    const messages = pbStream(stream, messageBounds(MAX_ANSWER_BYTES))
     await messages.write({ type: HopType.RESERVE }, HopMessage, options)
     const answer = await messages.read(HopMessage, options)
     const { expire, remainingMs } = answer.reservation ?? {}

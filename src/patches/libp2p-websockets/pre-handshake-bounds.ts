@@ -2,17 +2,25 @@
 
 import { webSockets } from '@libp2p/websockets'
 import { boundFirstByte } from './first-byte.ts'
+import { passHttpsServer } from './https-server.ts'
 import { boundMessages } from './message-length.ts'
 import { setServerOptions } from './server-options.ts'
 import { ignoreSocketErrors } from './socket-errors.ts'
+import type { Server as HttpsServer } from 'node:https'
 import type { Listener } from '@libp2p/interface'
 import type { WebSocketsInit } from '@libp2p/websockets'
 import type { ServerOptions } from './server-options.ts'
 
+/** The bounds of each listener. */
+export interface WebSocketBounds extends ServerOptions {
+  /** Gets the HTTPS server of each listener for `/tls/ws`, to replace its certificate. */
+  onHttpsServer?: (server: HttpsServer) => void
+}
+
 /** Makes the transport, in place of `webSockets()`. `createListener()` may throw `UpstreamChangedError`. */
 export function boundedWebSockets(
   init: WebSocketsInit,
-  bounds: ServerOptions,
+  bounds: WebSocketBounds,
 ): ReturnType<typeof webSockets> {
   const create = webSockets(init)
   return components => {
@@ -24,10 +32,11 @@ export function boundedWebSockets(
 }
 
 /** Bounds a listener that does not listen yet. Returns it. @throws {UpstreamChangedError} */
-function boundListener(listener: Listener, bounds: ServerOptions): Listener {
+function boundListener(listener: Listener, { onHttpsServer, ...options }: WebSocketBounds): Listener {
   boundFirstByte(listener)
   boundMessages(listener)
   ignoreSocketErrors(listener)
-  setServerOptions(listener, bounds)
+  setServerOptions(listener, options)
+  if (onHttpsServer !== undefined) passHttpsServer(listener, onHttpsServer)
   return listener
 }

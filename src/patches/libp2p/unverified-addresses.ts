@@ -44,9 +44,8 @@ export class PublicAddresses {
     }
   }
 
-  /** All addresses of the node, public ones first. */
+  /** The addresses that the node announces, public ones first. */
   list(): Multiaddr[] {
-    const addrs = this.#components.addressManager.getAddresses()
-    return [...addrs.filter(addr => !isPrivate(addr)), ...addrs.filter(isPrivate)]
+    return this.#components.addressManager.getAddresses()
   }
 }

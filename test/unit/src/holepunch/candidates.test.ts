@@ -6,7 +6,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import {
+  isIPv6,
   MAX_CANDIDATES,
+  offerTo,
   privateCandidates,
   publicCandidates,
   reachableCandidates,
@@ -171,6 +173,34 @@ describe('the offer of this node', () => {
   test(`is never more than ${MAX_CANDIDATES} addresses`, () => {
     const observed = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/8.8.8.${n}/tcp/1`))
     assert.equal(publicCandidates({ ...local, observed }).length, MAX_CANDIDATES)
+  })
+
+  test('keeps both families where one of them has hundreds of addresses', () => {
+    const crowd = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/8.8.8.${n}/tcp/1`))
+    const inside = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/172.18.${n}.1/tcp/4001`))
+    const rare = ['/ip6/2a00::1/tcp/1', '/ip6/fd00::1/tcp/4001'].map(it => multiaddr(it))
+    const listening = [...inside, ...rare]
+    assert.ok(publicCandidates({ ...local, observed: crowd, listening }).some(isIPv6))
+    assert.ok(privateCandidates({ ...local, listening }).some(isIPv6))
+    assert.ok(reachableCandidates({ ...local, reachable: [...crowd, ...rare] }).some(isIPv6))
+  })
+
+  test('to a peer behind the same NAT has private addresses beside many public ones, and no more than it takes', () => {
+    const observed = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/8.8.8.${n}/tcp/1`))
+    const listening = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/172.18.${n}.1/tcp/4001`))
+    const offer = offerTo({ ...local, observed, listening }, RemoteCandidates.from([observed[0]!], remote))
+    const accepted = RemoteCandidates.from(offer, remote)
+    assert.equal(offer.length, MAX_CANDIDATES)
+    assert.deepEqual([accepted.public.length, accepted.private.length], [4, 4])
+  })
+
+  const remote = { observed: [], announced: [], listening: [], reachable: [] }
+
+  test('of a remote with hundreds of addresses of one family is taken with some of the other', () => {
+    const crowd = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/8.8.8.${n}/tcp/1`))
+    const rare = multiaddr('/ip6/2a00::1/tcp/1')
+    const { public: accepted } = RemoteCandidates.from([...crowd, ...crowd, rare], remote)
+    assert.deepEqual([accepted.length, accepted.at(-1)?.toString()], [MAX_CANDIDATES, rare.toString()])
   })
 
   test('peers with one public address share a host, whatever their ports', () => {

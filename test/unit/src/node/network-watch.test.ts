@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
-import { NetworkWatch } from '../../../../peer/node/network-watch.ts'
+import { NetworkWatch } from '../../../../src/node/network-watch.ts'
 import { HandClock } from '../../hand-clock.ts'
 import type { TestContext } from 'node:test'
 

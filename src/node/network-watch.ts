@@ -6,11 +6,11 @@
  * What happens further away is noticed by the connections themselves.
  */
 
-import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { TypedEventEmitter } from 'main-event'
-import { systemClock } from '../../src/time/clock.ts'
-import type { Clock } from '../../src/time/clock.ts'
+import { defaultRoutesIPv4, forgetInterfaces } from '../addresses/interfaces.ts'
+import { systemClock } from '../time/clock.ts'
+import type { Clock } from '../time/clock.ts'
 
 /** How often it is looked at, in milliseconds. */
 const INTERVAL_MS = 1_000
@@ -61,6 +61,7 @@ export class NetworkWatch extends TypedEventEmitter<NetworkEvents> {
   }
 
   #tell(change: NetworkChange): void {
+    forgetInterfaces()
     this.safeDispatchEvent('network:changed', { detail: { change } })
   }
 }
@@ -74,15 +75,8 @@ function addresses(): string {
 
 /** The default route of IPv4, in Linux; elsewhere the addresses have to do. */
 function routes(): string {
-  try {
-    const lines = readFileSync('/proc/net/route', 'utf8').split('\n')
-    // device, destination, gateway: 00000000 is everywhere
-    return lines
-      .filter(line => line.split('\t')[1] === '00000000')
-      .map(line => line.split('\t').slice(0, 3).join(' '))
-      .toSorted()
-      .join()
-  } catch {
-    return ''
-  }
+  return defaultRoutesIPv4()
+    .map(line => line.split('\t').slice(0, 3).join(' '))
+    .toSorted()
+    .join()
 }
