@@ -42,7 +42,10 @@ describe('preventOwnReservations()', LIMIT, () => {
   )
 })
 
-/** Hands the transport a circuit that ends before it says where from. Resolves with the addresses that the transport listens on. */
+/**
+ * Hands the transport a circuit that ends before it says where from. Resolves with the addresses that the
+ * transport listens on.
+ */
 async function handOverCircuit(
   patch: (transport: Transport) => void,
 ): Promise<{ relayAddr: string; listened: string[] }> {

@@ -27,7 +27,10 @@ describe('coalesceWrites()', LIMIT, () => {
   refusesWithout('@libp2p/tcp', members, coalesceWrites)
 })
 
-/** Sends two messages with their lengths in one turn. Resolves with the number of writes that it takes when all has arrived. */
+/**
+ * Sends two messages with their lengths in one turn. Resolves with the number of writes that it takes when
+ * all has arrived.
+ */
 async function writesFor(
   t: TestContext,
   patch: (connection: MultiaddrConnection) => MultiaddrConnection,

@@ -54,8 +54,8 @@ describe('StreamIntake', LIMIT, () => {
 })
 
 /**
- * Releases a stream that holds a whole window while the remote has more to send, and holds it again in its first message.
- * Resolves with the bytes that have come in.
+ * Releases a stream that holds a whole window while the remote has more to send, and holds it again in its
+ * first message. Resolves with the bytes that have come in.
  */
 async function receivedWhenHeldAgain(
   t: TestContext,

@@ -35,7 +35,10 @@ describe('quietLogger()', LIMIT, () => {
   })
 })
 
-/** The loggers that a node takes for a connection and a stream, and the members that it looks for and that are missing. */
+/**
+ * The loggers that a node takes for a connection and a stream, and the members that it looks for and that are
+ * missing.
+ */
 async function usedForStream(
   t: TestContext,
   logger: ComponentLogger,
