@@ -10,7 +10,7 @@ import type { MultiaddrConnection } from '@libp2p/interface'
 import type { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('@libp2p/tcp', LIMIT, () => {
   it('hands each part of a message to the kernel by itself, which is the fault', async t => {

@@ -8,7 +8,7 @@ import type { Stream } from '@libp2p/interface'
 import type { End } from '../libp2p-yamux/muxer-pair.ts'
 import type { TestContext } from 'node:test'
 
-const LIMIT = { timeout: 20_000 }
+const LIMIT = { timeout: 30_000 }
 
 /** The window of a new stream: as much may come in after a pause. */
 const WINDOW_BYTES = 256 * 1024

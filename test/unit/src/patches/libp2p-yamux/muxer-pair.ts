@@ -32,10 +32,7 @@ function endOf(connection: MultiaddrConnection, amendments: readonly Amendment[]
   return { connection, muxer: factory.createStreamMuxer(connection) as Yamux }
 }
 
-/**
- * Opens a stream from the first end, and resolves with both of its ends. The second one is read only if
- * somebody listens.
- */
+/** Opens a stream from the first end, and resolves with both of its ends. The second one is read only if somebody listens. */
 export async function openStream([here, there]: [End, End]): Promise<[YamuxStream, YamuxStream]> {
   const arrived = Promise.withResolvers<Stream>()
   there.muxer.addEventListener('stream', ({ detail }) => arrived.resolve(detail))

@@ -8,7 +8,7 @@ import { amendMuxer } from './stand-ins.ts'
 import type { Amendment } from '../../../../../src/patches/libp2p-yamux/amend.ts'
 
 const [DATA, SYN] = [0, 1]
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 const BYTES = 5_000
 
 describe('a frame that comes byte by byte', LIMIT, () => {
