@@ -7,6 +7,7 @@
  */
 
 import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
+import { proveOrAbort } from '../../src/holepunch/proof.ts'
 import { scopeOf } from '../../src/addresses/scope.ts'
 import { raceInTurn } from '../../src/time/race-in-turn.ts'
 import { CODE_P2P } from '@multiformats/multiaddr'
@@ -15,6 +16,7 @@ import { circuitAddr } from './target.ts'
 import type { AbortOptions, Connection, PeerId, PeerStore } from '@libp2p/interface'
 import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { LossyPaths } from '../../src/holepunch/lossy-paths.ts'
 import type { RelayList } from '../relays/relay-list.ts'
 import type { Target } from './target.ts'
 import type { RelayAuth } from '../relays/relay-auth.ts'
@@ -32,16 +34,22 @@ export interface DialerComponents {
   connectionManager: ConnectionManager
 }
 
+/** What a dialer works with. */
+export interface DialerInit {
+  relays: RelayList
+  token: RelayAuth
+  /** The direct paths that do not carry data. */
+  lossyPaths: LossyPaths
+}
+
 /** The dialer of one peer. */
 export class Dialer {
   readonly #components: DialerComponents
-  readonly #relays: RelayList
-  readonly #token: RelayAuth
+  readonly #init: DialerInit
 
-  constructor(components: DialerComponents, relays: RelayList, token: RelayAuth) {
+  constructor(components: DialerComponents, init: DialerInit) {
     this.#components = components
-    this.#relays = relays
-    this.#token = token
+    this.#init = init
   }
 
   /**
@@ -52,7 +60,9 @@ export class Dialer {
    */
   async connect(target: Target, options: AbortOptions = {}): Promise<Connection> {
     const { direct, circuits } = await this.ways(target)
-    return this.#race([...direct, ...circuits], options)
+    const lossless = direct.filter(addr => !this.#init.lossyPaths.has(target.peerId, addr))
+    // a lossy path is better than none
+    return this.#race(circuits.length > 0 ? [...lossless, ...circuits] : direct, options)
   }
 
   /** Opens another circuit, whatever connections there are. Throws as {@link connect}. */
@@ -65,7 +75,7 @@ export class Dialer {
   async ways({ peerId, addrs }: Target): Promise<{ direct: Multiaddr[]; circuits: Multiaddr[] }> {
     const told = await this.#told(peerId)
     const toldCircuits = told.filter(isCircuit).slice(0, MAX_TOLD)
-    const own = this.#relays.relays.flatMap(relay => relay.addrs.map(addr => circuitAddr(addr, peerId)))
+    const own = this.#init.relays.relays.flatMap(relay => relay.addrs.map(addr => circuitAddr(addr, peerId)))
     const isNamed = addrs.some(isCircuit)
     return {
       direct: unique(
@@ -102,10 +112,14 @@ export class Dialer {
   async #dial(way: Multiaddr, cancel: AbortSignal, stopped: AbortSignal | undefined): Promise<Connection> {
     const { transportManager, connectionManager } = this.#components
     const signals = [AbortSignal.timeout(ATTEMPT_TIMEOUT_MS), ...(stopped === undefined ? [] : [stopped])]
-    if (!isCircuit(way)) return transportManager.dial(way, { signal: AbortSignal.any(signals) })
+    if (!isCircuit(way)) {
+      const connection = await transportManager.dial(way, { signal: AbortSignal.any(signals) })
+      await proveOrAbort(connection, this.#init.lossyPaths, { signal: stopped })
+      return connection
+    }
     const signal = AbortSignal.any([...signals, cancel])
     const relay = await connectionManager.openConnection(relayAddrOf(way), { signal })
-    await this.#token.show(relay, { signal })
+    await this.#init.token.show(relay, { signal })
     return transportManager.dial(way, { signal })
   }
 }

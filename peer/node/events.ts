@@ -40,6 +40,11 @@ export interface RelayStatus {
   state: ReservationState
   /** When the reservation ends unless it is refreshed; undefined while there is none. */
   expiresAt: Date | undefined
+  /**
+   * How far the relay's clock is ahead of this machine's, in milliseconds, to about a second. It was measured when the relay was last asked; undefined if that
+   * relay does not tell.
+   */
+  clockAheadMs: number | undefined
 }
 
 /** A relay could not be asked, or said no. It is asked again after a pause. */

@@ -5,7 +5,8 @@ import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
 import { dialBack } from '../../src/protocols/autonat/service.ts'
 import { longestDurationMs } from '../../src/config/quantities.ts'
-import { dcutr } from '../../src/holepunch/service.ts'
+import { LossyPaths } from '../../src/holepunch/lossy-paths.ts'
+import { HolePunchService } from '../../src/holepunch/service.ts'
 import { commonOptions } from '../../src/node/stack.ts'
 import { optimisticTransport } from '../../src/protocols/optimistic-upgrade.ts'
 import { tcp } from '../../src/transport/shared-port-tcp.ts'
@@ -20,7 +21,6 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 import type { Reach } from './own-addresses.ts'
 import type { DialBackService } from '../../src/protocols/autonat/service.ts'
-import type { HolePunchService } from '../../src/holepunch/service.ts'
 import type { PeerEvents } from './events.ts'
 import type { PortMappingService } from '../port-mapping/service.ts'
 import type { RelayList } from '../relays/relay-list.ts'
@@ -65,6 +65,7 @@ const MAX_STREAMS = 2 * MAX_CONNECTIONS_PER_PEER
 
 /** Makes the node; it is started with `startNode`. */
 export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> {
+  const lossyPaths = new LossyPaths()
   const common = commonOptions({
     privateKey: init.privateKey,
     logger: init.logger,
@@ -95,7 +96,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
     ],
     services: {
       ...common.services,
-      dcutr: dcutr(),
+      dcutr: components => new HolePunchService(components, {}, lossyPaths),
       dialBack: dialBack(),
       ownAddresses: components => new OwnAddresses(components, init.dialBack),
       // off until a relay has seen this peer behind a NAT
@@ -103,7 +104,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         enabled: false,
         verify: async addr => (await init.dialBack(addr)) === 'reached',
       }),
-      dialer: components => new Dialer(components, init.relays, init.token),
+      dialer: components => new Dialer(components, { relays: init.relays, token: init.token, lossyPaths }),
       reservations: components =>
         new ReservationKeeper(components, {
           relays: init.relays,

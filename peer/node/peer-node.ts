@@ -252,7 +252,10 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     this.safeDispatchEvent('network:changed', { detail })
     void this.#relays.refresh()
     void this.libp2p.services.portMapping.refresh()
-    if (detail.change !== 'slept') this.libp2p.services.ownAddresses.forget()
+    if (detail.change !== 'slept') {
+      this.libp2p.services.ownAddresses.forget()
+      this.libp2p.services.dcutr.lossyPaths.clear()
+    }
     // whoever slept, or was busy for seconds, learns from the kernel which connections are dead
     const mayBeGone = detail.change !== 'slept'
     this.libp2p.services.reservations.wake(mayBeGone)

@@ -16,6 +16,9 @@ import type { PunchStatus } from './remote-peers.ts'
 /** Puts emphasis on a text, where the reader can show it. */
 export type Emphasis = (kind: 'heading' | 'good' | 'bad', text: string) => string
 
+/** Clocks that differ by less than this, in milliseconds, are not worth a line. */
+const CLOCK_DIFFERENCE_MS = 60_000
+
 /** Writes a snapshot, a line each. */
 export function describeStatus(status: StatusSnapshot, now: number, emphasize: Emphasis): string[] {
   const { peerId, version, uptimeMs, relays, peers, services, forwards } = status
@@ -42,7 +45,19 @@ function describeRelays(relays: readonly RelaySnapshot[], now: number, emphasize
   const lines = layOut(
     relays.map(({ relay, state, expiresAt, addrs }) => [relay, told(state, expiresAt, now), addrs[0] ?? '']),
   )
-  return lines.map((line, at) => emphasize(relays[at]?.state === 'held' ? 'good' : 'bad', line))
+  return lines.flatMap((line, at) => {
+    const difference = describeClock(relays[at]?.clockAheadMs ?? 0)
+    return [
+      emphasize(relays[at]?.state === 'held' ? 'good' : 'bad', line),
+      ...(difference === undefined ? [] : [`  ${difference}`]),
+    ]
+  })
+}
+
+/** A difference that matters: to tickets, to certificates, and in logs that are compared. */
+function describeClock(aheadMs: number): string | undefined {
+  if (Math.abs(aheadMs) < CLOCK_DIFFERENCE_MS) return undefined
+  return `its clock is ${duration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} this machine's: one of them is wrong`
 }
 
 function told(state: RelaySnapshot['state'], expiresAt: number | null, now: number): string {

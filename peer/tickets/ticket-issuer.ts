@@ -9,6 +9,7 @@ import { isExposableName } from '../tunnel/listener/service-kinds.ts'
 import { encodeTicket, MAX_PLACES } from './ticket.ts'
 import { placesOf } from './addresses.ts'
 import { longestDurationMs } from '../../src/config/quantities.ts'
+import { isPlausibleTime } from '../../src/time/clock.ts'
 import { MAX_USES } from './ticket-book.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -27,7 +28,7 @@ export interface NewTicket {
 export interface TicketIssuer {
   /**
    * @param relays - where the peer is; empty for where the node is now
-   * @throws {InvalidConfigError} where that is not known
+   * @throws {InvalidConfigError} where that is not known, or the clock is wrong and the ticket is to expire
    */
   issue(wish: TicketWish, relays: readonly Multiaddr[]): Promise<NewTicket>
   list(): Promise<IssuedTicket[]>
@@ -62,6 +63,7 @@ export class LocalOffice implements TicketIssuer {
         'missing; no relay has granted a reservation to a node that runs here, so that a ticket would not say where it is'
       throw new InvalidConfigError([{ where: '--relay', what }])
     }
+    assertClock(wish)
     const { ticket, secret } = await book.issue(wish)
     const expiresAt = ticket.expiresAt === null ? undefined : new Date(ticket.expiresAt)
     const text = encodeTicket({ peerId, places, service: wish.service, secret, expiresAt })
@@ -77,6 +79,14 @@ export class LocalOffice implements TicketIssuer {
     this.#init.services?.reconsider()
     return isRevoked
   }
+}
+
+/** A ticket that was made in 1970 has expired as soon as somebody sets the clock. */
+function assertClock({ validMs }: TicketWish): void {
+  const now = Date.now()
+  if (validMs === null || isPlausibleTime(now)) return
+  const what = `this machine's clock is wrong: it shows ${new Date(now).toISOString()}. Set it, or leave --expires out`
+  throw new InvalidConfigError([{ where: '--expires', what }])
 }
 
 /** A name stands for relays that may be others by the time the ticket is used. */

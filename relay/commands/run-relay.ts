@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import prettyBytes from 'pretty-bytes'
 import prettyMs from 'pretty-ms'
 import { defineCommand } from '../../src/cli/command.ts'
+import { warnAboutClock } from '../../src/cli/wrong-clock.ts'
 import { impliedLimits, limitOptions } from '../limits/options.ts'
 import { admissionOptions, admissionRulesOf } from '../admission/options.ts'
 import { ConfiguredAdmission } from '../admission/configured-admission.ts'
@@ -126,6 +127,7 @@ export const relayCommand: Command = defineCommand({
     if (status !== undefined) output.note(`The status page is at ${status.url}`)
     const note = noteOf(config, relay, tokenFile)
     if (note !== undefined) output.note(note)
+    warnAboutClock(output, 'Peers of other libp2p implementations do not accept its reservations.')
     try {
       if (!signal.aborted) await once(signal, 'abort')
       // at a terminal, Ctrl-C means now

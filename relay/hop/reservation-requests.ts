@@ -11,6 +11,7 @@ import { sealVoucher } from '../../src/protocols/circuit-relay/voucher.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationRefusal } from '../events.ts'
 import type { HopContext, HopRequest } from './request.ts'
+import type { Reservation } from './reservations.ts'
 
 const statuses: Readonly<Record<ReservationRefusal, number>> = {
   full: Status.RESERVATION_REFUSED,
@@ -45,11 +46,13 @@ export class ReservationRequests {
     const outcome = reservations.reserve(peerId, remoteAddr)
     if ('refusal' in outcome) return await this.#refuse(request, outcome.refusal)
     markReserved(connection)
-    const { granted, isRefresh } = outcome
-    const expiresAt = new Date(granted.expiresAt)
-    events.safeDispatchEvent('reservation:granted', { detail: { peerId, remoteAddr, expiresAt, isRefresh } })
+    const { isRefresh } = outcome
+    const { expiresAt, remainingMs } = outcome.granted
+    events.safeDispatchEvent('reservation:granted', {
+      detail: { peerId, remoteAddr, expiresAt: new Date(expiresAt), isRefresh },
+    })
     try {
-      await this.#grant(request, granted.expiresAt)
+      await this.#grant(request, { expiresAt, remainingMs })
     } catch (error) {
       // a peer that was not told has none; one that refreshes knows of the one that it had
       if (!isRefresh) reservations.end(peerId, 'disconnected')
@@ -57,9 +60,12 @@ export class ReservationRequests {
     }
   }
 
-  async #grant({ connection, answer }: HopRequest, expiresAtMs: number): Promise<void> {
+  async #grant(
+    { connection, answer }: HopRequest,
+    granted: Pick<Reservation, 'expiresAt' | 'remainingMs'>,
+  ): Promise<void> {
     const { peerId: relay, privateKey } = this.#context.components
-    const expire = Math.floor(expiresAtMs / 1000)
+    const expire = Math.floor(granted.expiresAt / 1000)
     const voucher = await sealVoucher({
       relay,
       peer: connection.remotePeer,
@@ -68,9 +74,10 @@ export class ReservationRequests {
     })
     const addrs = this.#addresses().map(addr => addr.bytes)
     const limit = limitMessageOf(this.#context.limits)
+    const remainingMs = Math.floor(granted.remainingMs)
     await answer({
       status: Status.OK,
-      reservation: { expire, addrs, voucher },
+      reservation: { expire, addrs, voucher, remainingMs },
       ...(limit === undefined ? {} : { limit }),
     })
   }

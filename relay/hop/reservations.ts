@@ -26,14 +26,41 @@ export interface ReservationsInit {
 export interface Reservation {
   readonly peerId: PeerId
   readonly remoteAddr: Multiaddr
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by the wall clock as it is set now. */
   readonly expiresAt: number
+  /** How long it lasts from now on unless it is refreshed, in milliseconds. */
+  readonly remainingMs: number
 }
 
-interface Entry extends Reservation {
+/** What an {@link Entry} is made of. */
+interface EntryInit extends Pick<Entry, 'peerId' | 'remoteAddr' | 'network' | 'release'> {
+  ttlMs: number
+}
+
+/** Lives by the monotonic clock: a wall clock that is set ends no reservation, and makes none last longer. */
+class Entry implements Reservation {
+  readonly peerId: PeerId
+  readonly remoteAddr: Multiaddr
   readonly network: RemoteNetwork
   /** Gives back the slot of the network. */
   readonly release: () => void
+  readonly #endsAt: number
+
+  constructor({ peerId, remoteAddr, network, release, ttlMs }: EntryInit) {
+    this.peerId = peerId
+    this.remoteAddr = remoteAddr
+    this.network = network
+    this.release = release
+    this.#endsAt = performance.now() + ttlMs
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, this.#endsAt - performance.now())
+  }
+
+  get expiresAt(): number {
+    return Math.round(Date.now() + this.remainingMs)
+  }
 }
 
 type Verdict = { granted: Reservation; isRefresh: boolean } | { refusal: ReservationRefusal }
@@ -77,8 +104,8 @@ export class Reservations {
     if (release === undefined) return { refusal: 'full-for-address' }
     this.#entries.delete(key)
     if (!isSame) held?.release()
-    const expiresAt = Date.now() + this.#init.ttlMs
-    const granted = { peerId, remoteAddr, expiresAt, network, release }
+    const { ttlMs } = this.#init
+    const granted = new Entry({ peerId, remoteAddr, network, release, ttlMs })
     this.#entries.set(key, granted)
     this.#schedule()
     return { granted, isRefresh: held !== undefined }
@@ -118,14 +145,13 @@ export class Reservations {
         this.#timer = undefined
         this.#expire()
       },
-      Math.min(longestDurationMs, Math.max(0, first.expiresAt - Date.now())),
+      Math.min(longestDurationMs, Math.ceil(first.remainingMs)),
     )
   }
 
   #expire(): void {
-    const now = Date.now()
-    for (const { peerId, expiresAt } of this.#entries.values()) {
-      if (expiresAt > now) break
+    for (const { peerId, remainingMs } of this.#entries.values()) {
+      if (remainingMs > 0) break
       this.end(peerId, 'expired')
     }
     this.#schedule()

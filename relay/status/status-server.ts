@@ -11,6 +11,7 @@ import { ListenError } from '../../src/errors.ts'
 import { createMetrics } from './metrics.ts'
 import { PAGE_POLICY, renderPage } from './page.ts'
 import { PeersTotals } from './peer-totals.ts'
+import { Moment } from '../../src/time/moment.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { HostPort } from '../../src/config/address-kinds.ts'
@@ -101,7 +102,7 @@ async function listen(create: () => Server, { host, port }: HostPort): Promise<S
 }
 
 function routesOf(relay: Relay): ReadonlyMap<string, Route> {
-  const [metrics, totals, startedAt] = [createMetrics(relay), new PeersTotals(relay), new Date()]
+  const [metrics, totals, started] = [createMetrics(relay), new PeersTotals(relay), new Moment()]
   const isReady = (): boolean => relay.libp2p.status === 'started' && !relay.isDraining
   return new Map<string, Route>([
     ['/healthz', () => ({ status: 200, body: 'ok\n' })],
@@ -111,7 +112,7 @@ function routesOf(relay: Relay): ReadonlyMap<string, Route> {
       '/status',
       () => ({
         status: 200,
-        body: `${JSON.stringify(takeSnapshot(relay, totals, startedAt), undefined, 2)}\n`,
+        body: `${JSON.stringify(takeSnapshot(relay, totals, started), undefined, 2)}\n`,
         type: 'application/json',
       }),
     ],
@@ -119,7 +120,7 @@ function routesOf(relay: Relay): ReadonlyMap<string, Route> {
       '/',
       () => ({
         status: 200,
-        body: renderPage(takeSnapshot(relay, totals, startedAt)),
+        body: renderPage(takeSnapshot(relay, totals, started)),
         type: 'text/html; charset=utf-8',
         headers: { 'content-security-policy': PAGE_POLICY },
       }),

@@ -14,7 +14,7 @@ import type { PeerId } from '@libp2p/interface'
 
 /**
  * Dials of one address, whatever the ports, before they are slowed down: three attempts (DCUtR.md) of 100 dials
- * (`MAX_DIALS` in punch.ts), the most that one honest upgrade makes. Peers that share a NAT share this, and need a few each.
+ * (`MAX_DIALS` in redial.ts), the most that one honest upgrade makes. Peers that share a NAT share this, and need a few each.
  */
 export const DIALS_PER_ADDRESS = 300
 

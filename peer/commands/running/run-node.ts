@@ -23,6 +23,7 @@ import {
 import { startForwards } from './forwards.ts'
 import { dataDir, names, relayFile, relays, relayTokenFile } from '../options/options.ts'
 import { reportPeer } from './report.ts'
+import { warnAboutClock } from '../../../src/cli/wrong-clock.ts'
 import type { CommandContext } from '../../../src/cli/command.ts'
 import type { Output } from '../../../src/cli/output.ts'
 import type { Resolved } from '../../../src/config/options.ts'
@@ -94,6 +95,7 @@ export async function runNode(
     reportServices(services, output)
     await peer.libp2p.handle(TUNNEL_PROTOCOL, services.handle, tunnelHandlerOptions)
     warnAboutClosed(exposure, output)
+    warnAboutClock(output, 'Certificates of relays look as if they were not valid yet.')
     onReload(async renewed => {
       const names = await readNames(renewed.names)
       const exposure = await exposureOf(renewed, names)

@@ -7,6 +7,7 @@
 
 import { isCircuit } from '../../../src/addresses/circuit.ts'
 import { preventOwnReservations } from '../../../src/patches/libp2p-circuit-relay-v2/no-own-reservations.ts'
+import { systemClock } from '../../../src/time/clock.ts'
 import { circuitAddr } from '../../connections/target.ts'
 import { ReservationSlots } from './slots.ts'
 import { Reservation } from './reservation.ts'
@@ -64,11 +65,12 @@ export class ReservationKeeper implements Startable {
 
   /** How it stands with each relay. */
   get relays(): RelayStatus[] {
-    return [...this.#reservations.values()].map(({ relay, state, expiresAt }) => ({
+    return [...this.#reservations.values()].map(({ relay, state, expiresAt, clockAheadMs }) => ({
       relay: relay.peerId,
       addrs: relay.addrs,
       state,
       expiresAt,
+      clockAheadMs,
     }))
   }
 
@@ -120,6 +122,7 @@ export class ReservationKeeper implements Startable {
     return {
       self: this.#components.peerId,
       slots: new ReservationSlots(count),
+      clock: systemClock,
       connect: async (relay, signal) => this.#connect(relay, signal),
       introduce: async (connection, signal) => token.show(connection, { signal }),
       onState: ({ relay, state }, previous) =>

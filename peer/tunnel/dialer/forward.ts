@@ -20,7 +20,7 @@ import type { Traffic } from '../wire/splice.ts'
 
 export interface ForwardLocalInit
   extends ContinuityOptions,
-    Pick<OpenServiceOptions, 'openMs' | 'credentials'> {
+    Pick<OpenServiceOptions, 'openMs' | 'credentials' | 'ticketExpiresAt'> {
   /** Local address to listen on. Whoever reaches it reaches the service in this peer's name. */
   host: string
   /** Local port to listen on; 0 takes a free one. */

@@ -9,6 +9,7 @@ import type { Traffic } from '../wire/splice.ts'
  * - `not-allowed`: there is, and no rule opens it to this peer
  * - `ticket-unknown`: the ticket is none of this node's, or was revoked, or is for another service
  * - `ticket-expired`: the ticket's time is over
+ * - `ticket-clock`: the ticket expires, and was made later than this machine's clock shows; so the clock is wrong, or was, and says nothing about the ticket's time
  * - `ticket-used-up`: as many peers as the ticket is good for have come with it
  * - `ticket-guesses`: the peer has shown too many tickets that there are not; this one was not looked at
  * - `down`: the service did not accept the connection, or the use of a ticket could not be written down
@@ -28,7 +29,12 @@ export type ServiceRefusal =
   | 'gone'
 
 /** Why a ticket did not let its bearer in. */
-export type TicketRefusal = 'ticket-unknown' | 'ticket-expired' | 'ticket-used-up' | 'ticket-guesses'
+export type TicketRefusal =
+  | 'ticket-unknown'
+  | 'ticket-expired'
+  | 'ticket-clock'
+  | 'ticket-used-up'
+  | 'ticket-guesses'
 
 export interface ServiceOpened {
   peerId: string
