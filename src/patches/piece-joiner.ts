@@ -1,16 +1,21 @@
 /**
  * Joins the small pieces of a buffer, for the patches of buffers that keep them as they came.
  *
- * A buffer counts bytes. A remote that fills it with pieces of a byte takes a hundred times as much of the memory, and
- * each byte can hold on to the 64 KiB that it was decrypted with.
+ * A buffer counts bytes. A remote that fills it with pieces of a byte takes a hundred times as much of the
+ * memory, and each byte can hold on to the 64 KiB that it was decrypted with.
  */
 
 import type { Uint8ArrayList } from 'uint8arraylist'
 
-/** So many pieces may come in before they are joined. Each holds on to 128 KiB at the most, two messages of Noise; to join 4 MiB, a full window, takes 1 ms. */
+/**
+ * So many pieces may come in before they are joined. Each holds on to 128 KiB at the most, two messages of
+ * Noise; to join 4 MiB, a full window, takes 1 ms.
+ */
 const MAX_PIECES = 256
 
-/** Pieces from this size on, in bytes, are few enough as they are, and hold on to little more than themselves. */
+/**
+ * Pieces from this size on, in bytes, are few enough as they are, and hold on to little more than themselves.
+ */
 const LARGE_BYTES = 16 * 1024
 
 /** What has come into a buffer since its pieces were joined. */

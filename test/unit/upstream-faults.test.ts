@@ -1,6 +1,6 @@
 /**
- * docs/upstream-faults.md lists every patch, with the version that package.json pins, the upstream issue that the head of
- * the patch names, and a test of the fault.
+ * docs/upstream-faults.md lists every patch, with the version that package.json pins, the upstream issue that
+ * the head of the patch names, and a test of the fault.
  */
 
 import assert from 'node:assert/strict'

@@ -1,10 +1,10 @@
 /**
  * Keeps the stock circuit-relay transport from making reservations of its own.
  *
- * Fault of `@libp2p/circuit-relay-v2` 4.2.13: the transport reserves at every relay that hands it a circuit while it
- * holds no reservation there (transport/index.ts, `onStop`). A stranger could make this peer hold reservations at any
- * relay. So the transport is answered that there is a reservation; the peer's connection gater decides which relays may
- * hand over circuits.
+ * Fault of `@libp2p/circuit-relay-v2` 4.2.13: the transport reserves at every relay that hands it a circuit
+ * while it holds no reservation there (transport/index.ts, `onStop`). A stranger could make this peer hold
+ * reservations at any relay. So the transport is answered that there is a reservation; the peer's connection
+ * gater decides which relays may hand over circuits.
  *
  * Upstream issue: not reported.
  */

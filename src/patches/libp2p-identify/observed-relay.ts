@@ -1,11 +1,12 @@
 /**
  * Makes identify send no observed address over a circuit.
  *
- * Fault of `@libp2p/identify` 4.1.14: over a circuit it sends the relay's address as the observed one (identify.ts,
- * `handleProtocol`). rust-libp2p takes the host in it for its own (`translate` of libp2p-identify 0.48.0), and has others
- * punch to the relay.
+ * Fault of `@libp2p/identify` 4.1.14: over a circuit it sends the relay's address as the observed one
+ * (identify.ts, `handleProtocol`). rust-libp2p takes the host in it for its own (`translate` of
+ * libp2p-identify 0.48.0), and has others punch to the relay.
  *
- * Upstream issue: not reported. go-libp2p ignores such observations since https://github.com/libp2p/go-libp2p/pull/3043
+ * Upstream issue: not reported. go-libp2p ignores such observations since
+ * https://github.com/libp2p/go-libp2p/pull/3043
  */
 
 import { multiaddr } from '@multiformats/multiaddr'

@@ -1,8 +1,9 @@
 /**
  * Decrypts a message in the parts in which it came.
  *
- * Fault of `@chainsafe/libp2p-noise` 17.0.0: it joins the parts of each message that came in two reads, most of them,
- * into a copy that WebAssembly could decrypt in place (utils.ts, `decrypt`). The cipher of key-objects.ts needs none.
+ * Fault of `@chainsafe/libp2p-noise` 17.0.0: it joins the parts of each message that came in two reads, most
+ * of them, into a copy that WebAssembly could decrypt in place (utils.ts, `decrypt`). The cipher of
+ * key-objects.ts needs none.
  *
  * Upstream issue: not reported. The copy came with https://github.com/ChainSafe/js-libp2p-noise/pull/242
  */
@@ -23,7 +24,11 @@ const PACKAGE = '@chainsafe/libp2p-noise'
 const assertShape = shapeCheck(PACKAGE, { secureInbound: 'function', secureOutbound: 'function' })
 const assertSecuredShape = shapeCheck(PACKAGE, { 'handshake.decrypt': 'function', decrypt: 'function' })
 
-/** Patches an encrypter. Its connections reject with `UpstreamChangedError` too. @throws {UpstreamChangedError} */
+/**
+ * Patches an encrypter. Its connections reject with `UpstreamChangedError` too.
+ *
+ * @throws {UpstreamChangedError}
+ */
 export function decryptWithoutCopy(encrypter: ConnectionEncrypter): void {
   assertShape(encrypter)
   for (const method of ['secureInbound', 'secureOutbound'] as const) {

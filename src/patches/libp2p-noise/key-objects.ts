@@ -1,9 +1,9 @@
 /**
  * OpenSSL's ChaCha20-Poly1305 for every message of Noise, with one key object for each key.
  *
- * Fault of `@chainsafe/libp2p-noise` 17.0.0: it hands the key to `createCipheriv` as bytes (crypto/index.ts). Node 24
- * makes an object of them for each message, at ten times the cost of what follows (30 of 33 us, measured). For that
- * reason noise takes WebAssembly for messages of less than 1200 bytes.
+ * Fault of `@chainsafe/libp2p-noise` 17.0.0: it hands the key to `createCipheriv` as bytes (crypto/index.ts).
+ * Node 24 makes an object of them for each message, at ten times the cost of what follows (30 of 33 us,
+ * measured). For that reason noise takes WebAssembly for messages of less than 1200 bytes.
  *
  * Upstream issue: not reported.
  */

@@ -1,10 +1,14 @@
-/** Noise as every node uses it: the encrypter of `@chainsafe/libp2p-noise` with all patches of this folder. */
+/**
+ * Noise as every node uses it: the encrypter of `@chainsafe/libp2p-noise` with all patches of this folder.
+ */
 
 import { noise } from '@chainsafe/libp2p-noise'
 import { decryptWithoutCopy } from './copied-messages.ts'
 import { keepKeyObjects } from './key-objects.ts'
 
-/** Makes the encrypter, in place of `noise()`. Making it, or a connection, may throw `UpstreamChangedError`. */
+/**
+ * Makes the encrypter, in place of `noise()`. Making it, or a connection, may throw `UpstreamChangedError`.
+ */
 export function nativeNoise(): ReturnType<typeof noise> {
   return components => {
     const encrypter = noise()(components)

@@ -1,13 +1,14 @@
 /**
  * Sends what one turn of the event loop writes to a socket in as few packets as possible.
  *
- * Fault of `@libp2p/tcp` 11.0.28: it writes each part of a message by itself (socket-to-conn.ts, `sendData`), and
- * noise puts a length of 2 bytes before each of its messages, so that a handshake and the first streams take some
- * 30 packets. A new TCP connection may have 10 in flight (RFC 6928); the rest waits a round trip, which is one of the
- * five that a punched connection needs to prove itself. Each part also costs a system call.
+ * Fault of `@libp2p/tcp` 11.0.28: it writes each part of a message by itself (socket-to-conn.ts, `sendData`),
+ * and noise puts a length of 2 bytes before each of its messages, so that a handshake and the first streams
+ * take some 30 packets. A new TCP connection may have 10 in flight (RFC 6928); the rest waits a round trip,
+ * which is one of the five that a punched connection needs to prove itself. Each part also costs a system
+ * call.
  *
- * Upstream issue: https://github.com/ChainSafe/js-libp2p-noise/pull/387 joined the length and the message. That was
- * lost when noise stopped to copy messages (js-libp2p-noise 391).
+ * Upstream issue: https://github.com/ChainSafe/js-libp2p-noise/pull/387 joined the length and the message.
+ * That was lost when noise stopped copying messages (js-libp2p-noise 391).
  */
 
 import { shapeCheck } from '../expect-shape.ts'

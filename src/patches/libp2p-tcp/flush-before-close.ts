@@ -1,10 +1,10 @@
 /**
  * Lets the connections that a listener has accepted send what they hold before the listener is closed.
  *
- * Fault of `@libp2p/tcp` 11.0.28: a listener that is closed destroys what it has accepted (listener.ts, `close`), and
- * libp2p closes its listeners first when it stops. What has not been written yet is lost: that of the last turn
- * (coalesced-writes.ts), or of a socket that is full. A punched connection is such a socket at one end, and its last
- * bytes may say that a tunnel is cut, for which the other side would wait otherwise.
+ * Fault of `@libp2p/tcp` 11.0.28: a listener that is closed destroys what it has accepted (listener.ts,
+ * `close`), and libp2p closes its listeners first when it stops. What has not been written yet is lost: that
+ * of the last turn (coalesced-writes.ts), or of a socket that is full. A punched connection is such a socket
+ * at one end, and its last bytes may say that a tunnel is cut, for which the other side would wait otherwise.
  *
  * Upstream issue: https://github.com/libp2p/js-libp2p-tcp/issues/92
  */
@@ -32,7 +32,11 @@ export class Accepted {
     connection.addEventListener('close', () => this.#connections.delete(connection), { once: true })
   }
 
-  /** Makes the listener close them, or give up on them, before it closes itself. @throws {UpstreamChangedError} */
+  /**
+   * Makes the listener close them, or give up on them, before it closes itself.
+   *
+   * @throws {UpstreamChangedError}
+   */
   closeBefore(listener: Listener): void {
     assertListenerShape(listener)
     const close = listener.close.bind(listener)

@@ -1,9 +1,10 @@
 /**
  * Takes what comes in on a stream, and holds it back when it cannot be passed on.
  *
- * Fault of `@libp2p/utils` 7.4.1: `resume()` of a stream first emits what it has buffered and only then opens the window
- * (abstract-message-stream.ts). The second half undoes a pause from within that emission, and the stream goes on
- * receiving into its buffer until it overflows. So a hold waits here until `resume()` has returned.
+ * Fault of `@libp2p/utils` 7.4.1: `resume()` of a stream first emits what it has buffered and only then opens
+ * the window (abstract-message-stream.ts). The second half undoes a pause from within that emission, and the
+ * stream goes on receiving into its buffer until it overflows. So a hold waits here until `resume()` has
+ * returned.
  *
  * Upstream issue: not reported.
  */

@@ -1,8 +1,9 @@
 /**
  * Keeps what waits to be read from a stream in few pieces.
  *
- * Fault of `@libp2p/utils` 7.4.1: a stream keeps the pieces that nobody has read as they came (abstract-message-stream.ts,
- * `onData`), and its limits count bytes. A remote that sends frames of a byte takes a hundred times as much memory.
+ * Fault of `@libp2p/utils` 7.4.1: a stream keeps the pieces that nobody has read as they came
+ * (abstract-message-stream.ts, `onData`), and its limits count bytes. A remote that sends frames of a byte
+ * takes a hundred times as much memory.
  *
  * Upstream issue: not reported.
  */

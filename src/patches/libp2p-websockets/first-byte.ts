@@ -1,8 +1,8 @@
 /**
  * Ends a socket whose remote sends nothing.
  *
- * Fault of `@libp2p/websockets` 10.1.21: a listener waits without end for the first byte on a socket (listener.ts,
- * `onSocketConnection`), and no option bounds the wait.
+ * Fault of `@libp2p/websockets` 10.1.21: a listener waits without end for the first byte on a socket
+ * (listener.ts, `onSocketConnection`), and no option bounds the wait.
  *
  * Upstream issue: not reported.
  */
@@ -11,7 +11,9 @@ import { shapeCheck } from '../expect-shape.ts'
 import type { Listener } from '@libp2p/interface'
 import type { Server, Socket } from 'node:net'
 
-/** Time until the first byte, in milliseconds: that of libp2p for a whole handshake (`inboundUpgradeTimeout`). */
+/**
+ * Time until the first byte, in milliseconds: that of libp2p for a whole handshake (`inboundUpgradeTimeout`).
+ */
 const FIRST_BYTE_TIMEOUT_MS = 10_000
 
 const assertShape = shapeCheck('@libp2p/websockets', { 'server.on': 'function' })

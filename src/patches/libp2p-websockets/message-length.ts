@@ -1,8 +1,8 @@
 /**
  * Bounds the length of a message that a WebSocket listener accepts.
  *
- * Fault of `@libp2p/websockets` 10.1.21: a listener accepts messages of up to 100 MiB, the default of `ws`, from strangers
- * (listener.ts, `new ws.WebSocketServer`), and no option changes that.
+ * Fault of `@libp2p/websockets` 10.1.21: a listener accepts messages of up to 100 MiB, the default of `ws`,
+ * from strangers (listener.ts, `new ws.WebSocketServer`), and no option changes that.
  *
  * Upstream issue: not reported.
  */

@@ -1,9 +1,9 @@
 /**
  * Listens to the errors of accepted WebSockets.
  *
- * Fault of `@libp2p/websockets` 10.1.21: a listener does not listen to the errors of a WebSocket (listener.ts,
- * `onWsServerConnection`), so that a malformed frame of a stranger ends the process as an uncaught exception. `ws`
- * closes a WebSocket after its error by itself, and 'close' reaches libp2p.
+ * Fault of `@libp2p/websockets` 10.1.21: a listener does not listen to the errors of a WebSocket
+ * (listener.ts, `onWsServerConnection`), so that a malformed frame of a stranger ends the process as an
+ * uncaught exception. `ws` closes a WebSocket after its error by itself, and 'close' reaches libp2p.
  *
  * Upstream issue: not reported.
  */

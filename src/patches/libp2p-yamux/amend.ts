@@ -1,6 +1,6 @@
 /**
- * Amending the multiplexer of `@chainsafe/libp2p-yamux`: each amendment mends one fault, of that package or of what it
- * is built upon, and checks the members that it needs.
+ * Amending the multiplexer of `@chainsafe/libp2p-yamux`: each amendment mends one fault, of that package or
+ * of what it is built upon, and checks the members that it needs.
  */
 
 import { shapeCheck } from '../expect-shape.ts'
@@ -12,7 +12,10 @@ export type Amendment = (muxer: Yamux, connection: MessageStream) => void
 
 const assertShape = shapeCheck('@chainsafe/libp2p-yamux', { _newStream: 'function' })
 
-/** The same multiplexer, amended. Connections fail with `UpstreamChangedError` where an amendment does not fit. */
+/**
+ * The same multiplexer, amended. Connections fail with `UpstreamChangedError` where an amendment does not
+ * fit.
+ */
 export function amended<Components>(
   create: (components: Components) => StreamMuxerFactory,
   amendments: readonly Amendment[],

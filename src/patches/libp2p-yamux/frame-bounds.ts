@@ -1,8 +1,9 @@
 /**
  * Ends a connection whose remote begins a frame that is longer than it may be.
  *
- * Fault of `@chainsafe/libp2p-yamux` 8.0.1: it holds a frame against the window of its stream once all of it is there
- * (decode.ts, `readFrame`), and the length is anything up to 4 GiB. Every peer that can connect could fill the memory.
+ * Fault of `@chainsafe/libp2p-yamux` 8.0.1: it holds a frame against the window of its stream once all of it
+ * is there (decode.ts, `readFrame`), and the length is anything up to 4 GiB. Every peer that can connect
+ * could fill the memory.
  *
  * Upstream issue: not reported.
  */

@@ -1,8 +1,9 @@
 /**
  * Keeps what has come of a frame that is not whole in few pieces.
  *
- * Fault of `@chainsafe/libp2p-yamux` 8.0.1: it keeps the pieces of such a frame as they came (decode.ts, `emitFrames`).
- * A remote that sends a long frame byte by byte takes a hundred times the memory that the length allows.
+ * Fault of `@chainsafe/libp2p-yamux` 8.0.1: it keeps the pieces of such a frame as they came (decode.ts,
+ * `emitFrames`). A remote that sends a long frame byte by byte takes a hundred times the memory that the
+ * length allows.
  *
  * Upstream issue: not reported.
  */

@@ -3,8 +3,8 @@
  * implementations do the same (go-yamux stream.go, `sendWindowUpdate`).
  *
  * Fault of `@chainsafe/libp2p-yamux` 8.0.1: it sends a window update for each frame that comes in (stream.ts,
- * `handleData`): another frame, encrypted and sent by itself, for every 64 KiB. It cost a relay with one circuit a
- * third of its processor time (docs/benchmarks.md).
+ * `handleData`): another frame, encrypted and sent by itself, for every 64 KiB. It cost a relay with one
+ * circuit a third of its processor time (docs/benchmarks.md).
  *
  * Upstream issue: not reported.
  */
@@ -14,7 +14,10 @@ import { shapeCheck } from '../expect-shape.ts'
 import { ofStreams } from './amend.ts'
 import type { Amendment } from './amend.ts'
 
-/** A window update that opens a stream, or answers to that, has another meaning; while a stream is paused there is none anyway. */
+/**
+ * A window update that opens a stream, or answers to that, has another meaning; while a stream is paused
+ * there is none anyway.
+ */
 const OTHERS: ReadonlySet<StreamState> = new Set([
   StreamState.Init,
   StreamState.SYNReceived,

@@ -1,9 +1,9 @@
 /**
  * Lists the connections of a node in no more time than it takes to copy the list.
  *
- * Fault of `libp2p` 3.3.11: `getConnections()` copies the list once more for each peer (connection-manager/index.ts), and
- * it is called twice for each connection that comes in. With 2500 peers that was a third of the processor time to set one
- * up (measured).
+ * Fault of `libp2p` 3.3.11: `getConnections()` copies the list once more for each peer
+ * (connection-manager/index.ts), and it is called twice for each connection that comes in. With 2500 peers
+ * that was a third of the processor time to set one up (measured).
  *
  * Upstream issue: not reported.
  */

@@ -1,9 +1,10 @@
 /**
  * Keeps libp2p from noting what it learns of its peers.
  *
- * Fault of `libp2p` 3.3.11: it notes every remote in its peer store, with every connection and every stream, for nodes
- * that want to dial the remote later (connection.ts, dial-queue.ts), and this cannot be turned off. A relay dials nobody,
- * meets more peers in a year than it has memory for, and would write to its peer store for each request.
+ * Fault of `libp2p` 3.3.11: it notes every remote in its peer store, with every connection and every stream,
+ * for nodes that want to dial the remote later (connection.ts, dial-queue.ts), and this cannot be turned off.
+ * A relay dials nobody, meets more peers in a year than it has memory for, and would write to its peer store
+ * for each request.
  *
  * Upstream issue: by design.
  */

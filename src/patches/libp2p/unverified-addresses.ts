@@ -1,9 +1,9 @@
 /**
  * The relay's public addresses, which reservations and identify contain.
  *
- * Fault of `libp2p` 3.3.11: it announces a public address of a network interface only when AutoNAT has verified it
- * (address-manager/transport-addresses.ts), and this cannot be turned off. The operator of a relay has decided that it can
- * be reached, so its own addresses count as verified.
+ * Fault of `libp2p` 3.3.11: it announces a public address of a network interface only when AutoNAT has
+ * verified it (address-manager/transport-addresses.ts), and this cannot be turned off. The operator of a
+ * relay has decided that it can be reached, so its own addresses count as verified.
  *
  * Upstream issue: by design.
  */

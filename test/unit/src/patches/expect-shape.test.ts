@@ -1,4 +1,7 @@
-/** The check that each patch makes before it takes hold of the inside of a library, and the patches of src/transport. */
+/**
+ * The check that each patch makes before it takes hold of the inside of a library, and the patches of
+ * src/transport.
+ */
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -2,9 +2,9 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 
-const TIMEOUT_MS = 10_000
+const TIMEOUT_MS = 20_000
 
-/** Resolves when the condition holds, which is checked in each turn of the event loop. Rejects after 10 s. */
+/** Resolves when the condition holds, which is checked in each turn of the event loop. Rejects after 20 s. */
 export async function until(condition: () => boolean): Promise<void> {
   const startedAt = performance.now()
   while (!condition()) {

@@ -48,7 +48,10 @@ function versionOf(packageName: string): string {
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
 }
 
-/** Makes an object with these members but one. It has a class of its own, since a patch looks at each class once. */
+/**
+ * Makes an object with these members but one. It has a class of its own, since a patch looks at each class
+ * once.
+ */
 function standInWithout(members: Members, missing: string): object {
   const standIn = new (class StandIn {})()
   for (const [path, value] of Object.entries(members)) {

@@ -11,7 +11,7 @@ import { refusesWithout } from '../upstream-changed.ts'
 import type { CircuitRelayTransportComponents } from '@libp2p/circuit-relay-v2'
 import type { Connection, PeerId, Stream, Transport } from '@libp2p/interface'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 const PACKAGE = '@libp2p/circuit-relay-v2'
 
 interface CircuitRelayTransport extends Transport {
@@ -42,7 +42,10 @@ describe('preventOwnReservations()', LIMIT, () => {
   )
 })
 
-/** Hands the transport a circuit that ends before it says where from. Resolves with the addresses that the transport listens on. */
+/**
+ * Hands the transport a circuit that ends before it says where from. Resolves with the addresses that the
+ * transport listens on.
+ */
 async function handOverCircuit(
   patch: (transport: Transport) => void,
 ): Promise<{ relayAddr: string; listened: string[] }> {

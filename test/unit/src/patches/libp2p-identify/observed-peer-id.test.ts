@@ -4,7 +4,7 @@ import { omitPeerId } from '../../../../../src/patches/libp2p-identify/observed-
 import { refusesWithout } from '../upstream-changed.ts'
 import { observedOver } from './observed.ts'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 const PEER = '12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw'
 const ADDR = '/ip4/192.0.2.1/tcp/4001'
 

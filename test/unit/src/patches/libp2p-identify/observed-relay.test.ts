@@ -4,7 +4,7 @@ import { omitRelayAddress } from '../../../../../src/patches/libp2p-identify/obs
 import { refusesWithout } from '../upstream-changed.ts'
 import { observedOver } from './observed.ts'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 const PEER = '12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw'
 const RELAY = `/ip4/192.0.2.1/tcp/4001/p2p/${PEER}`
 const CIRCUIT = `${RELAY}/p2p-circuit/p2p/${PEER}`

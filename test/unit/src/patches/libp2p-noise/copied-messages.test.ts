@@ -8,7 +8,7 @@ import { encrypterWith } from './encrypter.ts'
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 const PACKAGE = '@chainsafe/libp2p-noise'
 
 interface Secured extends MessageStream {

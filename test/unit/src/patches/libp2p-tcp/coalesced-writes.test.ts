@@ -10,7 +10,7 @@ import type { MultiaddrConnection } from '@libp2p/interface'
 import type { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('@libp2p/tcp', LIMIT, () => {
   it('hands each part of a message to the kernel by itself, which is the fault', async t => {
@@ -27,7 +27,10 @@ describe('coalesceWrites()', LIMIT, () => {
   refusesWithout('@libp2p/tcp', members, coalesceWrites)
 })
 
-/** Sends two messages with their lengths in one turn. Resolves with the number of writes that it takes when all has arrived. */
+/**
+ * Sends two messages with their lengths in one turn. Resolves with the number of writes that it takes when
+ * all has arrived.
+ */
 async function writesFor(
   t: TestContext,
   patch: (connection: MultiaddrConnection) => MultiaddrConnection,

@@ -6,7 +6,7 @@ import { tcp } from '../../../../../src/transport/shared-port-tcp.ts'
 import { refusesWithout } from '../upstream-changed.ts'
 import { lastWords } from './last-words.ts'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 const MIB = 1024 * 1024
 
 describe('@libp2p/tcp', LIMIT, () => {

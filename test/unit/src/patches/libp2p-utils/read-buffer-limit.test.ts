@@ -10,7 +10,7 @@ import type { Stream } from '@libp2p/interface'
 import type { End } from '../libp2p-yamux/muxer-pair.ts'
 import type { TestContext } from 'node:test'
 
-const LIMIT = { timeout: 20_000 }
+const LIMIT = { timeout: 30_000 }
 
 /** The largest window that yamux has: a remote may send as much to a stream that is paused. */
 const WINDOW_BYTES = 16 * 1024 * 1024

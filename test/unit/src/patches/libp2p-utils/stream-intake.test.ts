@@ -8,7 +8,7 @@ import type { Stream } from '@libp2p/interface'
 import type { End } from '../libp2p-yamux/muxer-pair.ts'
 import type { TestContext } from 'node:test'
 
-const LIMIT = { timeout: 20_000 }
+const LIMIT = { timeout: 30_000 }
 
 /** The window of a new stream: as much may come in after a pause. */
 const WINDOW_BYTES = 256 * 1024
@@ -54,8 +54,8 @@ describe('StreamIntake', LIMIT, () => {
 })
 
 /**
- * Releases a stream that holds a whole window while the remote has more to send, and holds it again in its first message.
- * Resolves with the bytes that have come in.
+ * Releases a stream that holds a whole window while the remote has more to send, and holds it again in its
+ * first message. Resolves with the bytes that have come in.
  */
 async function receivedWhenHeldAgain(
   t: TestContext,

@@ -9,7 +9,7 @@ import type { Amendment } from '../../../../../src/patches/libp2p-yamux/amend.ts
 import type { YamuxStream } from '../../../../../src/patches/libp2p-yamux/internals.ts'
 
 const [DATA, SYN] = [0, 1]
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 const BYTES = 5_000
 
 describe('what comes in frames of a byte, and waits to be read', LIMIT, () => {

@@ -9,7 +9,7 @@ import { createListener, listen, serverOf } from './listening.ts'
 import type { Listener } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('@libp2p/websockets', LIMIT, () => {
   it('waits without end for the first byte, which is the fault', async t => {

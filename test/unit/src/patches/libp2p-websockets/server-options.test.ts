@@ -8,7 +8,7 @@ import { createListener, listen, serverOf } from './listening.ts'
 import type { Listener } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('@libp2p/websockets', LIMIT, () => {
   it('gives its TCP server no options but one, which is the fault', t => {

@@ -5,7 +5,7 @@ import { ignoreSocketErrors } from '../../../../../src/patches/libp2p-websockets
 import { refusesWithout } from '../upstream-changed.ts'
 import type { SpawnSyncReturns } from 'node:child_process'
 
-const LIMIT = { timeout: 20_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('@libp2p/websockets', LIMIT, () => {
   it('ends the process on a malformed frame, which is the fault', () => {

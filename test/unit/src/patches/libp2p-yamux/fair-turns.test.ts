@@ -8,7 +8,7 @@ import { refusesWithout } from '../upstream-changed.ts'
 import { sharesOf } from './full-connection.ts'
 import { amendMuxer, amendStream } from './stand-ins.ts'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('the streams of a full connection', LIMIT, () => {
   it('wait for the first one in @libp2p/utils, which is the fault', async () => {

@@ -9,7 +9,7 @@ import { amendMuxer, amendStream } from './stand-ins.ts'
 const KIB = 1024
 const MAX = 4 * KIB * KIB
 const [DATA, SYN] = [0, 1]
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('@chainsafe/libp2p-yamux', LIMIT, () => {
   it('buffers a frame of any length, which is the fault', async () => {

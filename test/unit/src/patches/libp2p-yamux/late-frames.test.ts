@@ -8,7 +8,7 @@ import { muxerPair } from './muxer-pair.ts'
 import { amendMuxer } from './stand-ins.ts'
 import type { Stream } from '@libp2p/interface'
 
-const LIMIT = { timeout: 20_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('@chainsafe/libp2p-yamux', LIMIT, () => {
   it('ends the process when a connection ends in the moment in which a stream begins, which is the fault', () => {

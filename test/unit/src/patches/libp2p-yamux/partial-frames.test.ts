@@ -8,7 +8,7 @@ import { amendMuxer } from './stand-ins.ts'
 import type { Amendment } from '../../../../../src/patches/libp2p-yamux/amend.ts'
 
 const [DATA, SYN] = [0, 1]
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 const BYTES = 5_000
 
 describe('a frame that comes byte by byte', LIMIT, () => {
@@ -26,7 +26,10 @@ describe('joinPartialFrames', () => {
   refusesWithout('@chainsafe/libp2p-yamux', members, muxer => amendMuxer(joinPartialFrames, muxer))
 })
 
-/** The pieces in which all but the last byte of a frame waits. Tests that the frame arrives whole with that byte. */
+/**
+ * The pieces in which all but the last byte of a frame waits. Tests that the frame arrives whole with that
+ * byte.
+ */
 async function piecesFor(amendments: readonly Amendment[]): Promise<number> {
   const { remote, muxer } = withRemote(amendments)
   remote.send(header({ type: DATA, flags: SYN, streamId: 1, length: BYTES + 1 }))

@@ -8,7 +8,7 @@ import { amendMuxer, amendStream } from './stand-ins.ts'
 import { updatesFor } from './window-updates.ts'
 
 const KIB = 1024
-const LIMIT = { timeout: 20_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('@chainsafe/libp2p-yamux', LIMIT, () => {
   it('sends a window update for each frame that it receives, which is the fault', async () => {

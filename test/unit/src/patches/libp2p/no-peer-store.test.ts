@@ -7,7 +7,7 @@ import type { PeerId } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Components } from './node.ts'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 
 const patch = (components: Components): NoPeerStore => new NoPeerStore(components)
 

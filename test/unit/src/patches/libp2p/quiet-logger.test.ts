@@ -6,7 +6,7 @@ import { openStream, startNode } from './node.ts'
 import type { ComponentLogger, Logger } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 
 describe('libp2p', LIMIT, () => {
   it('makes disabled loggers for each connection and stream, which is the fault', async t => {
@@ -35,7 +35,10 @@ describe('quietLogger()', LIMIT, () => {
   })
 })
 
-/** The loggers that a node takes for a connection and a stream, and the members that it looks for and that are missing. */
+/**
+ * The loggers that a node takes for a connection and a stream, and the members that it looks for and that are
+ * missing.
+ */
 async function usedForStream(
   t: TestContext,
   logger: ComponentLogger,

@@ -7,7 +7,7 @@ import { startNode } from './node.ts'
 import type { TestContext } from 'node:test'
 import type { Node } from './node.ts'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 const PUBLIC = '/ip4/11.0.0.1/tcp/4001'
 const PRIVATE = '/ip4/10.0.0.1/tcp/4001'
 

@@ -13,7 +13,7 @@ import { until } from '../until.ts'
 import { refusesWithout } from '../upstream-changed.ts'
 import type { ConnectionEncrypter, MessageStream, Stream } from '@libp2p/interface'
 
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
 
 /** A length of so many bytes has no end: nine are the most. */
 const ENDLESS_BYTES = 65
