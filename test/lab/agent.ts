@@ -55,13 +55,11 @@ const actions: Actions = {
   /** Resolves when the peer announces an address of this host that needs no relay. */
   announces: async ({ name, host, timeoutMs }: { name: string; host: string; timeoutMs: number }) => {
     const peer = peerNamed(name)
-    const signal = AbortSignal.timeout(timeoutMs)
-    for (;;) {
-      const addrs = peer.addrs.map(String)
-      const addr = addrs.find(it => it.startsWith(`/ip4/${host}/tcp/`) && !it.includes('/p2p-circuit'))
-      if (addr !== undefined) return { addr }
-      await once(peer.libp2p as never, 'self:peer:update', { signal })
-    }
+    const find = (): string | undefined =>
+      peer.addrs.map(String).find(it => it.startsWith(`/ip4/${host}/tcp/`) && !it.includes('/p2p-circuit'))
+    const what = `${name} announces an address of ${host}`
+    await untilEvent(peer.libp2p, 'self:peer:update', () => find() !== undefined, what, timeoutMs)
+    return { addr: find() }
   },
 
   connect: async ({ name, target, timeoutMs }: { name: string; target: string; timeoutMs: number }) => {
