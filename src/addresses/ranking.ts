@@ -6,8 +6,16 @@
  */
 
 import net from 'node:net'
-import { isCircuit } from './circuit.ts'
-import { endpointOf, withoutPeerId } from './endpoint.ts'
+import {
+  CODE_DNS,
+  CODE_DNS4,
+  CODE_DNS6,
+  CODE_IP4,
+  CODE_IP6,
+  CODE_IP6ZONE,
+  CODE_P2P_CIRCUIT,
+} from '@multiformats/multiaddr'
+import { withoutPeerId } from './endpoint.ts'
 import { localInterfaces } from './interfaces.ts'
 import { scopeOf } from './scope.ts'
 
@@ -31,6 +39,8 @@ const LIST_OVERHEAD_BYTES = 4
 const SURE_SHARE = 1 / 4
 
 const NO_INTERFACES: Interfaces = { nameOf: () => undefined, hasDefaultRoute: () => false }
+
+const HOST_CODES = new Set([CODE_IP4, CODE_IP6, CODE_DNS, CODE_DNS4, CODE_DNS6])
 
 const SCOPES = ['public', 'private', 'loopback', 'unusable'] as const
 
@@ -87,31 +97,35 @@ export function fitting(
  * @param isChosen - a person has listed the addresses: among those of one scope, their order stays
  */
 export function announceFilter(isChosen = false): (addrs: Multiaddr[]) => Multiaddr[] {
+  let last:
+    | { readonly interfaces: Interfaces; readonly key: string; readonly result: Multiaddr[] }
+    | undefined
   return addrs => {
     const [first] = addrs
     if (first === undefined) return []
+    const interfaces = isChosen ? NO_INTERFACES : localInterfaces()
+    // libp2p asks for each remote that identifies this node
+    const key = addrs.join(' ')
+    if (last?.interfaces === interfaces && last.key === key) return [...last.result]
     // all end in the node's own peer id, which no list repeats
     const ownId = first.bytes.byteLength - withoutPeerId(first).bytes.byteLength
     const costOf = (addr: Multiaddr): number => addr.bytes.byteLength - ownId + LIST_OVERHEAD_BYTES
-    return fitting(
-      usefulFirst(addrs, isChosen ? NO_INTERFACES : localInterfaces()),
-      MAX_ANNOUNCED_BYTES,
-      costOf,
-    )
+    const result = fitting(usefulFirst(addrs, interfaces), MAX_ANNOUNCED_BYTES, costOf)
+    last = { interfaces, key, result }
+    return [...result]
   }
 }
 
 function rankOf(addr: Multiaddr, interfaces: Interfaces, rounds: Map<string, number>): Rank {
-  const host = hostOf(addr)
+  const { host, family, isCircuit, rest } = partsOf(addr)
   if (host === undefined) return [SCOPES.length, 0, 0]
   // a name is given by a person, for the public
-  const scope = net.isIP(host) === 0 ? 0 : SCOPES.indexOf(scopeOf(host))
-  if (isCircuit(addr)) return [scope, 3, 0]
+  const scope = family === 0 ? 0 : SCOPES.indexOf(scopeOf(host))
+  if (isCircuit) return [scope, 3, 0]
   const name = interfaces.nameOf(host)
   if (name === undefined) return [scope, 0, 0]
   // each listener's addresses are counted by themselves: they differ in what follows the host
-  const listener = addr.toString().replace(host, '')
-  const key = [name, scope, listener].join(' ')
+  const key = `${name} ${scope} ${family} ${rest}`
   const round = rounds.get(key) ?? 0
   rounds.set(key, round + 1)
   return [scope, interfaces.hasDefaultRoute(name) ? 1 : 2, round]
@@ -122,15 +136,30 @@ function compare(one: Rank, other: Rank): number {
 }
 
 function kindOf(addr: Multiaddr): string {
-  if (isCircuit(addr)) return 'circuit'
-  const host = hostOf(addr)
-  return host === undefined ? 'other' : String(net.isIP(host))
+  const { host, family, isCircuit } = partsOf(addr)
+  if (isCircuit) return 'circuit'
+  return host === undefined ? 'other' : String(family)
 }
 
-function hostOf(addr: Multiaddr): string | undefined {
-  try {
-    return endpointOf(addr).host
-  } catch {
-    return undefined
+/** What ranking looks at. */
+interface Parts {
+  /** Undefined for an address that begins with none. */
+  readonly host: string | undefined
+  /** 4, 6, or 0 for a name. */
+  readonly family: number
+  readonly isCircuit: boolean
+  /** What follows the host. */
+  readonly rest: string
+}
+
+/** Read once and in one go: this runs for hundreds of addresses, for each remote that asks. */
+function partsOf(addr: Multiaddr): Parts {
+  const [first, ...rest] = addr.getComponents().filter(it => it.code !== CODE_IP6ZONE)
+  const host = first !== undefined && HOST_CODES.has(first.code) ? first.value : undefined
+  return {
+    host,
+    family: host === undefined ? 0 : net.isIP(host),
+    isCircuit: rest.some(it => it.code === CODE_P2P_CIRCUIT),
+    rest: rest.map(it => it.value ?? it.name).join('/'),
   }
 }
