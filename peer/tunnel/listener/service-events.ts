@@ -11,6 +11,7 @@ import type { Traffic } from '../wire/splice.ts'
  * - `ticket-expired`: the ticket's time is over
  * - `ticket-used-up`: as many peers as the ticket is good for have come with it
  * - `ticket-guesses`: the peer has shown too many tickets that there are not; this one was not looked at
+ * - `ticket-unreadable`: the disk of the data directory failed before the tickets were read; they are read again when it can be written
  * - `down`: the service did not accept the connection, or the use of a ticket could not be written down
  * - `busy`: a limit on open connections was reached
  * - `malformed`: the request could not be understood
@@ -28,7 +29,12 @@ export type ServiceRefusal =
   | 'gone'
 
 /** Why a ticket did not let its bearer in. */
-export type TicketRefusal = 'ticket-unknown' | 'ticket-expired' | 'ticket-used-up' | 'ticket-guesses'
+export type TicketRefusal =
+  | 'ticket-unknown'
+  | 'ticket-expired'
+  | 'ticket-used-up'
+  | 'ticket-guesses'
+  | 'ticket-unreadable'
 
 export interface ServiceOpened {
   peerId: string
