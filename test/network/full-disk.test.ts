@@ -2,11 +2,14 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { buffer } from 'node:stream/consumers'
 import { askNode } from '../../peer/control/client.ts'
-import { THROUGHNAT, Program, directory, startListener, startRelay } from './program.ts'
+import { RELAY, THROUGHNAT, Program, directory, startListener, startRelay } from './program.ts'
 import { SmallDisk, cannotMount } from './small-disk.ts'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
@@ -141,3 +144,41 @@ test(
     assert.equal((lines.find(it => it['id'] === id)?.['peers'] as string[] | undefined)?.length, 1)
   },
 )
+
+/** The first address in the first line that a program has written to its log. */
+async function firstAddr(log: string, event: string): Promise<string> {
+  const signal = AbortSignal.timeout(20_000)
+  for (;;) {
+    const text = existsSync(log) ? readFileSync(log, 'utf8') : ''
+    const line = text.split('\n').find(it => it.startsWith(`{"event":"${event}"`))
+    if (line !== undefined) return (JSON.parse(line) as { addrs: string[] }).addrs[0] ?? ''
+    await pause(50, undefined, { signal })
+  }
+}
+
+test('a relay and a listener whose logs are on a full disk go on', onDisk, async t => {
+  const disk = await SmallDisk.mount(t, '256k')
+  const start = (path: string, log: string, args: string[]): Program =>
+    new Program(t, path, args, { json: false, via: ['sh', '-c', `exec "$0" "$@" >> ${log}`] })
+  const [relayLog, listenerLog] = [join(disk.path, 'relay'), join(disk.path, 'listener')]
+  const dirs = [await directory(t), await directory(t)] as const
+  const listen = ['--json', '--listen', '/ip4/127.0.0.1/tcp/0', '--data-dir', dirs[0]]
+  const relay = start(RELAY, relayLog, listen)
+  const relayAddr = await firstAddr(relayLog, 'relay:ready')
+  const args = ['listen', '--json', '--relay', relayAddr, '--data-dir', dirs[1]]
+  const listener = start(THROUGHNAT, listenerLog, args)
+  const addr = await firstAddr(listenerLog, 'peer:ready')
+  // no space is left in the last block of either log
+  for (const log of [relayLog, listenerLog])
+    appendFileSync(log, ' '.repeat(4096 - (statSync(log).size % 4096)))
+  disk.fill()
+  for (let n = 0; n < 2; n += 1) assert.equal(await ping(t, addr), 0, `ping ${n}`)
+  for (const [program, code] of [
+    [listener, 143],
+    [relay, 0],
+  ] as const) {
+    program.child.kill('SIGTERM')
+    assert.equal(await program.ended(), code)
+    assert.match(program.stderr, /warning: Cannot write to stdout: ENOSPC/)
+  }
+})
