@@ -10,7 +10,7 @@ import type { Output } from '../../../../src/cli/output.ts'
 import { createOutput } from '../../../../src/cli/output.ts'
 import { MAX_WAITING_BYTES } from '../../../../src/cli/pipe-safe-output.ts'
 import { examplePeerId } from '../../../../src/config/address-kinds.ts'
-import { ClosingStream, RecordingStream } from './fake-process.ts'
+import { ClosingStream, RecordingStream, StuckStream } from './fake-process.ts'
 
 function create(json: boolean): { output: Output; stdout: RecordingStream; stderr: RecordingStream } {
   const [stdout, stderr] = [new RecordingStream(), new RecordingStream()]
@@ -187,19 +187,3 @@ test('flushing waits until a slow reader has everything', async () => {
   await flushed
   assert.equal(received, Array.from({ length: 100 }, (_, n) => `${n}\n`).join(''))
 })
-
-/** A stream that nobody reads until it is released. */
-class StuckStream extends RecordingStream {
-  readonly #released = Promise.withResolvers<void>()
-  #isReleased = false
-
-  release(): void {
-    this.#isReleased = true
-    this.#released.resolve()
-  }
-
-  override _write(chunk: Buffer, encoding: string, done: (error?: Error | null) => void): void {
-    if (this.#isReleased) super._write(chunk, encoding, done)
-    else this.#released.promise.then(() => super._write(chunk, encoding, done), done)
-  }
-}
