@@ -61,7 +61,7 @@ export interface PathDetail {
 export interface StorageFailed {
   /** The data directory. */
   path: string
-  /** The system's error code, such as `ENOSPC`, or the database's message. */
+  /** The system's error code, such as `ENOSPC`; `no answer` where the disk has not answered for 10 s; or the database's message. */
   reason: string
 }
 

@@ -12,7 +12,7 @@ import type { Change, Database, KeyRange } from './database.ts'
 
 /** How the background writes go. */
 export interface WriteReport {
-  /** Writing has failed, with the system's error code; called once until {@link recovered}. */
+  /** Writing has failed, with the system's error code, or `no answer` from the disk; called once until {@link recovered}. */
   failed(reason: string): void
   /** Everything that is in memory is written. `dropped` records were not, since there were too many. */
   recovered(dropped: number): void
@@ -26,6 +26,9 @@ const MAX_RECORDS = 1_000
 
 /** A disk that does not answer within this time, in milliseconds, is treated as if it had no such record. */
 const READ_MS = 500
+
+/** A write that takes longer, in milliseconds, is reported as failing. It goes on. */
+const SLOW_WRITE_MS = 10_000
 
 interface Entry {
   /** Undefined for a record that was deleted. */
@@ -139,9 +142,7 @@ export class WriteBehind {
       try {
         await this.#writeOnce()
       } catch (error) {
-        const isFirst = this.#failure === undefined
-        this.#failure = (error as DataDirError).problem
-        if (isFirst) this.#report?.failed(this.#failure)
+        this.#fail((error as DataDirError).problem)
         await pause(this.#backoff.next(), undefined, { signal, ref: false }).catch(() => {})
       }
     } while (!signal.aborted && (this.#unwritten.size > 0 || this.#failure !== undefined))
@@ -150,7 +151,8 @@ export class WriteBehind {
   async #writeOnce(): Promise<void> {
     const keys = [...this.#unwritten]
     const entries = keys.map(key => this.#entries.get(key))
-    await this.#database.write(this.#changes(keys))
+    const slow = setTimeout(() => this.#fail('no answer'), SLOW_WRITE_MS).unref()
+    await this.#database.write(this.#changes(keys)).finally(() => clearTimeout(slow))
     for (const [n, key] of keys.entries()) {
       const entry = this.#entries.get(key)
       // one that has changed meanwhile is written again
@@ -163,6 +165,12 @@ export class WriteBehind {
     this.#failure = undefined
     this.#report?.recovered(this.#dropped)
     this.#dropped = 0
+  }
+
+  #fail(reason: string): void {
+    const isFirst = this.#failure === undefined
+    this.#failure = reason
+    if (isFirst) this.#report?.failed(reason)
   }
 
   #changes(keys: readonly string[]): Change<Uint8Array>[] {

@@ -144,7 +144,7 @@ async function runSettled(
     const isStopped = stops.received !== undefined
     const finishing = finishOutput(output, code, isStopped)
     if (!isStopped) return await finishing
-    // whoever stops a program may have stopped reading before
+    // a supervisor that stops a program may have stopped reading before
     const isFlushed = await Promise.race([finishing.then(() => true), pause(FLUSH_MS, false, { ref: false })])
     if (!isFlushed) exit(code)
     return code

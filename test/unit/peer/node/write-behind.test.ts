@@ -128,6 +128,18 @@ test('a disk that hangs holds back no write, and one read for a moment', { timeo
   assert.deepEqual([database.reads, database.writes], [1, 1])
 })
 
+test('a disk that does not answer is reported once', async t => {
+  const { database, records, failed } = create()
+  database.isHanging = true
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  await records.put('a', bytes('1'))
+  t.mock.timers.tick(9_999)
+  assert.deepEqual(failed, [])
+  t.mock.timers.tick(60_000)
+  await records.put('b', bytes('1'))
+  assert.deepEqual(failed, ['no answer'])
+})
+
 test('records in memory hide those on the disk, also deleted ones', async () => {
   const { database, records } = create()
   for (const key of ['/p/a', '/p/b', '/q/c']) database.records.set(key, bytes('disk'))
