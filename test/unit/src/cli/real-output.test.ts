@@ -326,10 +326,8 @@ class TerminalTalker extends Talker {
     while (!this.shown.includes(text)) await once(this.child, 'shown', { signal })
   }
 
-  async command(text: string): Promise<void> {
+  command(text: string): void {
     this.stdin.write(`${text}\n`)
-    // one read each
-    await new Promise(resolve => setTimeout(resolve, 50))
   }
 }
 
@@ -337,7 +335,7 @@ describe('a terminal', () => {
   test('that nobody reads stops no program, and shows everything when it is read', AT_TERMINAL, async t => {
     const talker = new TerminalTalker(t, ['--json', '--events', '1000', '--stay'])
     await talker.spoken()
-    await talker.command('read')
+    talker.command('read')
     await talker.shows('"n":999,')
     await talker.alive()
     const lines = linesOf(talker.shown.replaceAll('\r\n', '\n'))
@@ -347,19 +345,19 @@ describe('a terminal', () => {
   test('that nobody reads for long shows how many lines are missing', AT_TERMINAL, async t => {
     const talker = new TerminalTalker(t, ['--events', String(MANY), '--stay'])
     await talker.spoken()
-    await talker.command('read')
+    talker.command('read')
     await talker.shows('lines were dropped here')
   })
 
   test('that is stopped by Ctrl-S stops no program, and goes on after Ctrl-Q', AT_TERMINAL, async t => {
     const talker = new TerminalTalker(t, ['--stay'])
-    await talker.command('read')
+    talker.command('read')
     await talker.spoken()
-    await talker.command('stop')
-    await talker.command('ask')
+    talker.command('stop')
+    talker.command('ask')
     await talker.alive()
     assert.ok(!talker.shown.includes('asked'), talker.shown)
-    await talker.command('start')
+    talker.command('start')
     await talker.shows('asked')
   })
 
@@ -369,15 +367,15 @@ describe('a terminal', () => {
   }, async t => {
     const talker = new TerminalTalker(t, ['--events', '1000', '--stay'], 65_534)
     await talker.spoken()
-    await talker.command('read')
+    talker.command('read')
     await talker.shows('talk 999 ')
   })
 
   test('that is gone stops no program that reloads on SIGHUP', AT_TERMINAL, async t => {
     const talker = new TerminalTalker(t, ['--events', '10', '--stay'])
-    await talker.command('read')
+    talker.command('read')
     await talker.shows('talk 9 ')
-    await talker.command('close')
+    talker.command('close')
     for (let n = 0; n < 3; n += 1) await talker.alive()
     assert.equal(talker.child.exitCode, null)
   })

@@ -28,29 +28,35 @@ program = subprocess.Popen(
 )
 os.close(slave)
 is_reading = False
-while True:
+is_over = False
+
+
+def obey(command):
+    global is_reading
+    if command == "read":
+        is_reading = True
+    if command == "stop":
+        os.write(master, b"\x13")
+    if command == "start":
+        os.write(master, b"\x11")
+    if command == "ask":
+        os.write(master, b"?\n")
+    if command == "close":
+        is_reading = False
+        os.close(master)
+
+
+while not is_over and program.poll() is None:
     ready, _, _ = select.select([0] + ([master] if is_reading else []), [], [], 0.1)
-    if 0 in ready:
-        command = os.read(0, 16).decode().strip()
-        if command == "":
-            break
-        if command == "read":
-            is_reading = True
-        if command == "stop":
-            os.write(master, b"\x13")
-        if command == "start":
-            os.write(master, b"\x11")
-        if command == "close":
-            is_reading = False
-            os.close(master)
-        if command == "ask":
-            os.write(master, b"?\n")
     if is_reading and master in ready:
         try:
             os.write(1, os.read(master, 65536))
         except OSError:
             is_reading = False
-    if program.poll() is not None and not (is_reading and ready):
-        break
+    if 0 in ready:
+        commands = os.read(0, 4096).decode().split()
+        is_over = not commands
+        for each in commands:
+            obey(each)
 program.kill()
 program.wait()
