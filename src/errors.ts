@@ -49,17 +49,28 @@ export class DataDirError extends Error {
   override readonly name = 'DataDirError'
   readonly reason: 'in-use' | 'unusable'
   readonly path: string
+  /** The system's error code, such as `ENOSPC`, where there is one; else a text. */
+  readonly problem: string
 
   constructor(reason: DataDirError['reason'], path: string, problem: string, options?: ErrorOptions) {
     super(
       reason === 'in-use'
         ? `Cannot use the data directory ${path}: another process is running with it. Stop that, or give this one its own.`
-        : `Cannot use the data directory ${path}: ${problem}. Check that this user may write there.`,
+        : `Cannot use the data directory ${path}: ${problem}. ${DISK_ADVICE[problem] ?? 'Check that this user may write there'}.`,
       options,
     )
     this.reason = reason
     this.path = path
+    this.problem = problem
   }
+}
+
+const DISK_ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'Free some space on its disk',
+  EDQUOT: "Remove files, or raise this user's quota",
+  EFBIG: 'Raise the limit on the size of files (ulimit -f)',
+  EROFS: 'Make its file system writable',
+  EIO: 'Check its disk',
 }
 
 /** Thrown when the certificate for WebSocket listeners cannot be used. */

@@ -17,7 +17,7 @@ const ANSWER_MS = 10_000
  *
  * @param route - such as `GET /status`
  * @throws {UnreachableError} if none runs, or it does not answer, or stops meanwhile
- * @throws {DataDirError} if it belongs to another user
+ * @throws {DataDirError} if it belongs to another user, or its disk cannot be written
  * @throws {UsageError} or {InvalidConfigError} as the node does
  */
 export async function askNode<T>(
@@ -35,7 +35,7 @@ export async function askNode<T>(
     asking.end(body === undefined ? undefined : JSON.stringify(body))
     const [response] = (await once(asking, 'response')) as [IncomingMessage]
     const answer = await json(response)
-    if (response.statusCode !== 200) throw failureOf(answer)
+    if (response.statusCode !== 200) throw failureOf(answer, dataDir)
     return answer as T
   } catch (error) {
     options.signal?.throwIfAborted()
@@ -43,8 +43,13 @@ export async function askNode<T>(
   }
 }
 
-function failureOf(answer: unknown): Error {
-  const { name = '', message = '' } = (answer as { error?: Partial<Error> }).error ?? {}
+function failureOf(answer: unknown, dataDir: string): Error {
+  const {
+    name = '',
+    message = '',
+    problem = message,
+  } = (answer as { error?: Partial<Error & { problem: string }> }).error ?? {}
+  if (name === 'DataDirError') return new DataDirError('unusable', dataDir, problem)
   if (name === 'InvalidConfigError') {
     const [where = '', ...what] = message.split(': ')
     return new InvalidConfigError([{ where, what: what.join(': ') }])

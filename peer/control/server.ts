@@ -99,8 +99,9 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-function problem({ name, message }: Error): object {
-  return { error: { name, message } }
+function problem({ name, message, ...fields }: Error & { problem?: string }): object {
+  // the data directory is the asker's, too: its path need not be said
+  return { error: { name, message, ...(fields.problem === undefined ? {} : { problem: fields.problem }) } }
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

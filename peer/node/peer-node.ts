@@ -106,6 +106,7 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     this.#listen()
     await startNode(this.#libp2p, listen)
     this.#network.start()
+    this.#watchStorage(this.#storage)
   }
 
   get libp2p(): Libp2p<PeerServices> {
@@ -250,6 +251,14 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     libp2p.addEventListener('peer:identify', ({ detail }) => this.#onIdentify(detail.connection), options)
     this.addEventListener('holepunch:failed', ({ detail: { peerId, reason } }) => {
       void this.#kept.get(peerId.toString())?.punchAgain(reason)
+    })
+  }
+
+  #watchStorage(storage: Storage | undefined): void {
+    storage?.watch({
+      failed: reason => this.safeDispatchEvent('storage:failed', { detail: { path: storage.path, reason } }),
+      recovered: dropped =>
+        this.safeDispatchEvent('storage:recovered', { detail: { path: storage.path, dropped } }),
     })
   }
 

@@ -71,13 +71,17 @@ export class LocalOffice implements TicketIssuer {
   }
 
   async list(): Promise<IssuedTicket[]> {
+    await this.#init.book.load()
     return this.#init.book.tickets
   }
 
   async revoke(id: string): Promise<boolean> {
-    const isRevoked = await this.#init.book.revoke(id)
-    this.#init.services?.reconsider()
-    return isRevoked
+    try {
+      return await this.#init.book.revoke(id)
+    } finally {
+      // a ticket that is revoked in memory alone lets nobody in either
+      this.#init.services?.reconsider()
+    }
   }
 }
 

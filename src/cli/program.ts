@@ -5,13 +5,13 @@
  */
 
 import type { Readable, Writable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import { explainResolution } from '../config/describe.ts'
 import type { CommandContext } from './command.ts'
 import type { ParsedCommandLine, ProgramDescription } from './command-line.ts'
 import { commandsOf, parseCommandLine } from './command-line.ts'
 import type { StopSignal } from './exit-codes.ts'
 import { exitCodeOf, exitCodeOfSignal, exitCodes } from './exit-codes.ts'
-import { isReaderGone } from './pipe-safe-output.ts'
 import type { Output } from './output.ts'
 import { createOutput } from './output.ts'
 import type { HangupSource } from './reload.ts'
@@ -34,9 +34,12 @@ export interface ProgramInit extends ProgramDescription {
   readonly stdout?: Writable
   readonly stderr?: Writable
   readonly signals?: SignalSource & HangupSource
-  /** Ends the process at once; called for a second signal only. */
+  /** Ends the process immediately; called for a second signal, and when a stopped program's output is not taken. */
   readonly exit?: (code: number) => void
 }
+
+/** After a signal, output that nobody takes is waited for so long, in milliseconds. */
+const FLUSH_MS = 2_000
 
 type Reload = Parameters<CommandContext['onReload']>[0]
 
@@ -53,10 +56,7 @@ type Run = Extract<ParsedCommandLine, { kind: 'run' }>
 export async function runProgram(init: ProgramInit): Promise<number> {
   const { stdout = process.stdout, stderr = process.stderr, hide = text => text } = init
   const output = createOutput({ json: false, stdout, stderr, hide })
-  const finish = async (code: number): Promise<number> => {
-    await output.flush()
-    return code
-  }
+  const finish = async (code: number): Promise<number> => finishOutput(output, code)
   try {
     const parsed = parseCommandLine(init, init.argv ?? process.argv.slice(2), widthOf(stdout))
     if (parsed.kind === 'run') return await runParsed(init, parsed, output)
@@ -90,8 +90,16 @@ async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise
   if (explain) showOrigins(settled, output)
   else if (checkConfig) output.event('config:checked', {}, 'The configuration is in order.')
   else return await runSettled(init, settled, settle, output)
+  return await finishOutput(output, exitCodes.ok)
+}
+
+/** Hands over what is left, and tells the exit code: a command whose output could not be written has not succeeded. */
+async function finishOutput(output: Output, code: number, isStopped = false): Promise<number> {
   await output.flush()
-  return exitCodes.ok
+  if (output.failure === undefined) return code
+  output.note(`error: Cannot write to stdout: ${output.failure}`)
+  await output.flush()
+  return code === exitCodes.ok && !isStopped ? exitCodes.bug : code
 }
 
 async function runSettled(
@@ -101,10 +109,11 @@ async function runSettled(
   output: Output,
 ): Promise<number> {
   const signals = init.signals ?? process
+  const exit = init.exit ?? (code => process.exit(code))
   const stops = watchStopSignals({
     source: signals,
     names: command.reloads === true ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'],
-    exit: init.exit ?? (code => process.exit(code)),
+    exit,
     onStop: name => {
       // whoever hung up does not read; ssh, which ends its ProxyCommand so, has its user read
       if (name !== 'SIGHUP') output.note(`Stopping after ${name}; a second one stops at once.`)
@@ -132,7 +141,12 @@ async function runSettled(
     }
     stops.hurry()
     const code = concludeRun(failure, output, stops, command.endsWith ?? [])
-    await output.flush()
+    const isStopped = stops.received !== undefined
+    const finishing = finishOutput(output, code, isStopped)
+    if (!isStopped) return await finishing
+    // a supervisor that stops a program may have stopped reading before
+    const isFlushed = await Promise.race([finishing.then(() => true), pause(FLUSH_MS, false, { ref: false })])
+    if (!isFlushed) exit(code)
     return code
   } finally {
     reloads?.close()
@@ -173,11 +187,7 @@ function concludeRun(
   if (stops.received !== undefined) {
     return ordinaryEnds.includes(stops.received) ? code : exitCodeOfSignal(stops.received)
   }
-  if (!readerGone.aborted) return code
-  if (isReaderGone(readerGone.reason)) return code
-  const { reason } = readerGone
-  output.note(`error: Cannot write to stdout: ${reason instanceof Error ? reason.message : String(reason)}`)
-  return exitCodes.bug
+  return code
 }
 
 function showOrigins({ command, config, table, resolution }: SettledCommand, output: Output): void {

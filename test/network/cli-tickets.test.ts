@@ -7,10 +7,12 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { askNode } from '../../peer/control/client.ts'
+import { Database } from '../../peer/node/database.ts'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
 import { inTime, once } from '../waits.ts'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import type { TicketRecord } from '../../peer/tickets/ticket-book.ts'
 import type { Line } from './program.ts'
 
 /** A service that says hello. */
@@ -206,3 +208,33 @@ test('a ticket in the wrong place is not repeated', async t => {
     assert.ok(!program.stderr.includes(text.slice(12, 40)), program.stderr)
   }
 })
+
+test('a list of tickets waits for a slow reader, and none is missing', { timeout: 60_000 }, async t => {
+  const dataDir = await directory(t)
+  assert.equal(await new Program(t, THROUGHNAT, ['id', '--json', '--data-dir', dataDir]).ended(), 0)
+  const count = 8_000
+  {
+    await using database = await Database.open<TicketRecord>(dataDir, 'tickets', 'json')
+    const records = Array.from({ length: count }, (_, n) => recordOf(n.toString(16).padStart(16, '0')))
+    await database.write(records.map(value => ({ type: 'put', key: value.id, value })))
+  }
+  const listing = new Program(t, THROUGHNAT, ['tickets', '--json', '--data-dir', dataDir])
+  listing.child.stdout.pause()
+  await pause(3_000)
+  listing.child.stdout.resume()
+  assert.equal(await listing.ended(), 0)
+  assert.equal(listing.lines.filter(it => it.event === 'ticket:listed').length, count)
+})
+
+function recordOf(id: string): TicketRecord {
+  const hash = 'x'.repeat(43)
+  return {
+    id,
+    service: 'a-service-with-a-long-name',
+    createdAt: 0,
+    expiresAt: null,
+    uses: 1,
+    peers: ['x'.repeat(52)],
+    hash,
+  }
+}

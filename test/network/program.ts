@@ -31,14 +31,15 @@ export class Program {
   stderr = ''
   #hasClosed = false
 
-  /** `json` is false for a program whose stdout is no JSON, line by line; `uid` is another user to run as. */
+  /** `json` is false for a program whose stdout is no JSON, line by line; `uid` is another user to run as; `via` is a program that runs it. */
   constructor(
     t: TestContext,
     path: string,
     args: string[],
-    { json = true, uid }: { json?: boolean; uid?: number } = {},
+    { json = true, uid, via = [] }: { json?: boolean; uid?: number; via?: string[] } = {},
   ) {
-    this.child = spawn(process.execPath, [path, ...args], uid === undefined ? {} : { uid, gid: uid })
+    const [command = '', ...rest] = [...via, process.execPath, path, ...args]
+    this.child = spawn(command, rest, uid === undefined ? {} : { uid, gid: uid })
     t.after(() => this.child.kill('SIGKILL'))
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text
@@ -115,17 +116,11 @@ export async function startListener(
   t: TestContext,
   relay: string,
   args: string[] = [],
+  options: { via?: string[] } = {},
 ): Promise<{ listener: Program; addr: string }> {
   const dataDir = await directory(t)
-  const listener = new Program(t, THROUGHNAT, [
-    'listen',
-    '--json',
-    '--relay',
-    relay,
-    '--data-dir',
-    dataDir,
-    ...args,
-  ])
+  const all = ['listen', '--json', '--relay', relay, '--data-dir', dataDir, ...args]
+  const listener = new Program(t, THROUGHNAT, all, options)
   const { addrs } = await listener.line('peer:ready')
   return { listener, addr: (addrs as string[])[0] ?? '' }
 }

@@ -12,6 +12,7 @@ import type { Traffic } from '../wire/splice.ts'
  * - `ticket-clock`: the ticket expires, and was made later than this machine's clock shows; so the clock is wrong, or was, and says nothing about the ticket's time
  * - `ticket-used-up`: as many peers as the ticket is good for have come with it
  * - `ticket-guesses`: the peer has shown too many tickets that there are not; this one was not looked at
+ * - `ticket-unreadable`: the disk of the data directory failed before the tickets were read; they are read again when it can be written
  * - `down`: the service did not accept the connection, or the use of a ticket could not be written down
  * - `busy`: a limit on open connections was reached
  * - `malformed`: the request could not be understood
@@ -35,6 +36,7 @@ export type TicketRefusal =
   | 'ticket-clock'
   | 'ticket-used-up'
   | 'ticket-guesses'
+  | 'ticket-unreadable'
 
 export interface ServiceOpened {
   peerId: string

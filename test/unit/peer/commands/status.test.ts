@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { WriteStream } from 'node:tty'
 import { status } from '../../../../peer/commands/status.ts'
 import { serveControl } from '../../../../peer/control/server.ts'
-import { RecordingStream, runFake } from '../../src/cli/fake-process.ts'
+import { RecordingStream, StuckStream, runFake } from '../../src/cli/fake-process.ts'
 import { once, untilEvent } from '../../../waits.ts'
 import type { TestContext } from 'node:test'
 import type { StatusSnapshot } from '../../../../peer/status/node-status.ts'
@@ -139,4 +139,21 @@ test('a node that stops while it is watched is told, with exit code 4', async t 
   const { code, stderr } = await running
   assert.equal(code, 4)
   assert.match(stderr, /No node runs with the data directory/)
+})
+
+test('--watch asks no more where nobody reads, and ends by a signal', { timeout: 20_000 }, async t => {
+  const { dataDir, asked } = await startNode(t)
+  const [signals, stdout] = [new EventEmitter(), new StuckStream()]
+  let requests = 0
+  asked.on('asked', () => {
+    requests += 1
+  })
+  const running = run(dataDir, ['--watch', '--interval', '100ms'], stdout, signals)
+  await once(asked, 'asked')
+  await new Promise(resolve => setTimeout(resolve, 1_000))
+  assert.equal(requests, 1)
+  stdout.release()
+  await once(asked, 'asked')
+  signals.emit('SIGTERM')
+  assert.equal((await running).code, 143)
 })

@@ -141,9 +141,40 @@ describe('how a run ends', () => {
     assert.deepEqual([ran.code, ran.stdout, ran.stderr], [0, 'got 1000\n', ''])
   })
 
-  test('a full disk under stdout is told and ends with 1', async () => {
-    const ran = await runFake(argv, { commands: commands(stopped), stdout: new ClosingStream(0, 'ENOSPC') })
-    assert.deepEqual([ran.code, ran.stderr], [1, 'error: Cannot write to stdout: write ENOSPC\n'])
+  for (const reason of ['ENOSPC', 'EDQUOT', 'EIO']) {
+    test(`${reason} under stdout stops no command, and is the error of one that ends by itself`, async () => {
+      const work: Work = async ({ signal, output }) => {
+        await new Promise(resolve => setImmediate(resolve))
+        assert.equal(signal.aborted, false)
+        output.event('more', {}, 'more')
+      }
+      const ran = await runFake(argv, { commands: commands(work), stdout: new ClosingStream(0, reason) })
+      assert.equal(ran.code, 1)
+      const [warning = '', ...rest] = ran.stderr.split('\n')
+      assert.ok(warning.startsWith(`warning: Cannot write to stdout: ${reason}.`), warning)
+      assert.deepEqual(rest, [`error: Cannot write to stdout: ${reason}`, ''])
+    })
+
+    test(`${reason} under stdout leaves the exit code of a signal alone`, async () => {
+      const signals = new EventEmitter()
+      const work: Work = async context => {
+        setImmediate(() => signals.emit('SIGTERM'))
+        await stopped(context)
+      }
+      const stdout = new ClosingStream(0, reason)
+      const ran = await runFake(argv, { commands: commands(work), signals, stdout })
+      assert.deepEqual([ran.code, ran.exits], [143, []])
+    })
+  }
+
+  test('a stopped program whose output nobody takes ends after a moment', { timeout: 10_000 }, async () => {
+    const signals = new EventEmitter()
+    const work: Work = async context => {
+      setImmediate(() => signals.emit('SIGTERM'))
+      await stopped(context)
+    }
+    const ran = await runFake(argv, { commands: commands(work), signals, stdout: new SlowStream() })
+    assert.deepEqual([ran.code, ran.exits], [143, [143]])
   })
 
   test('the code of this process is left alone', () => assert.equal(process.exitCode, undefined))

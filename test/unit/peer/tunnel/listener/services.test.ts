@@ -260,6 +260,23 @@ test('a service that is down costs the bearer of a ticket no use', async () => {
   await services.stop()
 })
 
+test('a ticket whose use the disk does not take in time lets nobody in', { timeout: 10_000 }, async t => {
+  const services = createServices({
+    services: new Map([['ssh', await silentService(t)]]),
+    allow: new Map(),
+    tickets: {
+      look: () => ({ id: 'one' }),
+      count: async () => new Promise(() => {}),
+      isRevoked: () => false,
+    },
+    limits: { connectMs: 100 },
+  })
+  const refused = once(services, 'service:refused')
+  assert.equal((await ask(services, { service: 'ssh', ticket: 'right' })).status, 'unavailable')
+  assert.equal((await refused)[0].detail.reason, 'down')
+  await services.stop()
+})
+
 test('a ticket that was used up while the service accepted is refused', async t => {
   const services = createServices({
     services: new Map([['ssh', await silentService(t)]]),
