@@ -1,9 +1,8 @@
 /** What this user calls peers: a file with a name and a target a line, as /etc/hosts has names and addresses. */
 
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { nearestHint } from '../../src/config/nearest.ts'
+import { expandPath, NoHomeError, placeAt } from '../../src/config/paths.ts'
 import { isPeerName } from '../tunnel/listener/service-kinds.ts'
 import { InvalidConfigError } from '../../src/errors.ts'
 import type { ConfigProblem } from '../../src/errors.ts'
@@ -28,8 +27,19 @@ export interface PeerNames {
  * @throws {InvalidConfigError} with all that is wrong with the file
  */
 export async function readNames(path: string | undefined): Promise<PeerNames> {
-  const file = path ?? join(homedir(), DEFAULT_NAMES.slice(2))
+  const file = path ?? defaultFile()
+  if (file === undefined) return new NamesFile(DEFAULT_NAMES, new Map())
   return new NamesFile(path ?? DEFAULT_NAMES, parse(await read(file, path === undefined), file))
+}
+
+/** Undefined for a user without a home directory. */
+function defaultFile(): string | undefined {
+  try {
+    return expandPath(DEFAULT_NAMES, placeAt('/'))
+  } catch (error) {
+    if (error instanceof NoHomeError) return undefined
+    throw error
+  }
 }
 
 class NamesFile implements PeerNames {

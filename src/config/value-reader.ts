@@ -4,10 +4,10 @@
  * The value of a secret option never gets into a problem, nor does what a parser says about it.
  */
 
-import { homedir } from 'node:os'
 import type { FoundProblem, Given, GivenItem, Source } from './given.ts'
 import { printValue } from './kind.ts'
 import type { NamedOption } from './options.ts'
+import { NoHomeError, placeAt } from './paths.ts'
 import { exampleOf } from './sources.ts'
 
 /** Parses and checks given values, and writes down what is wrong with them. */
@@ -38,6 +38,10 @@ export class ValueReader {
       if (fault === undefined) return [value]
       this.#report(given, item.where, fault, item)
     } catch (error) {
+      if (error instanceof NoHomeError) {
+        this.#problems.push(homeless(given, error))
+        return []
+      }
       const rule = error instanceof Error && error.message !== '' ? `: ${error.message}` : ''
       this.#report(
         given,
@@ -52,7 +56,7 @@ export class ValueReader {
   #valueOf({ kind }: NamedOption, item: GivenItem): unknown {
     if ('text' in item) {
       if (item.text.trim() === '') throw new Error('it is empty')
-      return kind.parse(item.text, { directory: item.directory ?? this.#directory, home: homedir() })
+      return kind.parse(item.text, placeAt(item.directory ?? this.#directory))
     }
     if (!kind.accepts(item.value)) throw new Error('')
     return item.value
@@ -83,6 +87,12 @@ export class ValueReader {
     if (source === 'built in') throw new Error(`The option table is wrong: the default of ${where} ${what}.`)
     this.#problems.push({ where, what, isUsage: source === 'flag' })
   }
+}
+
+/** Not a wrong value, but one that this user cannot have. */
+function homeless({ option, source, where }: Given, { message }: NoHomeError): FoundProblem {
+  const at = source === 'built in' ? option.flag : where
+  return { where: at, what: `${message}; give ${option.name} a path without ~`, isUsage: false }
 }
 
 function quote(item: GivenItem, { kind }: NamedOption): string {

@@ -65,14 +65,24 @@ async function assertPrivate(path: string): Promise<void> {
   )
 }
 
+/** What `peerIdFromPrivateKey` of @libp2p/peer-id 6.0 takes. It reads ECDSA keys, too, and throws. */
+const withPeerId: ReadonlySet<string> = new Set(['Ed25519', 'secp256k1', 'RSA'])
+
 function parse(bytes: Uint8Array, path: string): PrivateKey {
+  let key: PrivateKey
   try {
-    return privateKeyFromProtobuf(bytes)
+    key = privateKeyFromProtobuf(bytes)
   } catch (error) {
     throw new IdentityError(`The identity ${path} is not a libp2p private key. Restore or remove it.`, path, {
       cause: error,
     })
   }
+  if (withPeerId.has(key.type)) return key
+  throw new IdentityError(
+    `The identity ${path} is a key of the type ${key.type}, for which libp2p makes no peer id here. ` +
+      'Use an Ed25519, secp256k1 or RSA key, or remove it: a new identity is created at the next start.',
+    path,
+  )
 }
 
 /** Written beside and linked into place: a crash leaves no half key, and of two processes that start at once one wins. */

@@ -26,14 +26,17 @@ export class Program {
   stdout = ''
   stderr = ''
 
-  /** `json` is false for a program whose stdout is no JSON, line by line; `uid` is another user to run as. */
+  /** `json` is false for a program whose stdout is no JSON, line by line; `uid` is another user to run as, `env` another environment. */
   constructor(
     t: TestContext,
     path: string,
     args: string[],
-    { json = true, uid }: { json?: boolean; uid?: number } = {},
+    { json = true, uid, env }: { json?: boolean; uid?: number; env?: NodeJS.ProcessEnv } = {},
   ) {
-    this.child = spawn(process.execPath, [path, ...args], uid === undefined ? {} : { uid, gid: uid })
+    this.child = spawn(process.execPath, [path, ...args], {
+      ...(uid === undefined ? {} : { uid, gid: uid }),
+      ...(env === undefined ? {} : { env }),
+    })
     t.after(() => this.child.kill('SIGKILL'))
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text

@@ -1,9 +1,9 @@
 /** A file with allow rules, one a line, for those who let in more peers than fit on a command line. */
 
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { dirname } from 'node:path'
 import { allowRuleKind } from '../../tunnel/listener/service-kinds.ts'
+import { placeAt } from '../../../src/config/paths.ts'
 import { InvalidConfigError } from '../../../src/errors.ts'
 import type { ConfigProblem } from '../../../src/errors.ts'
 import type { AllowRule } from '../../tunnel/listener/service-kinds.ts'
@@ -28,7 +28,7 @@ export async function readAllowFile(path: string): Promise<PlacedRule[]> {
   }
   const rules: PlacedRule[] = []
   const problems: ConfigProblem[] = []
-  const place = { directory: dirname(path), home: homedir() }
+  const place = placeAt(dirname(path))
   for (const [index, line] of text.split('\n').entries()) {
     const rule = line.replace(/#.*$/, '').trim()
     const where = `${path}:${index + 1}`

@@ -46,12 +46,12 @@ export const serviceKind: Kind<NamedService> = {
   noun: 'a named service',
   placeholder: 'NAME=HOST:PORT|unix:PATH',
   example: 'web=127.0.0.1:8080',
-  parse(text, { directory, home }) {
+  parse(text, at) {
     const [name, place] = splitNamed(text, 'NAME=HOST:PORT or NAME=unix:PATH')
     if (!place.startsWith(UNIX)) return Object.freeze({ name, ...parseHostPort(place, 1) })
     const path = place.slice(UNIX.length)
     if (path === '') throw new Error('the path of the Unix socket is missing')
-    return Object.freeze({ name, path: expandPath(path, directory, home) })
+    return Object.freeze({ name, path: expandPath(path, at) })
   },
   accepts: (value): value is NamedService =>
     hasName(value) && (isUnixSocket(value) || (isHostPort(value) && value.port > 0)),

@@ -22,8 +22,13 @@ describe('how a run ends', () => {
       [new UnreachableError('No way.'), 4, /^error: No way\.\n$/],
       [new HolePunchFailedError('refused', 'peer'), 5, /^error: No direct connection to peer \(refused\)/],
       [new TypeError('oops'), 1, /bug.*\nTypeError: oops\n\s+at /],
+      [
+        Object.assign(new Error('reset'), { name: 'StreamResetError' }),
+        4,
+        /^error: The connection was cut: the service, or/,
+      ],
       ['thrown text', 1, /bug.*\n'thrown text'/],
-      [Object.assign(new Error('aborted'), { name: 'AbortError' }), 1, /AbortError/],
+      [Object.assign(new Error('aborted'), { name: 'AbortError' }), 4, /^error: aborted\n$/],
     ]
     for (const [error, code, stderr] of cases) {
       const ran = await runFake(argv, {
