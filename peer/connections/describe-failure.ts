@@ -1,5 +1,9 @@
 /** Failures of libp2p's dials, in words that name the cause and not the layer that noticed it. */
 
+import { connectionMeaningOf } from '../../src/failures/connection-errors.ts'
+import { causesOf } from '../../src/failures/causes.ts'
+import { meaningOf, systemCodeOf } from '../../src/failures/system-errors.ts'
+
 // circuit-v2.md, "Status codes"
 const STATUS: Readonly<Record<string, string>> = {
   RESERVATION_REFUSED: 'the relay has no room for another reservation',
@@ -11,15 +15,6 @@ const STATUS: Readonly<Record<string, string>> = {
   UNEXPECTED_MESSAGE: 'the relay did not expect the request',
 }
 
-const CODES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'the connection was reset',
-  EHOSTUNREACH: 'no route leads there',
-  ENETUNREACH: 'no route leads there',
-  ETIMEDOUT: 'no answer',
-  ENOTFOUND: 'the name does not exist',
-}
-
 const NAMES: Readonly<Record<string, string>> = {
   UnsupportedProtocolError: 'it does not speak the protocol, so it is no relay',
   EncryptionFailedError: 'what answers there does not speak libp2p',
@@ -27,19 +22,43 @@ const NAMES: Readonly<Record<string, string>> = {
   AbortError: 'no answer in time',
 }
 
+const CAUSES: Readonly<Record<string, string>> = { HTTPParserError: 'it does not speak HTTP on this port' }
+
+/** Errors that say less than their causes. */
+const WRAPPERS: ReadonlySet<string> = new Set(['ConnectionFailedError', 'DialError', 'Error', 'TypeError'])
+
 /** One clause, without a full stop. */
 export function describeFailure(error: unknown): string {
   if (error instanceof AggregateError) return describeAll(error.errors)
-  if (!(error instanceof Error)) return String(error)
-  const { code, name, message } = error as NodeJS.ErrnoException
+  if (!(error instanceof Error)) return describeOther(error)
+  const { name, message } = error
   const status = Object.keys(STATUS).find(it => message.includes(it))
   if (status !== undefined) return `${STATUS[status]} (${status})`
-  if (code !== undefined && code in CODES) return `${CODES[code]} (${code})`
+  for (const each of WRAPPERS.has(name) ? causesOf(error) : [error]) {
+    const known = describeCode(each) ?? CAUSES[each.name]
+    if (known !== undefined) return known
+  }
   if (message.includes('does not match expected remote identity'))
     return 'another peer answers there; check the peer id in the address'
   // libp2p keeps only the text of a time-out that ends a handshake
   if (name === 'EncryptionFailedError' && message.includes('timeout')) return 'no answer in time'
-  return NAMES[name] ?? message
+  return NAMES[name] ?? (message === '' ? name : message)
+}
+
+function describeCode(error: Error): string | undefined {
+  const { code } = error as NodeJS.ErrnoException
+  const named = systemCodeOf(error) ?? (typeof code === 'string' ? code : '')
+  const meaning = connectionMeaningOf(named) ?? meaningOf(named)
+  return meaning === undefined ? undefined : `${meaning} (${named})`
+}
+
+/** An event, or what somebody has thrown that is no error. */
+function describeOther(thrown: unknown): string {
+  if (typeof thrown !== 'object' || thrown === null) return String(thrown)
+  const { error, message, type } = thrown as { error?: unknown; message?: unknown; type?: unknown }
+  if (error instanceof Error && error.message !== '') return describeFailure(error)
+  if (typeof message === 'string' && message !== '') return message
+  return typeof type === 'string' ? `it failed with the event "${type}"` : 'it failed without a reason'
 }
 
 function describeAll(errors: readonly unknown[]): string {

@@ -46,6 +46,24 @@ const cases: ReadonlyArray<[string, unknown, string]> = [
   ['an unknown code', coded('EMOON'), 'connect EMOON 192.0.2.1:1'],
   ['something that is no error', 'text', 'text'],
   [
+    'no descriptors left',
+    coded('EMFILE'),
+    'this process has as many open files and sockets as it may have (EMFILE)',
+  ],
+  [
+    'a library error with a cause',
+    Object.assign(named('ConnectionFailedError'), { cause: coded('ENETUNREACH') }),
+    'no route leads there (ENETUNREACH)',
+  ],
+  ['an event', { type: 'error' }, 'it failed with the event "error"'],
+  [
+    'an event with an error in it',
+    { type: 'error', error: coded('CERT_HAS_EXPIRED') },
+    'its certificate has expired (CERT_HAS_EXPIRED)',
+  ],
+  ['nothing', undefined, 'undefined'],
+  ['an error without a message', named('DialError', ''), 'DialError'],
+  [
     'several failures, each once',
     new AggregateError([coded('ECONNREFUSED'), coded('ECONNREFUSED'), named('TimeoutError')]),
     'nothing listens there (ECONNREFUSED); no answer in time',

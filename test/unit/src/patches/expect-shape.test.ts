@@ -10,6 +10,7 @@ import { coalesceWrites } from '../../../../src/patches/libp2p-tcp/coalesced-wri
 import { shapeCheck } from '../../../../src/patches/expect-shape.ts'
 import { guard } from '../../../../src/patches/multistream-select/endless-length.ts'
 import { boundListener } from '../../../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
+import { explainDials } from '../../../../src/patches/libp2p-websockets/dial-errors.ts'
 import { keepAlive, watchOver } from '../../../../src/transport/keep-alive.ts'
 
 function versionOf(name: string): string {
@@ -64,6 +65,7 @@ const patches: Array<[packageName: string, missing: string, apply: (stranger: ne
         [],
       )({}).createStreamMuxer(stranger),
   ],
+  ['@libp2p/websockets', '_connect', explainDials],
   [
     '@libp2p/websockets',
     'wsServer.options',
