@@ -15,9 +15,17 @@ const STATUS: Readonly<Record<string, string>> = {
   UNEXPECTED_MESSAGE: 'the relay did not expect the request',
 }
 
+/** What a code means while a connection is being made, where that is more than its own meaning. */
+const WHILE_DIALLING: Readonly<Record<string, string>> = {
+  ECONNRESET:
+    'the connection was reset: the other side may have as many connections as it may, or a firewall cuts it',
+}
+
+const CUT_SHORT =
+  'it closes the connection before a word: it may have as many connections as it may, or does not speak libp2p'
+
 const NAMES: Readonly<Record<string, string>> = {
   UnsupportedProtocolError: 'it does not speak the protocol, so it is no relay',
-  EncryptionFailedError: 'what answers there does not speak libp2p',
   TimeoutError: 'no answer in time',
   AbortError: 'no answer in time',
 }
@@ -40,15 +48,24 @@ export function describeFailure(error: unknown): string {
   }
   if (message.includes('does not match expected remote identity'))
     return 'another peer answers there; check the peer id in the address'
-  // libp2p keeps only the text of a time-out that ends a handshake
-  if (name === 'EncryptionFailedError' && message.includes('timeout')) return 'no answer in time'
+  if (name === 'EncryptionFailedError') return describeHandshake(message)
   return NAMES[name] ?? (message === '' ? name : message)
+}
+
+/** libp2p keeps only the text of what ended a handshake (libp2p 3.3.11, upgrader.js `_encryptOutbound`). */
+function describeHandshake(message: string): string {
+  if (message.includes('timeout')) return 'no answer in time'
+  // @libp2p/utils 7.4.1, stream-utils.js: of so many bytes that were awaited, none has come
+  if (/(while|after) reading 0\/\d+ bytes/.test(message) || message.includes('ECONNRESET')) return CUT_SHORT
+  if (message.startsWith('Protocol selection failed'))
+    return 'it speaks libp2p, but no encryption that this version knows'
+  return 'what answers there does not speak libp2p'
 }
 
 function describeCode(error: Error): string | undefined {
   const { code } = error as NodeJS.ErrnoException
   const named = systemCodeOf(error) ?? (typeof code === 'string' ? code : '')
-  const meaning = connectionMeaningOf(named) ?? meaningOf(named)
+  const meaning = WHILE_DIALLING[named] ?? connectionMeaningOf(named) ?? meaningOf(named)
   return meaning === undefined ? undefined : `${meaning} (${named})`
 }
 

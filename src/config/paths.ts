@@ -4,6 +4,12 @@ import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 import type { ReadingPlace } from './kind.ts'
 
+/**
+ * Longest path of a Unix socket, in bytes: `sun_path` has 108 with the NUL at its end on Linux (unix(7)), and 104 elsewhere.
+ * Node.js cuts off a longer one, or fails with EINVAL.
+ */
+export const MAX_SOCKET_PATH_BYTES: number = process.platform === 'linux' ? 107 : 103
+
 /** Thrown for a path that starts with `~/` where this user has no home directory. */
 export class NoHomeError extends Error {
   override readonly name = 'NoHomeError'

@@ -108,7 +108,7 @@ describe('a WebSocket dial that fails', () => {
       [
         'a reset',
         () => createServer(socket => socket.once('data', () => socket.resetAndDestroy())),
-        /^the connection was reset \(ECONNRESET\)$/,
+        /^the connection was reset: .* \(ECONNRESET\)$/,
       ],
       [
         'a close',

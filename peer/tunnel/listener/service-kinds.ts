@@ -14,8 +14,8 @@ import {
   parsePeerId,
   printHostPort,
 } from '../../../src/config/address-kinds.ts'
-import type { Kind } from '../../../src/config/kind.ts'
-import { expandPath } from '../../../src/config/paths.ts'
+import type { Kind, ReadingPlace } from '../../../src/config/kind.ts'
+import { expandPath, MAX_SOCKET_PATH_BYTES } from '../../../src/config/paths.ts'
 
 const namePattern = /^[a-z0-9][a-z0-9-]{0,31}$/
 const peerNamePattern = /^[a-z][a-z0-9.-]{0,31}$/
@@ -51,7 +51,7 @@ export const serviceKind: Kind<NamedService> = {
     if (!place.startsWith(UNIX)) return Object.freeze({ name, ...parseHostPort(place, 1) })
     const path = place.slice(UNIX.length)
     if (path === '') throw new Error('the path of the Unix socket is missing')
-    return Object.freeze({ name, path: expandPath(path, at) })
+    return Object.freeze({ name, path: socketPath(path, at) })
   },
   accepts: (value): value is NamedService =>
     hasName(value) && (isUnixSocket(value) || (isHostPort(value) && value.port > 0)),
@@ -91,6 +91,16 @@ export const serviceNameKind: Kind<string> = {
 /** Tells whether a text can be what a user calls a peer. No peer id is as short. */
 export function isPeerName(text: string): boolean {
   return peerNamePattern.test(text)
+}
+
+function socketPath(text: string, place: ReadingPlace): string {
+  const path = expandPath(text, place)
+  const bytes = Buffer.byteLength(path)
+  if (bytes > MAX_SOCKET_PATH_BYTES)
+    throw new Error(
+      `the path of a Unix socket has at most ${MAX_SOCKET_PATH_BYTES} bytes, and ${path} has ${bytes}`,
+    )
+  return path
 }
 
 function splitNamed(text: string, form: string): [name: string, rest: string] {

@@ -10,13 +10,34 @@ const named = (name: string, message = 'x'): Error => Object.assign(new Error(me
 
 const cases: ReadonlyArray<[string, unknown, string]> = [
   ['ECONNREFUSED', coded('ECONNREFUSED'), 'nothing listens there (ECONNREFUSED)'],
-  ['ECONNRESET', coded('ECONNRESET'), 'the connection was reset (ECONNRESET)'],
+  [
+    'ECONNRESET',
+    coded('ECONNRESET'),
+    'the connection was reset: the other side may have as many connections as it may, or a firewall cuts it (ECONNRESET)',
+  ],
   ['EHOSTUNREACH', coded('EHOSTUNREACH'), 'no route leads there (EHOSTUNREACH)'],
   ['ENOTFOUND', coded('ENOTFOUND'), 'the name does not exist (ENOTFOUND)'],
   ['a time-out', named('TimeoutError'), 'no answer in time'],
   ['an abort', named('AbortError'), 'no answer in time'],
   ['no libp2p', named('EncryptionFailedError'), 'what answers there does not speak libp2p'],
   ['no relay', new UnsupportedProtocolError('x'), 'it does not speak the protocol, so it is no relay'],
+  ...['Unexpected EOF - stream closed while reading 0/1 bytes', 'read ECONNRESET'].map(
+    (message): [string, unknown, string] => [
+      `a full peer (${message})`,
+      named('EncryptionFailedError', message),
+      'it closes the connection before a word: it may have as many connections as it may, or does not speak libp2p',
+    ],
+  ),
+  [
+    'an answer of another protocol',
+    named('EncryptionFailedError', 'Unexpected EOF - stream closed while reading 20/83 bytes'),
+    'what answers there does not speak libp2p',
+  ],
+  [
+    'another encryption',
+    named('EncryptionFailedError', 'Protocol selection failed - could not negotiate /noise'),
+    'it speaks libp2p, but no encryption that this version knows',
+  ],
   [
     'a handshake without an answer',
     named('EncryptionFailedError', 'The operation was aborted due to timeout'),
