@@ -127,7 +127,10 @@ describe('an identity', () => {
     const dataDir = join(directory, 'data')
     await mkdir(dataDir)
     await chmod(dataDir, 0o000)
-    assert.match(await notRoot(dataDir), /^IdentityError: Cannot use .*identity\.key as identity: EACCES/)
+    assert.match(
+      await notRoot(dataDir),
+      /^IdentityError: Cannot use .*identity\.key as identity: .* \(EACCES\)/,
+    )
     await chmod(dataDir, 0o700)
   })
 
