@@ -1,8 +1,8 @@
 /** What this user calls peers: a file with a name and a target a line, as /etc/hosts has names and addresses. */
 
-import { readFile } from 'node:fs/promises'
 import { nearestHint } from '../../src/config/nearest.ts'
 import { expandPath, NoHomeError, placeAt } from '../../src/config/paths.ts'
+import { linesIn, readTextFile } from '../../src/files/text-file.ts'
 import { isPeerName } from '../tunnel/listener/service-kinds.ts'
 import { InvalidConfigError } from '../../src/errors.ts'
 import type { ConfigProblem } from '../../src/errors.ts'
@@ -69,7 +69,7 @@ class NamesFile implements PeerNames {
 
 async function read(path: string, mayBeMissing: boolean): Promise<string> {
   try {
-    return await readFile(path, 'utf8')
+    return await readTextFile(path)
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException
     // a home that is another user's, or hidden from a service, has no names for this one either
@@ -81,7 +81,7 @@ async function read(path: string, mayBeMissing: boolean): Promise<string> {
 function parse(text: string, path: string): Map<string, string> {
   const targets = new Map<string, string>()
   const problems: ConfigProblem[] = []
-  for (const [index, line] of text.split('\n').entries()) {
+  for (const [index, line] of linesIn(text).entries()) {
     const [name = '', target, ...rest] = line
       .replace(/(^|\s)#.*$/, '')
       .trim()
