@@ -11,6 +11,7 @@ import type { ParsedCommandLine, ProgramDescription } from './command-line.ts'
 import { commandsOf, parseCommandLine } from './command-line.ts'
 import type { StopSignal } from './exit-codes.ts'
 import { exitCodeOf, exitCodeOfSignal, exitCodes } from './exit-codes.ts'
+import { isHangupIgnored as findHangupIgnored } from './hangup.ts'
 import { isReaderGone } from './pipe-safe-output.ts'
 import type { Output } from './output.ts'
 import { createOutput } from './output.ts'
@@ -34,6 +35,8 @@ export interface ProgramInit extends ProgramDescription {
   readonly stdout?: Writable
   readonly stderr?: Writable
   readonly signals?: SignalSource & HangupSource
+  /** Whether the process was started with SIGHUP ignored, as by `nohup`. @default found out */
+  readonly isHangupIgnored?: boolean
   /** Ends the process at once; called for a second signal only. */
   readonly exit?: (code: number) => void
 }
@@ -101,15 +104,21 @@ async function runSettled(
   output: Output,
 ): Promise<number> {
   const signals = init.signals ?? process
+  const isHangupIgnored = command.reloads !== true && (init.isHangupIgnored ?? findHangupIgnored())
   const stops = watchStopSignals({
     source: signals,
-    names: command.reloads === true ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'],
+    names:
+      command.reloads === true || isHangupIgnored ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'],
     exit: init.exit ?? (code => process.exit(code)),
     onStop: name => {
-      // whoever hung up does not read; ssh, which ends its ProxyCommand so, has its user read
-      if (name !== 'SIGHUP') output.note(`Stopping after ${name}; a second one stops at once.`)
+      // a terminal that was closed is not read; ssh, which ends its ProxyCommand so, has its user read
+      if (name !== 'SIGHUP' || !isTerminal(init.stderr ?? process.stderr))
+        output.note(`Stopping after ${name}; a second one stops immediately.`)
     },
   })
+  // without a listener the signal would end the process
+  const onIgnoredHangup = (): void => output.note('SIGHUP is ignored, as this program was started (nohup).')
+  if (isHangupIgnored) signals.on('SIGHUP', onIgnoredHangup)
   const { promise: reloadable, resolve: onReload } = Promise.withResolvers<Reload>()
   const reloads =
     command.reloads === true
@@ -137,6 +146,7 @@ async function runSettled(
   } finally {
     reloads?.close()
     stops.close()
+    signals.off('SIGHUP', onIgnoredHangup)
   }
 }
 
@@ -193,6 +203,10 @@ function showOrigins({ command, config, table, resolution }: SettledCommand, out
 
 function commandName({ name, commands }: ProgramInit, { command }: Run): string {
   return command === undefined || 'run' in commands ? name : `${name} ${command.name}`
+}
+
+function isTerminal(stream: Writable): boolean {
+  return (stream as { isTTY?: boolean }).isTTY === true
 }
 
 function widthOf(stream: Writable): number {

@@ -35,7 +35,8 @@ export class Program {
   ) {
     this.child = spawn(process.execPath, [path, ...args], {
       ...(uid === undefined ? {} : { uid, gid: uid }),
-      ...(env === undefined ? {} : { env }),
+      // a test run by nohup does not hand on its SIGHUP, but would its trace
+      env: { ...(env ?? process.env), _: undefined },
     })
     t.after(() => this.child.kill('SIGKILL'))
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {

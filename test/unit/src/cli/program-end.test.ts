@@ -71,15 +71,34 @@ describe('how a run ends', () => {
     })
   }
 
-  test('a command that is hung up on ends without a word', async () => {
+  test('a SIGHUP that was ignored at the start stops nothing, and is logged', async () => {
     const signals = new EventEmitter()
     const work: Work = async context => {
-      queueMicrotask(() => signals.emit('SIGHUP'))
+      signals.emit('SIGHUP')
+      assert.equal(context.signal.aborted, false)
+      queueMicrotask(() => signals.emit('SIGTERM'))
       await stopped(context)
     }
-    const ran = await runFake(argv, { commands: commands(work), signals })
-    assert.deepEqual([ran.code, ran.stderr], [129, ''])
+    const ran = await runFake(argv, { commands: commands(work), signals, isHangupIgnored: true })
+    assert.equal(ran.code, 143)
+    assert.match(ran.stderr, /^SIGHUP is ignored.*\nStopping after SIGTERM/m)
+    assert.deepEqual([signals.listenerCount('SIGHUP'), ran.exits], [0, []])
   })
+
+  for (const [isTTY, stderr] of [
+    [true, ''],
+    [false, 'Stopping after SIGHUP; a second one stops immediately.\n'],
+  ] as const)
+    test(`a SIGHUP that stops is ${isTTY ? 'not reported on a terminal' : 'reported in a log'}`, async () => {
+      const signals = new EventEmitter()
+      const work: Work = async context => {
+        queueMicrotask(() => signals.emit('SIGHUP'))
+        await stopped(context)
+      }
+      const log = Object.assign(new RecordingStream(), { isTTY })
+      const ran = await runFake(argv, { commands: commands(work), signals, stderr: log })
+      assert.deepEqual([ran.code, log.text], [129, stderr])
+    })
 
   test('a SIGHUP that comes before a command can reload waits until it can, and stops nothing', async () => {
     const signals = new EventEmitter()

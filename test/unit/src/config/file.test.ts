@@ -105,7 +105,10 @@ test('a file that is absent, a folder, too large or not text is a problem of its
 
 test('a value that YAML takes for something else is reported with what to do', () => {
   for (const [text, what] of [
-    ['forward:\n- [::1]:8141=@t', /text after the end of a value; put a value that begins with \[ or \{ in quotes/],
+    [
+      'forward:\n- [::1]:8141=@t',
+      /text after the end of a value; put a value that begins with \[ or \{ in quotes/,
+    ],
     ['status: [::1]:4002', /text after the end of a value/],
     ['forward: {a}: b', /in quotes|nested/],
     ['target: @home.ticket', /reserved character @; put the value in quotes/],
