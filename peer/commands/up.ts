@@ -23,6 +23,7 @@ export const up: Command = defineCommand({
     },
   },
   reloads: true,
+  isOngoing: true,
   examples: [
     'throughnat up --config /etc/throughnat/peer.yaml --data-dir /var/lib/throughnat',
     'throughnat up --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --forward 127.0.0.1:2222=home/ssh --forward 127.0.0.1:8080=@web.ticket',

@@ -87,8 +87,9 @@ async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise
     return code
   }
   const { stdout = process.stdout, stderr = process.stderr, hide = text => text } = init
-  const { json, explain, checkConfig } = settled.globals
-  const output = createOutput({ json, stdout, stderr, hide })
+  const { json, quiet, explain, checkConfig } = settled.globals
+  const left = settled.command.isOngoing === true && !explain && !checkConfig ? 'notes and events' : 'notes'
+  const output = createOutput({ json, stdout, stderr, hide, quiet: quiet ? left : undefined })
   for (const warning of settled.warnings) output.note(`warning: ${warning}.`)
   if (explain) showOrigins(settled, output)
   else if (checkConfig) output.event('config:checked', {}, 'The configuration is in order.')

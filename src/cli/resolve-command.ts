@@ -30,7 +30,12 @@ export interface SettledCommand {
   readonly command: Command
   readonly config: Resolved<OptionTable>
   readonly arguments: Resolved<OptionTable>
-  readonly globals: { readonly json: boolean; readonly explain: boolean; readonly checkConfig: boolean }
+  readonly globals: {
+    readonly json: boolean
+    readonly quiet: boolean
+    readonly explain: boolean
+    readonly checkConfig: boolean
+  }
   /** The options of the command and the global ones. */
   readonly table: OptionTable
   readonly resolution: Resolution<OptionTable>
@@ -71,6 +76,7 @@ export async function settleCommand(run: Run, surroundings: Surroundings): Promi
     arguments: operands.values,
     globals: {
       json: resolution.config.json === true,
+      quiet: resolution.config.quiet === true,
       explain: resolution.config.explain === true,
       checkConfig: resolution.config.checkConfig === true,
     },

@@ -157,3 +157,54 @@ describe('a user without an entry in /etc/passwd and without HOME', () => {
     assert.match(program.stderr, /^error: --names: this user has no home directory/m)
   })
 })
+
+describe('--quiet', () => {
+  it('leaves a listener, a relay and a forward without a word, and their errors in place', LIMIT, async t => {
+    const quietly = { json: false }
+    const dataDir = await directory(t)
+    const { addr: relayAddr } = await startRelay(t, await directory(t))
+    const listener = new Program(
+      t,
+      THROUGHNAT,
+      ['listen', '--relay', relayAddr, '--data-dir', dataDir, '--quiet'],
+      quietly,
+    )
+    const id = new Program(t, THROUGHNAT, ['id', '--quiet', '--data-dir', dataDir], quietly)
+    assert.equal(await id.ended(), 0)
+    assert.match(id.stdout, /^12D3KooW\w+\n$/)
+    // until the listener is there
+    const target = `${relayAddr}/p2p-circuit/p2p/${id.stdout.trim()}`
+    for (let code: number | null = 4; code === 4; ) {
+      const ping = new Program(t, THROUGHNAT, ['ping', target, '--count', '1', '--quiet'], quietly)
+      code = await ping.ended()
+      if (code === 0) assert.match(ping.stdout, /1 of 1 answered/)
+      else assert.match(ping.stderr, /^error: [^\n]+\n$/)
+    }
+    listener.child.kill('SIGTERM')
+    assert.equal(await listener.ended(), 143)
+    assert.deepEqual([listener.stdout, listener.stderr], ['', ''])
+  })
+
+  it('can be set in a configuration and in the environment', LIMIT, async t => {
+    const config = join(await directory(t), 'relay.yaml')
+    await writeFile(config, 'quiet: true\n')
+    for (const [args, env] of [
+      [['--config', config], {}],
+      [[], { THROUGHNAT_QUIET: 'true' }],
+    ] as const) {
+      const listen = [
+        '--listen',
+        '/ip4/127.0.0.1/tcp/0',
+        '--data-dir',
+        await directory(t),
+        '--status',
+        '127.0.0.1:0',
+      ]
+      const relay = new Program(t, RELAY, [...listen, ...args, '--json'], { env: { ...process.env, ...env } })
+      await relay.line('relay:ready')
+      relay.child.kill('SIGTERM')
+      assert.equal(await relay.ended(), 0)
+      assert.equal(relay.stderr, '')
+    }
+  })
+})

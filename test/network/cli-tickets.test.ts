@@ -160,9 +160,10 @@ for (const path of ['relayed', 'direct'])
   test(`a forward that is hung up on while ${path}, as ssh does with its ProxyCommand, leaves nothing open at the other end`, async t => {
     const { dataDir, listener } = await startNode(t)
     const file = await fileOf(t, await makeTicket(t, dataDir))
-    const forward = new Program(t, THROUGHNAT, ['forward', file, '--stdio'], { json: false })
+    // under --json the events are on stderr
+    const forward = new Program(t, THROUGHNAT, ['forward', file, '--stdio', '--json'], { json: false })
     await once(forward.child.stdout, 'data')
-    while (path === 'direct' && !forward.stderr.includes('is direct now'))
+    while (path === 'direct' && !forward.stderr.includes('"path":"direct"'))
       await once(forward.child.stderr, 'data')
     const hungUpAt = Date.now()
     forward.child.kill('SIGHUP')

@@ -71,6 +71,19 @@ describe('how a run ends', () => {
     })
   }
 
+  for (const [what, isOngoing, stdout] of [
+    ['keeps the results of a command', false, 'got 1000\n'],
+    ['leaves out the news of a command that runs until it is stopped', true, ''],
+  ] as const)
+    test(`--quiet ${what}, and leaves out the notes`, async () => {
+      const [ping, ...others] = commands(({ output }) => {
+        output.note('a hint')
+        throw new UnreachableError('No way.')
+      })
+      const ran = await runFake([...argv, '--quiet'], { commands: [{ ...ping!, isOngoing }, ...others] })
+      assert.deepEqual([ran.code, ran.stdout, ran.stderr], [4, stdout, 'error: No way.\n'])
+    })
+
   test('a SIGHUP that was ignored at the start stops nothing, and is logged', async () => {
     const signals = new EventEmitter()
     const work: Work = async context => {

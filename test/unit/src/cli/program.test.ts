@@ -228,6 +228,7 @@ describe('--explain', () => {
         ['port-mapping', 'false', '--no-port-mapping'],
         ['token', '(hidden)', 'THROUGHNAT_TOKEN'],
         ['json', 'false', 'built in'],
+        ['quiet', 'false', 'built in'],
         ['config', '-', 'built in'],
         ['explain', 'true', '--explain'],
         ['check-config', 'false', 'built in'],
