@@ -6,6 +6,7 @@
 
 import type { ConfigFile } from '../config/file.ts'
 import { readConfigFile } from '../config/file.ts'
+import { plainValue } from '../config/environment.ts'
 import type { GivenFlag } from '../config/given.ts'
 import type { OptionTable, Resolved } from '../config/options.ts'
 import { nameOptions, variableOf } from '../config/options.ts'
@@ -91,7 +92,7 @@ async function readGivenFile(
   { environment, directory }: Surroundings,
 ): Promise<ConfigFile | undefined> {
   const given = flags.findLast(({ key, text }) => key === 'config' && text !== undefined)?.text
-  const path = given ?? environment[variableOf('config')] ?? ''
+  const path = given ?? plainValue(environment[variableOf('config')])
   // An empty flag is reported along with the other flags; an empty variable counts as not set.
   return path.trim() === '' ? undefined : await readConfigFile(path, directory)
 }

@@ -46,7 +46,7 @@ export function readEnvironmentSource(
   const given: Given[] = []
   for (const [where, value = ''] of Object.entries(environment)) {
     if (!where.startsWith(environmentPrefix)) continue
-    const text = value.replace(/\r+$/, '')
+    const text = withoutReturn(value)
     const option = byVariable.get(where)
     const flag = flagOnly.get(where)
     const isLink = SERVICE_LINK_NAME.test(where) || SERVICE_LINK_VALUE.test(text)
@@ -67,6 +67,15 @@ function read(option: NamedOption, where: string, text: string): Given {
   const isList = option.spec.many === true
   const texts = isList ? splitList(text) : [unquoted(text)]
   return { option, source: 'environment', where, isList, items: texts.map(part => ({ where, text: part })) }
+}
+
+/** Returns the value of a variable that has one value; empty if it counts as not set. */
+export function plainValue(value: string | undefined): string {
+  return unquoted(withoutReturn(value ?? '')).trim()
+}
+
+function withoutReturn(value: string): string {
+  return value.replace(/\r+$/, '')
 }
 
 /** Splits at blanks and commas, except within quotes: `web=127.0.0.1:80 "files=unix:/run/my files.sock"`. */

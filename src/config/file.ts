@@ -6,10 +6,11 @@
  */
 
 import { open } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import type { Pair, ParsedNode, YAMLError } from 'yaml'
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import { decodeText } from '../files/text-file.ts'
+import { expandPath, NoHomeError, placeAt } from './paths.ts'
 import type { ConfigProblem } from '../errors.ts'
 
 /**
@@ -44,8 +45,8 @@ type Place = (offset: number | undefined) => string
  * @param directory - the folder that a relative `path` starts from
  */
 export async function readConfigFile(path: string, directory: string): Promise<ConfigFile> {
-  const absolute = resolve(directory, path)
   try {
+    const absolute = expandPath(path, placeAt(directory))
     return parseConfigFile(await readText(absolute), path, dirname(absolute))
   } catch (error) {
     return { directory, entries: [], problems: [{ where: path, what: readingFault(error) }] }
@@ -141,7 +142,7 @@ async function readText(path: string): Promise<string> {
 }
 
 function readingFault(error: unknown): string {
-  if (error instanceof RangeError) return error.message
+  if (error instanceof RangeError || error instanceof NoHomeError) return error.message
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   if (code === 'ENOENT') return 'there is no such configuration file; check the path'
   if (code === 'EACCES' || code === 'EPERM')

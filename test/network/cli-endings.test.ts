@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chown, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { directory, Program, RELAY, startListener, startRelay, THROUGHNAT } from './program.ts'
@@ -191,6 +191,8 @@ describe('--quiet', () => {
     for (const [args, env] of [
       [['--config', config], {}],
       [[], { THROUGHNAT_QUIET: 'true' }],
+      [[], { THROUGHNAT_CONFIG: `"${config}"\r` }],
+      [[], { THROUGHNAT_CONFIG: '~/relay.yaml', HOME: dirname(config) }],
     ] as const) {
       const listen = [
         '--listen',
