@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chown, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { directory, Program, RELAY, startListener, startRelay, THROUGHNAT } from './program.ts'
@@ -183,30 +183,5 @@ describe('--quiet', () => {
     listener.child.kill('SIGTERM')
     assert.equal(await listener.ended(), 143)
     assert.deepEqual([listener.stdout, listener.stderr], ['', ''])
-  })
-
-  it('can be set in a configuration and in the environment', LIMIT, async t => {
-    const config = join(await directory(t), 'relay.yaml')
-    await writeFile(config, 'quiet: true\n')
-    for (const [args, env] of [
-      [['--config', config], {}],
-      [[], { THROUGHNAT_QUIET: 'true' }],
-      [[], { THROUGHNAT_CONFIG: `"${config}"\r` }],
-      [[], { THROUGHNAT_CONFIG: '~/relay.yaml', HOME: dirname(config) }],
-    ] as const) {
-      const listen = [
-        '--listen',
-        '/ip4/127.0.0.1/tcp/0',
-        '--data-dir',
-        await directory(t),
-        '--status',
-        '127.0.0.1:0',
-      ]
-      const relay = new Program(t, RELAY, [...listen, ...args, '--json'], { env: { ...process.env, ...env } })
-      await relay.line('relay:ready')
-      relay.child.kill('SIGTERM')
-      assert.equal(await relay.ended(), 0)
-      assert.equal(relay.stderr, '')
-    }
   })
 })

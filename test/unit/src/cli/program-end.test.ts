@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { CommandContext } from '../../../../src/cli/command.ts'
 import { examplePeerId } from '../../../../src/config/address-kinds.ts'
@@ -83,6 +86,24 @@ describe('how a run ends', () => {
       const ran = await runFake([...argv, '--quiet'], { commands: [{ ...ping!, isOngoing }, ...others] })
       assert.deepEqual([ran.code, ran.stdout, ran.stderr], [4, stdout, 'error: No way.\n'])
     })
+
+  test('--quiet can be set in a configuration and in the environment', async t => {
+    const directory = await mkdtemp(join(tmpdir(), 'throughnat-quiet-'))
+    t.after(() => rm(directory, { recursive: true }))
+    await writeFile(join(directory, 'quiet.yaml'), 'quiet: true\n')
+    const { HOME } = process.env
+    t.after(() => Object.assign(process.env, { HOME }))
+    process.env['HOME'] = directory
+    for (const env of [
+      { THROUGHNAT_QUIET: 'true' },
+      { THROUGHNAT_CONFIG: join(directory, 'quiet.yaml') },
+      { THROUGHNAT_CONFIG: `"${directory}/quiet.yaml"\r` },
+      { THROUGHNAT_CONFIG: '~/quiet.yaml' },
+    ]) {
+      const ran = await runFake(argv, { commands: commands(({ output }) => output.note('a hint')), env })
+      assert.deepEqual([ran.code, ran.stderr], [0, ''])
+    }
+  })
 
   test('a SIGHUP that was ignored at the start stops nothing, and is logged', async () => {
     const signals = new EventEmitter()
