@@ -99,8 +99,9 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-function problem({ name, message }: Error): object {
-  return { error: { name, message } }
+/** With the code of an error of the system, by which the command that asked knows its exit code. */
+function problem({ name, message, code, syscall }: NodeJS.ErrnoException): object {
+  return { error: { name, message, code, syscall } }
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
