@@ -95,7 +95,7 @@ describe('an ECDSA key as identity', () => {
     ['listen', THROUGHNAT, ['listen', '--relay', `/ip4/127.0.0.1/tcp/1/p2p/${SOMEBODY}`]],
     ['ping', THROUGHNAT, ['ping', `/ip4/127.0.0.1/tcp/1/p2p/${SOMEBODY}`]],
   ] as const)
-    it(`is told by ${what}, with code 3`, LIMIT, async t => {
+    it(`is reported by ${what}, with code 3`, LIMIT, async t => {
       const dataDir = await directory(t)
       const key = privateKeyToProtobuf(await generateKeyPair('ECDSA'))
       await writeFile(join(dataDir, 'identity.key'), key, { mode: 0o600 })
