@@ -5,9 +5,9 @@
  * What happens further away is noticed by the connections themselves.
  */
 
-import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { TypedEventEmitter } from 'main-event'
+import { defaultRoutes } from '../../src/addresses/default-routes.ts'
 
 /** How often it is looked at, in milliseconds. */
 const INTERVAL_MS = 1_000
@@ -63,17 +63,10 @@ function addresses(): string {
     .join()
 }
 
-/** The default route of IPv4, in Linux; elsewhere the addresses have to do. */
+/** The default routes of IPv4, in Linux; elsewhere the addresses have to do. */
 function routes(): string {
-  try {
-    const lines = readFileSync('/proc/net/route', 'utf8').split('\n')
-    // device, destination, gateway: 00000000 is everywhere
-    return lines
-      .filter(line => line.split('\t')[1] === '00000000')
-      .map(line => line.split('\t').slice(0, 3).join(' '))
-      .toSorted()
-      .join()
-  } catch {
-    return ''
-  }
+  return defaultRoutes()
+    .map(({ device, gateway }) => `${device} ${gateway}`)
+    .toSorted()
+    .join()
 }
