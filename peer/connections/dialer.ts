@@ -6,12 +6,10 @@
  * libp2p's own dial tries one address after the other to its end, and joins a dial of the same peer that is in flight.
  */
 
-import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
+import { circuitAddr, isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
 import { scopeOf } from '../../src/addresses/scope.ts'
 import { raceInTurn } from '../../src/time/race-in-turn.ts'
-import { CODE_P2P } from '@multiformats/multiaddr'
-import { endpointOf } from '../../src/addresses/endpoint.ts'
-import { circuitAddr } from './target.ts'
+import { endpointOf, endsInPeerId } from '../../src/addresses/endpoint.ts'
 import type { AbortOptions, Connection, PeerId, PeerStore } from '@libp2p/interface'
 import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -120,8 +118,6 @@ function isPublic(addr: Multiaddr): boolean {
 
 /** Each once, with the peer id at the end: whoever else answers there is not let in. */
 function unique(addrs: readonly Multiaddr[], peerId: PeerId): Multiaddr[] {
-  const pinned = addrs.map(addr =>
-    addr.getComponents().at(-1)?.code === CODE_P2P ? addr : addr.encapsulate(`/p2p/${peerId}`),
-  )
+  const pinned = addrs.map(addr => (endsInPeerId(addr) ? addr : addr.encapsulate(`/p2p/${peerId}`)))
   return [...new Map(pinned.map(addr => [addr.toString(), addr])).values()]
 }

@@ -3,11 +3,9 @@
  * as long as there are only circuits.
  */
 
-import { relayAddrOf } from '../../src/addresses/circuit.ts'
+import { isCircuit, relayAddrOf, relayIdOf } from '../../src/addresses/circuit.ts'
 import { proveConnection } from '../../src/holepunch/proof.ts'
-import { isCircuit as isCircuitAddr } from '../../src/addresses/circuit.ts'
 import { checkPresence } from './liveness.ts'
-import { relayIdOf } from './target.ts'
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { HolePunchService } from '../../src/holepunch/service.ts'
@@ -55,13 +53,13 @@ export class Paths {
     // a punch can have several, and the other side is more likely to keep the one that was chosen
     const direct = proved.findLast(it => !this.#unchosen.has(it)) ?? proved.at(-1)
     if (direct !== undefined) return { path: 'direct', connection: direct }
-    const circuit = open.findLast(isCircuit)
+    const circuit = open.findLast(isRelayed)
     return circuit === undefined ? undefined : { path: 'relayed', connection: circuit }
   }
 
   /** The circuits to a peer. */
   circuitsTo(peerId: PeerId): Connection[] {
-    return this.#libp2p.getConnections(peerId).filter(it => isCircuit(it) && it.status === 'open')
+    return this.#libp2p.getConnections(peerId).filter(it => isRelayed(it) && it.status === 'open')
   }
 
   /** Ends the events. */
@@ -72,9 +70,9 @@ export class Paths {
   #onOpen(connection: Connection): void {
     const { remotePeer } = connection
     connection.addEventListener('close', ({ error }) => this.#onClose(connection, error), { once: true })
-    if (isCircuit(connection)) {
+    if (isRelayed(connection)) {
       void this.#adopt(this.#chosen(connection))
-    } else if (this.#libp2p.getConnections(remotePeer).some(isCircuit)) {
+    } else if (this.#libp2p.getConnections(remotePeer).some(isRelayed)) {
       this.#unchosen.add(connection)
       void this.#adopt(proved(connection))
     } else {
@@ -90,9 +88,9 @@ export class Paths {
     if (this.#listening.signal.aborted || this.#init.isInfrastructure(remotePeer)) return
     // the relay's connection may close a little later than what it carried
     setImmediate(() => {
-      const isLost = error !== undefined || (isCircuit(connection) && !this.#isRelayThere(connection))
+      const isLost = error !== undefined || (isRelayed(connection) && !this.#isRelayThere(connection))
       if (isLost && this.to(remotePeer) === undefined) this.#init.onLost(remotePeer)
-      else if (isLost && !isCircuit(connection)) void this.#fallBack(remotePeer)
+      else if (isLost && !isRelayed(connection)) void this.#fallBack(remotePeer)
     })
   }
 
@@ -151,6 +149,6 @@ async function proved(connection: Connection): Promise<Connection> {
   return connection
 }
 
-function isCircuit({ remoteAddr }: Connection): boolean {
-  return isCircuitAddr(remoteAddr)
+function isRelayed({ remoteAddr }: Connection): boolean {
+  return isCircuit(remoteAddr)
 }

@@ -6,11 +6,12 @@
 import { unwatchFile, watchFile } from 'node:fs'
 import { TypedEventEmitter } from 'main-event'
 import { InvalidTargetError } from '../../src/errors.ts'
+import { relayIdOf } from '../../src/addresses/circuit.ts'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { readLineFile } from '../../src/files/line-file.ts'
 import { describeFailure } from '../connections/describe-failure.ts'
 import { isDnsaddr, resolveDnsaddr } from './dnsaddr.ts'
-import { readMultiaddr, relayIdOf } from '../connections/target.ts'
+import { readMultiaddr } from '../connections/target.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 

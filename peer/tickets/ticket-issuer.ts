@@ -3,7 +3,7 @@
  * socket, so that what changes holds at once.
  */
 
-import { CODE_P2P } from '@multiformats/multiaddr'
+import { endsInPeerId } from '../../src/addresses/endpoint.ts'
 import { InvalidConfigError } from '../../src/errors.ts'
 import { isExposableName } from '../tunnel/listener/service-kinds.ts'
 import { encodeTicket, MAX_PLACES } from './ticket.ts'
@@ -81,7 +81,7 @@ export class LocalOffice implements TicketIssuer {
 
 /** A name stands for relays that may be others by the time the ticket is used. */
 function assertAddresses(relays: readonly Multiaddr[]): void {
-  const name = relays.find(it => it.getComponents().at(-1)?.code !== CODE_P2P)
+  const name = relays.find(it => !endsInPeerId(it))
   if (name === undefined) return
   const what = `${name} is a name, and a ticket takes addresses; without --relay it takes those of the node, if it is running`
   throw new InvalidConfigError([{ where: '--relay', what }])
