@@ -10,6 +10,7 @@ import { circuitAddr, isCircuit, relayAddrOf } from '../../src/addresses/circuit
 import { scopeOf } from '../../src/addresses/scope.ts'
 import { raceInTurn } from '../../src/time/race-in-turn.ts'
 import { endpointOf, endsInPeerId } from '../../src/addresses/endpoint.ts'
+import { anySignalOf, withDeadline } from '../../src/time/deadline.ts'
 import type { AbortOptions, Connection, PeerId, PeerStore } from '@libp2p/interface'
 import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -99,12 +100,14 @@ export class Dialer {
   /** A direct way is not cancelled when a circuit was faster: it replaces that. */
   async #dial(way: Multiaddr, cancel: AbortSignal, stopped: AbortSignal | undefined): Promise<Connection> {
     const { transportManager, connectionManager } = this.#components
-    const signals = [AbortSignal.timeout(ATTEMPT_TIMEOUT_MS), ...(stopped === undefined ? [] : [stopped])]
-    if (!isCircuit(way)) return transportManager.dial(way, { signal: AbortSignal.any(signals) })
-    const signal = AbortSignal.any([...signals, cancel])
-    const relay = await connectionManager.openConnection(relayAddrOf(way), { signal })
-    await this.#token.show(relay, { signal })
-    return transportManager.dial(way, { signal })
+    const parent = anySignalOf(stopped, isCircuit(way) ? cancel : undefined)
+    return withDeadline(ATTEMPT_TIMEOUT_MS, 'No answer in time', parent, async signal => {
+      if (isCircuit(way)) {
+        const relay = await connectionManager.openConnection(relayAddrOf(way), { signal })
+        await this.#token.show(relay, { signal })
+      }
+      return transportManager.dial(way, { signal })
+    })
   }
 }
 

@@ -6,6 +6,7 @@ import { json } from 'node:stream/consumers'
 import { once } from 'node:events'
 import { DataDirError, InvalidConfigError, UnreachableError, UsageError } from '../../src/errors.ts'
 import { socketPathOf } from './socket.ts'
+import { anySignalOf } from '../../src/time/deadline.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { IncomingMessage } from 'node:http'
 
@@ -28,7 +29,7 @@ export async function askNode<T>(
 ): Promise<T> {
   const [method, path] = route.split(' ')
   const timeout = AbortSignal.timeout(ANSWER_MS)
-  const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
+  const signal = anySignalOf(timeout, options.signal)
   const socketPath = socketPathOf(dataDir)
   try {
     const asking = request({ socketPath, method, path, signal })

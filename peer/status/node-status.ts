@@ -5,6 +5,7 @@ import { version } from '../../src/node/version.ts'
 import { ping } from '../../src/protocols/ping.ts'
 import { RemotePeers } from './remote-peers.ts'
 import { Ledger } from './ledger.ts'
+import { anySignalOf } from '../../src/time/deadline.ts'
 import type { AbortOptions, Connection } from '@libp2p/interface'
 import type { ReservationState } from '../node/events.ts'
 import type { PeerNames } from '../connections/names.ts'
@@ -131,8 +132,7 @@ export class NodeStatus {
   }
 
   async #peers(options: AbortOptions): Promise<PeerSnapshot[]> {
-    const timeout = AbortSignal.timeout(PING_MS)
-    const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
+    const signal = anySignalOf(AbortSignal.timeout(PING_MS), options.signal)
     return Promise.all(this.#remotePeers.all.map(async remote => this.#look(remote, signal)))
   }
 
