@@ -3,11 +3,13 @@
  * socket, so that what changes holds at once.
  */
 
-import { endsInPeerId } from '../../src/addresses/endpoint.ts'
+import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
+import { endpointOf, endsInPeerId, withoutPeerId } from '../../src/addresses/endpoint.ts'
+import { scopeOf } from '../../src/addresses/scope.ts'
+import { CODE_P2P } from '@multiformats/multiaddr'
 import { InvalidConfigError } from '../../src/errors.ts'
 import { isExposableName } from '../tunnel/listener/service-kinds.ts'
 import { encodeTicket, MAX_PLACES } from './ticket.ts'
-import { placesOf } from './addresses.ts'
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { MAX_USES } from './ticket-book.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -77,6 +79,18 @@ export class LocalOffice implements TicketIssuer {
     this.#init.services?.reconsider()
     return isRevoked
   }
+}
+
+/** The places for a peer with these addresses: the relays that it is reached through, and its own public addresses. */
+function placesOf(addrs: readonly Multiaddr[]): Multiaddr[] {
+  const relays = addrs.filter(isCircuit).map(relayAddrOf)
+  const own = addrs.filter(addr => !isCircuit(addr) && scopeOf(endpointOf(addr).host) === 'public')
+  return [...relays, ...own.map(withoutPeerId)].filter(isPlace).slice(0, MAX_PLACES)
+}
+
+/** A relay has one peer id, at its end; an address of its own has none. */
+function isPlace(addr: Multiaddr): boolean {
+  return addr.getComponents().filter(it => it.code === CODE_P2P).length <= 1
 }
 
 /** A name stands for relays that may be others by the time the ticket is used. */
