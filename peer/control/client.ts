@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
 import { DataDirError, InvalidConfigError, UnreachableError, UsageError } from '../../src/errors.ts'
 import { socketPathOf } from './socket.ts'
+import { anySignalOf } from '../../src/time/deadline.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { IncomingMessage } from 'node:http'
 
@@ -29,7 +30,7 @@ export async function askNode<T>(
 ): Promise<T> {
   const [method, path] = route.split(' ')
   const timeout = AbortSignal.timeout(ANSWER_MS)
-  const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
+  const signal = anySignalOf(timeout, options.signal)
   const socketPath = socketPathOf(dataDir)
   let answer: unknown
   let isDone = false

@@ -17,6 +17,7 @@ import { chooseVantages, familyOf, reach } from './reach.ts'
 import { resolveRelays } from './relay-addrs.ts'
 import { unknownFamily } from './report.ts'
 import { verdictOf } from './verdict.ts'
+import { anySignalOf } from '../../src/time/deadline.ts'
 import type { AbortOptions, ComponentLogger } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Family } from '../../src/transport/punch-port.ts'
@@ -52,8 +53,7 @@ export async function runNetcheck(
   options: NetcheckOptions = {},
 ): Promise<NetcheckReport> {
   options.signal?.throwIfAborted()
-  const over = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS)
-  const signal = options.signal === undefined ? over : AbortSignal.any([options.signal, over])
+  const signal = anySignalOf(options.signal, AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS))
   const nodes = await startNodes(options.logger)
   try {
     const report = await probe(relays, nodes, { ...options, signal })

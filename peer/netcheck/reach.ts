@@ -5,6 +5,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { describeFailure } from '../connections/describe-failure.ts'
 import { ping } from '../../src/protocols/ping.ts'
+import { withDeadline } from '../../src/time/deadline.ts'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Family } from '../../src/transport/punch-port.ts'
@@ -44,8 +45,9 @@ export async function reach(
   if (node === undefined)
     return { report: { addr: text, rttMs: null, problem: 'this host has no such address family' } }
   try {
-    const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS)
-    const connection = await node.connect(addr, AbortSignal.any([signal, timeout]))
+    const connection = await withDeadline(CONNECT_TIMEOUT_MS, 'No answer in time', signal, signal =>
+      node.connect(addr, signal),
+    )
     const times: number[] = []
     for (let n = 0; n < PINGS; n++) times.push(await ping(connection, { signal }))
     const vantage = { addr, connection, family: familyOf(addr), ...endpointOf(addr) }

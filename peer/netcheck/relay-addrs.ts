@@ -3,7 +3,7 @@
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { resolveHost } from '../../src/addresses/resolve-host.ts'
 import { isDnsaddr, resolveDnsaddr } from '../relays/dnsaddr.ts'
-import { relayIdOf } from '../connections/target.ts'
+import { relayIdOf } from '../../src/addresses/circuit.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 

@@ -4,6 +4,7 @@ import { findNatPmp } from './nat-pmp.ts'
 import { findNetwork } from './network.ts'
 import { findPcp } from './pcp.ts'
 import { findUpnp } from './upnp.ts'
+import { anySignalOf } from '../../src/time/deadline.ts'
 import type { FindMapper, MappingProtocol } from './mapper.ts'
 
 /** How each protocol is looked for. */
@@ -31,8 +32,7 @@ export async function probePortMapping(signal?: AbortSignal): Promise<PortMappin
   signal?.throwIfAborted()
   const network = await findNetwork()
   if (network === undefined) return { upnp: false, natPmp: false, pcp: false }
-  const timeout = AbortSignal.timeout(SEARCH_TIMEOUT_MS)
-  const limit = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
+  const limit = anySignalOf(signal, AbortSignal.timeout(SEARCH_TIMEOUT_MS))
   const answers = async (find: FindMapper): Promise<boolean> =>
     find(network, limit).then(
       () => true,

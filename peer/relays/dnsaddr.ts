@@ -6,7 +6,8 @@
 
 import { Resolver } from 'node:dns/promises'
 import { parseMultiaddr } from '../../src/addresses/peer-id.ts'
-import { CODE_DNSADDR, CODE_P2P } from '@multiformats/multiaddr'
+import { CODE_DNSADDR } from '@multiformats/multiaddr'
+import { lastPeerId } from '../../src/addresses/circuit.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -48,13 +49,13 @@ async function resolve(
   depth: number,
   options: AbortOptions & { lookUp: LookUpText },
 ): Promise<Multiaddr[]> {
-  const [name, ...rest] = addr.getComponents()
+  const [name] = addr.getComponents()
   if (name?.code !== CODE_DNSADDR) return [addr]
   if (depth === 0) return []
   const records = await options.lookUp(`_dnsaddr.${name.value}`, options)
-  const peerId = rest.findLast(it => it.code === CODE_P2P)?.value
+  const peerId = lastPeerId(addr)
   const addrs = records.flatMap(parts => read(parts.join(''))).slice(0, MAX_ADDRS)
-  const wanted = addrs.filter(it => peerId === undefined || peerIdOf(it) === peerId)
+  const wanted = addrs.filter(it => peerId === '' || lastPeerId(it) === peerId)
   const nested = await Promise.all(wanted.map(async it => resolve(it, depth - 1, options)))
   return nested.flat()
 }
@@ -66,10 +67,6 @@ function read(record: string): Multiaddr[] {
   } catch {
     return []
   }
-}
-
-function peerIdOf(addr: Multiaddr): string | undefined {
-  return addr.getComponents().findLast(it => it.code === CODE_P2P)?.value
 }
 
 const lookUpText: LookUpText = async (name, { signal }) => {

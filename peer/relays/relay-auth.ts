@@ -5,6 +5,7 @@
  */
 
 import { presentToken } from '../../src/protocols/relay-auth.ts'
+import { withDeadline } from '../../src/time/deadline.ts'
 import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
 
 /** How long a relay may take to answer, in milliseconds. */
@@ -36,8 +37,10 @@ export class RelayAuth {
   async show(connection: Connection, { signal }: AbortOptions): Promise<void> {
     if (this.#token === undefined || this.#shown.has(connection)) return
     if (!this.#relays.has(connection.remotePeer)) return
-    const signals = [AbortSignal.timeout(ANSWER_TIMEOUT_MS), ...(signal === undefined ? [] : [signal])]
-    const isKnown = await presentToken(connection, this.#token, { signal: AbortSignal.any(signals) })
+    const token = this.#token
+    const isKnown = await withDeadline(ANSWER_TIMEOUT_MS, 'The relay did not answer', signal, signal =>
+      presentToken(connection, token, { signal }),
+    )
     if (!isKnown) throw new Error('the relay does not know the token that was shown to it')
     this.#shown.add(connection)
   }

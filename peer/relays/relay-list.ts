@@ -5,15 +5,15 @@
 
 import { unwatchFile, watchFile } from 'node:fs'
 import { TypedEventEmitter } from 'main-event'
-import { InvalidConfigError, InvalidTargetError } from '../../src/errors.ts'
+import { InvalidTargetError } from '../../src/errors.ts'
+import { relayIdOf } from '../../src/addresses/circuit.ts'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
-import { linesIn, readTextFile } from '../../src/files/text-file.ts'
+import { readLineFile } from '../../src/files/line-file.ts'
 import { describeFailure } from '../connections/describe-failure.ts'
 import { isDnsaddr, resolveDnsaddr } from './dnsaddr.ts'
-import { readMultiaddr, relayIdOf } from '../connections/target.ts'
+import { readMultiaddr } from '../connections/target.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { ConfigProblem } from '../../src/errors.ts'
 
 /** How often the file is looked at, and names are looked up, in milliseconds. A name server's own cache answers in between. */
 const FILE_INTERVAL_MS = 1_000
@@ -53,7 +53,7 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
 
   /**
    * @param given - each ends in the relay's peer id, or is a name
-   * @param file - holds one address a line; what follows # is passed over
+   * @param file - has one address per line
    * @throws {InvalidTargetError} if one is no address of a relay
    */
   constructor(given: readonly Multiaddr[], file?: string, resolve: typeof resolveDnsaddr = resolveDnsaddr) {
@@ -162,32 +162,13 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
   }
 }
 
-/** Reads a file of relays. Throws {@link InvalidConfigError}, with all that is wrong. */
+/** Reads a file of relays. Throws {@link InvalidConfigError} with all lines that are no address of a relay. */
 async function readRelayFile(path: string): Promise<Multiaddr[]> {
-  const problems: ConfigProblem[] = []
-  const addrs: Multiaddr[] = []
-  for (const [index, line] of (await linesOf(path)).entries()) {
-    const text = line.replace(/#.*/, '').trim()
-    if (text === '') continue
-    try {
-      const addr = readMultiaddr(text)
-      assertRelayAddr(addr)
-      addrs.push(addr)
-    } catch (error) {
-      problems.push({ where: `${path}:${index + 1}`, what: (error as Error).message })
-    }
-  }
-  if (problems.length > 0) throw new InvalidConfigError(problems)
-  return addrs
-}
-
-async function linesOf(path: string): Promise<string[]> {
-  try {
-    return linesIn(await readTextFile(path))
-  } catch (error) {
-    const what = `the file of relays cannot be read (${(error as NodeJS.ErrnoException).code})`
-    throw new InvalidConfigError([{ where: path, what }])
-  }
+  return readLineFile(path, 'relay-file', text => {
+    const addr = readMultiaddr(text)
+    assertRelayAddr(addr)
+    return addr
+  })
 }
 
 function assertRelayAddr(addr: Multiaddr): void {

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/time/clock.ts'
 import { Moment } from '../../src/time/moment.ts'
 import { RemotePeers } from './remote-peers.ts'
 import { Ledger } from './ledger.ts'
+import { anySignalOf } from '../../src/time/deadline.ts'
 import type { AbortOptions, Connection } from '@libp2p/interface'
 import type { Clock } from '../../src/time/clock.ts'
 import type { ReservationState } from '../node/events.ts'
@@ -151,8 +152,7 @@ export class NodeStatus {
   }
 
   async #peers(options: AbortOptions): Promise<PeerSnapshot[]> {
-    const timeout = AbortSignal.timeout(PING_MS)
-    const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
+    const signal = anySignalOf(AbortSignal.timeout(PING_MS), options.signal)
     return Promise.all(this.#remotePeers.all.map(async remote => this.#look(remote, signal)))
   }
 

@@ -3,7 +3,6 @@
 import prettyBytes from 'pretty-bytes'
 import prettyMs from 'pretty-ms'
 import { printable } from '../../src/cli/problem.ts'
-import { layOut } from '../../src/cli/table.ts'
 import type {
   ForwardSnapshot,
   PeerSnapshot,
@@ -131,3 +130,18 @@ const size = (bytes: number): string => prettyBytes(bytes, { binary: true })
 
 /** The two largest units, which is as exact as a person needs it: `2d 3h`. */
 const duration = (ms: number): string => prettyMs(ms, { unitCount: 2, secondsDecimalDigits: 0 })
+
+/** Lays out rows of cells in columns, each as wide as its widest cell; the last one is as long as it likes. Nothing in a cell can steer a terminal. */
+function layOut(rows: readonly (readonly string[])[]): string[] {
+  const cells = rows.map(row => row.map(cell => printable(cell).replaceAll(/\s+/g, ' ')))
+  const columns = Math.max(0, ...cells.map(row => row.length))
+  const widths = Array.from({ length: columns }, (_, at) =>
+    Math.max(...cells.map(row => row[at]?.length ?? 0)),
+  )
+  return cells.map(row =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}

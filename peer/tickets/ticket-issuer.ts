@@ -3,11 +3,14 @@
  * socket, so that what changes holds at once.
  */
 
+import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
+import { endpointOf, endsInPeerId, withoutPeerId } from '../../src/addresses/endpoint.ts'
+import { fitting } from '../../src/addresses/ranking.ts'
+import { scopeOf } from '../../src/addresses/scope.ts'
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { InvalidConfigError } from '../../src/errors.ts'
 import { isExposableName } from '../tunnel/listener/service-kinds.ts'
 import { encodeTicket, MAX_PLACES } from './ticket.ts'
-import { placesOf } from './addresses.ts'
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { isPlausibleTime } from '../../src/time/clock.ts'
 import { MAX_USES } from './ticket-book.ts'
@@ -93,9 +96,21 @@ function assertClock({ validMs }: TicketWish): void {
   throw new InvalidConfigError([{ where: '--expires', what }])
 }
 
+/** The places for a peer with these addresses: the relays that it is reached through, and its own public addresses. */
+export function placesOf(addrs: readonly Multiaddr[]): Multiaddr[] {
+  const relays = addrs.filter(isCircuit).map(relayAddrOf)
+  const own = addrs.filter(addr => !isCircuit(addr) && scopeOf(endpointOf(addr).host) === 'public')
+  return fitting([...relays, ...own.map(withoutPeerId)].filter(isPlace), MAX_PLACES, () => 1)
+}
+
+/** A relay has one peer id, at its end; an address of its own has none. */
+function isPlace(addr: Multiaddr): boolean {
+  return addr.getComponents().filter(it => it.code === CODE_P2P).length <= 1
+}
+
 /** A name stands for relays that may be others by the time the ticket is used. */
 function assertAddresses(relays: readonly Multiaddr[]): void {
-  const name = relays.find(it => it.getComponents().at(-1)?.code !== CODE_P2P)
+  const name = relays.find(it => !endsInPeerId(it))
   if (name === undefined) return
   const what = `${name} is a name, and a ticket takes addresses; without --relay it takes those of the node, if it is running`
   throw new InvalidConfigError([{ where: '--relay', what }])

@@ -5,6 +5,7 @@
  * status 200 and `{"allow": true | false, "reason": "..."}`. Whatever else comes, or nothing within the time, denies.
  */
 
+import { withDeadline } from '../../src/time/deadline.ts'
 import type { AbortOptions, PeerId } from '@libp2p/interface'
 import type { Verdict, Visitor } from './admission.ts'
 
@@ -38,9 +39,11 @@ export class CallOut {
     if (this.#asking >= MAX_QUESTIONS) return { deniedBy: 'the admission program is too slow' }
     this.#asking++
     const asked = { question, peerId, remoteAddr, ...(target === undefined ? {} : { target }) }
-    const signals = [AbortSignal.timeout(ANSWER_TIMEOUT_MS), ...(signal === undefined ? [] : [signal])]
     try {
-      return verdictOf(await this.#post(asked, AbortSignal.any(signals)))
+      const answer = await withDeadline(ANSWER_TIMEOUT_MS, 'No answer in time', signal, signal =>
+        this.#post(asked, signal),
+      )
+      return verdictOf(answer)
     } catch (error) {
       return { deniedBy: `the admission program failed: ${causeOf(error)}` }
     } finally {

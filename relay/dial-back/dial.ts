@@ -50,10 +50,11 @@ export async function dialBack(
   } catch {
     return DialStatus.E_DIAL_ERROR
   }
-  const signal = AbortSignal.any([AbortSignal.timeout(NONCE_TIMEOUT_MS), stopped])
   try {
-    await tell(connection, nonce, signal)
-    await connection.close({ signal })
+    await withDeadline(NONCE_TIMEOUT_MS, 'No answer to the nonce', stopped, async signal => {
+      await tell(connection, nonce, signal)
+      await connection.close({ signal })
+    })
     return DialStatus.OK
   } catch (error) {
     connection.abort(error as Error)

@@ -5,10 +5,11 @@
  * that direction only, and what is cut on one side is reset on the other, never ended, since an end would pass for complete.
  */
 
-import { ConnectionClosedError, StreamResetError } from '@libp2p/interface'
+import { StreamResetError } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { StreamIntake } from '../../src/patches/libp2p-utils/stream-intake.ts'
+import { afterDrain, closedWithoutEnd, endWriting, RemoteEnd } from '../../src/streams/half-close.ts'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { CircuitEnd } from '../events.ts'
 import type { TokenBucket } from '../../src/limits/token-bucket.ts'
@@ -121,25 +122,23 @@ class Direction {
   readonly #waiting = new Uint8ArrayList()
   #hasEndWaiting = false
   #isReleased = false
-  /** The remote said that it has sent everything. A stream whose connection went away looks closed, too. */
-  #hasSourceEnd = false
+  readonly #sourceEnd: RemoteEnd
 
   constructor(init: DirectionInit) {
     this.#init = init
     this.#intake = new StreamIntake(init.source)
+    this.#sourceEnd = new RemoteEnd(init.source, () => this.#onEnd())
   }
 
   start(): void {
     const { source, destination } = this.#init
-    source.addEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
-    source.addEventListener('end', this.#onEnd)
+    this.#sourceEnd.watch()
     source.addEventListener('close', this.#onClose)
     destination.addEventListener('drain', this.#onDrain)
-    this.#hasSourceEnd = source.remoteWriteStatus === 'closed'
     if (source.status !== 'open') return this.#onClose()
     if (destination.writableNeedsDrain) this.#intake.hold()
     source.addEventListener('message', this.#onMessage)
-    if (source.readableEnded) this.#onEnd()
+    this.#sourceEnd.check()
   }
 
   /** Takes all listeners and timers away. */
@@ -148,8 +147,7 @@ class Direction {
     clearTimeout(this.#timer)
     const { source, destination } = this.#init
     source.removeEventListener('message', this.#onMessage)
-    source.removeEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
-    source.removeEventListener('end', this.#onEnd)
+    this.#sourceEnd.unwatch()
     source.removeEventListener('close', this.#onClose)
     destination.removeEventListener('drain', this.#onDrain)
   }
@@ -183,7 +181,7 @@ class Direction {
       this.#payFor(slice.byteLength)
     }
     if (this.#waiting.byteLength > 0 || this.#timer !== undefined) this.#intake.hold()
-    else if (this.#hasEndWaiting) this.#onEnd()
+    else if (this.#hasEndWaiting) this.#sourceEnd.check()
   }
 
   #payFor(bytes: number): void {
@@ -201,28 +199,15 @@ class Direction {
     if (isFree && !this.#init.destination.writableNeedsDrain) this.#intake.release()
   }
 
-  #onDrain = (): void => {
-    // The stream writes out its own backlog in a microtask after 'drain' and may be full again after it. Reading on
-    // at once would add a chunk to that backlog on every drain, however small the window update that caused it.
-    queueMicrotask(() => this.#continue())
-  }
+  #onDrain = (): void => afterDrain(() => this.#continue())
 
-  #onRemoteCloseWrite = (): void => {
-    this.#hasSourceEnd = true
-  }
-
-  #onEnd = (): void => {
-    const { source, destination } = this.#init
-    // 'end' also precedes the 'close' of a stream that was reset, whose unread bytes are lost.
-    const isCut = source.status === 'aborted' || source.status === 'reset'
-    if (!this.#hasSourceEnd || isCut || this.hasEnded) return
+  #onEnd(): void {
+    if (this.hasEnded) return
     this.#hasEndWaiting = this.#waiting.byteLength > 0
     if (this.#hasEndWaiting) return
-    destination.close().then(this.#onDestinationClosed, (error: unknown) => {
-      // p-event rejects with the 'close' event itself where the stream closed before it was flushed.
-      const cause = error instanceof Error ? error : new ConnectionClosedError('The circuit lost one side')
-      this.#init.onCut('reset', cause)
-    })
+    endWriting(this.#init.destination).then(this.#onDestinationClosed, (cause: Error) =>
+      this.#init.onCut('reset', cause),
+    )
   }
 
   #onDestinationClosed = (): void => {
@@ -235,8 +220,6 @@ class Direction {
     const { source, onCut } = this.#init
     if (event?.error != null) onCut('reset', event.error)
     // with its end seen, what is still to be read or flushed decides
-    else if (!this.#hasSourceEnd || !source.readableEnded) {
-      onCut('reset', new ConnectionClosedError('The circuit lost one side'))
-    }
+    else if (!this.#sourceEnd.isHere || !source.readableEnded) onCut('reset', closedWithoutEnd(source))
   }
 }

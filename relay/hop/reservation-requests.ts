@@ -1,9 +1,9 @@
 /** RESERVE: a peer asks to be reachable through this relay. */
 
 import { isPrivate } from '@libp2p/utils'
-import { Circuit as CircuitAddr } from '@multiformats/multiaddr-matcher'
 import { decide } from '../admission/admission.ts'
 import { RequestRates } from '../../src/limits/request-rates.ts'
+import { isCircuit } from '../../src/addresses/circuit.ts'
 import { isDirect, markReserved } from '../../src/addresses/direct.ts'
 import { fitting, usefulFirst } from '../../src/addresses/ranking.ts'
 import { limitMessageOf } from './limit-message.ts'
@@ -95,9 +95,8 @@ export class ReservationRequests {
 
   /** Where others reach this relay: its public or announced addresses, or in a network without any its private ones. */
   #addresses(): Multiaddr[] {
-    const addrs = this.#context.components.addressManager
-      .getAddresses()
-      .filter(addr => !CircuitAddr.matches(addr))
+    const { addressManager } = this.#context.components
+    const addrs = addressManager.getAddresses().filter(addr => !isCircuit(addr))
     const reachable = addrs.filter(addr => !isPrivate(addr))
     return usefulFirst(reachable.length > 0 ? reachable : addrs)
   }

@@ -7,7 +7,6 @@ import { announceFilter } from '../../src/addresses/ranking.ts'
 import { guardedEncrypter } from '../../src/patches/multistream-select/endless-length.ts'
 import { commonOptions } from '../../src/node/stack.ts'
 import { coalescingTcp } from './tcp.ts'
-import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { ConnectionList } from '../../src/patches/libp2p/connection-list.ts'
 import { DialBackServer } from '../dial-back/service.ts'
 import { AddressWatch } from './address-watch.ts'
@@ -26,6 +25,14 @@ import type { Admission } from '../admission/admission.ts'
 
 /** The node with the services that the relay reaches for. */
 export type RelayLibp2p = Libp2p<{ relay: HopService; addresses: AddressWatch }>
+
+/**
+ * Silence on a connection after which the kernel asks whether the peer is still there, in milliseconds. Node asks 10
+ * times, a second apart (libuv `uv_tcp_keepalive`), so a peer that has gone is noticed within 40 s; one that something
+ * was sent to is noticed sooner, see `watchOver`. It also keeps the mappings of the peers' NATs: many home routers
+ * forget idle ones after some minutes, whatever RFC 5382 (REQ-5) asks.
+ */
+const KEEP_ALIVE_MS = 30_000
 
 /** Circuits over one connection where the limits know no bound. */
 const MAX_CIRCUITS_PER_CONNECTION = 65_536

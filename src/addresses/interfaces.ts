@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
+import { defaultRoutes } from './default-routes.ts'
 
 /** How long one look counts, in milliseconds: hosts with many addresses have long tables. */
 const FRESH_MS = 1_000
@@ -35,17 +36,8 @@ function readInterfaces(): Interfaces {
       (list ?? []).map(({ address }) => [address, name] as const),
     ),
   )
-  const leading = new Set([...defaultDevicesIPv4(), ...defaultDevicesIPv6()])
+  const leading = new Set([...defaultRoutes().map(it => it.device), ...defaultDevicesIPv6()])
   return { nameOf: host => names.get(host), hasDefaultRoute: name => leading.has(name) }
-}
-
-/** The default routes of IPv4, as in /proc/net/route: device, destination and gateway first. None where there is no such file. */
-export function defaultRoutesIPv4(): string[] {
-  return read('/proc/net/route').filter(line => line.split('\t')[1] === '00000000')
-}
-
-function defaultDevicesIPv4(): string[] {
-  return defaultRoutesIPv4().map(line => line.split('\t')[0] ?? '')
 }
 
 /** By /proc/net/ipv6_route: destination and length of its prefix first, the device last. The kernel's own reject routes are on lo. */

@@ -8,7 +8,8 @@
 
 import { networkInterfaces } from 'node:os'
 import { TypedEventEmitter } from 'main-event'
-import { defaultRoutesIPv4, forgetInterfaces } from '../addresses/interfaces.ts'
+import { defaultRoutes } from '../addresses/default-routes.ts'
+import { forgetInterfaces } from '../addresses/interfaces.ts'
 import { systemClock } from '../time/clock.ts'
 import type { Clock } from '../time/clock.ts'
 
@@ -73,10 +74,10 @@ function addresses(): string {
     .join()
 }
 
-/** The default route of IPv4, in Linux; elsewhere the addresses have to do. */
+/** The default routes of IPv4, in Linux; elsewhere the addresses have to do. */
 function routes(): string {
-  return defaultRoutesIPv4()
-    .map(line => line.split('\t').slice(0, 3).join(' '))
+  return defaultRoutes()
+    .map(({ device, gateway }) => `${device} ${gateway}`)
     .toSorted()
     .join()
 }

@@ -32,3 +32,8 @@ export async function withDeadline<T>(
     parent?.removeEventListener('abort', onAbort)
   }
 }
+
+/** Combines these signals into one, which fires with the first of them. Those that are not given never do. */
+export function anySignalOf(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter(it => it !== undefined))
+}

@@ -1,6 +1,7 @@
 /** A node that runs until it is stopped: reachable through relays, with services that it exposes and forwards that it keeps. */
 
 import { once } from 'node:events'
+import { isCircuit } from '../../../src/addresses/circuit.ts'
 import { relayAddrKind } from '../../../src/config/address-kinds.ts'
 import { InvalidConfigError } from '../../../src/errors.ts'
 import { createPeer } from '../../node/create-peer.ts'
@@ -145,7 +146,7 @@ async function runUntilStopped(
   signal: AbortSignal,
 ): Promise<void> {
   const hint = setTimeout(() => {
-    if (reserve && peer.addrs.every(addr => !addr.toString().includes('/p2p-circuit')))
+    if (reserve && !peer.addrs.some(isCircuit))
       output.note('No relay has granted a reservation yet; still trying. Check --relay and the network.')
   }, HINT_AFTER_MS)
   try {

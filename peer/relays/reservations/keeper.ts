@@ -5,10 +5,9 @@
  * relay that is down does not start. It is used for the circuits alone, and holds no reservation.
  */
 
-import { isCircuit } from '../../../src/addresses/circuit.ts'
+import { circuitAddr, isCircuit } from '../../../src/addresses/circuit.ts'
 import { preventOwnReservations } from '../../../src/patches/libp2p-circuit-relay-v2/no-own-reservations.ts'
 import { systemClock } from '../../../src/time/clock.ts'
-import { circuitAddr } from '../../connections/target.ts'
 import { ReservationSlots } from './slots.ts'
 import { Reservation } from './reservation.ts'
 import type { Connection, PeerId, PeerStore, Startable } from '@libp2p/interface'

@@ -16,6 +16,7 @@ import { describeFailure } from '../../connections/describe-failure.ts'
 import { checkPresence } from '../../connections/liveness.ts'
 import { Backoff } from '../../../src/time/backoff.ts'
 import { requestReservation, ReservationRefusedError } from './request.ts'
+import { withDeadline } from '../../../src/time/deadline.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationLost, ReservationState } from '../../node/events.ts'
@@ -142,8 +143,9 @@ export class Reservation {
   /** Makes a reservation, and resolves when it was lost after it had stood for a while. Throws if it did not come to that. */
   async #hold(signal: AbortSignal): Promise<void> {
     this.#enter('connecting')
-    const timeout = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
-    const connection = await this.#context.connect(this.relay, timeout)
+    const connection = await withDeadline(CONNECT_TIMEOUT_MS, 'No answer in time', signal, signal =>
+      this.#context.connect(this.relay, signal),
+    )
     this.#enter('reserving')
     await this.#reserve(connection, signal)
     this.#connection = connection

@@ -74,14 +74,13 @@ export function openService(
   const late = `The remote peer did not answer the request for service "${service}" within ${openMs} ms`
   return withDeadline(openMs, late, options.signal, async signal => {
     let early: Uint8Array | undefined
-    for (let request = 1; ; request++) {
+    for (let request = 1; request <= MAX_REQUESTS; request++) {
       const carrier = await open(openStream, service, signal)
       early ??= options.early?.() ?? new Uint8Array()
       const stream = await ask({ openStream, service, signal, options }, carrier, early)
       if (stream !== undefined) return stream
-      if (request === MAX_REQUESTS)
-        throw failure('protocol', service, 'the path was lost time and again. Try again')
     }
+    throw failure('protocol', service, 'the path was lost time and again. Try again')
   })
 }
 
@@ -94,14 +93,16 @@ interface RequestInit {
 }
 
 /**
- * Asks for the service once. When the carrier is lost before the answer has come, because its path was, the listener is asked over another one whether it has let the stream
- * in: so it is opened once, and what was sent early arrives once. Undefined if it has not.
+ * Requests the service once. If the carrier is lost before the answer arrives, it asks the listener over
+ * another carrier whether the stream was admitted. So the service is opened once, and early bytes arrive
+ * once. Resolves with `undefined` if it was not admitted.
  */
 async function ask(
   { openStream, service, signal, options }: RequestInit,
   carrier: Stream,
   early: Uint8Array,
 ): Promise<Stream | undefined> {
+  // 1. Make the stream, which has no carrier yet, and the request, with the early bytes behind it.
   const session = randomBytes(16).toString('base64url')
   let resumer: Resumer | undefined
   const stream = new ResumableStream({
@@ -116,25 +117,28 @@ async function ask(
   const request = new Uint8ArrayList(encodeRequest({ service, session, ...options.credentials }))
   if (early.byteLength > 0) request.append(stream.sendEarly(new Uint8ArrayList(early)))
   try {
-    if (await isAnswered(carrier, request, { service, signal, options })) {
-      resumer = new Resumer({ ...options, stream, openCarrier })
+    // 2. Send the request, and await the answer.
+    if (await isAnswered(carrier, request, service, options, signal)) {
+      // 3. The listener has admitted the stream.
       stream.attach(carrier, START, early.byteLength)
-      return stream
+    } else {
+      // 4. The path was lost. Ask over another one whether the listener has admitted the stream.
+      const next = await openCarrier(signal)
+      const outcome = await resume(stream, next, signal).catch((cause: Error) => {
+        throw signal.aborted ? cause : brokenOff(service, cause)
+      })
+      if (outcome === 'gone') {
+        stream.abort(new ConnectionClosedError('The path to the remote peer was lost'))
+        return undefined
+      }
     }
-    const next = await openCarrier(signal)
-    const outcome = await resume(stream, next, signal).catch((cause: Error) => {
-      throw signal.aborted ? cause : brokenOff(service, cause)
-    })
-    if (outcome === 'gone') {
-      stream.abort(new ConnectionClosedError('The path to the remote peer was lost'))
-      return undefined
-    }
+    // 5. From now on, replace each path that is lost. That may be the one which the answer came over.
     resumer = new Resumer({ ...options, stream, openCarrier })
     if (!stream.isCarried) resumer.onLost()
     return stream
   } catch (cause) {
     if (cause instanceof ServiceRefusedError && cause.reason !== 'protocol') carrier.abort(cause)
-    // the listener, which may have let it in meanwhile, is told that nobody will come back for it
+    // tell the listener, which may have admitted the stream meanwhile, that nobody will resume it
     else stream.attach(carrier, START, early.byteLength)
     stream.abort(cause as Error)
     throw cause
@@ -142,14 +146,17 @@ async function ask(
 }
 
 /**
- * Sends the request; false if the carrier was lost before the answer has come.
+ * Sends the request. Resolves with false if the carrier was lost before the answer.
  *
- * @throws {ServiceRefusedError} for any answer but `ok`; the reason of `signal`
+ * @throws {ServiceRefusedError} for any answer but `ok`
+ * @throws the reason of `signal`
  */
 async function isAnswered(
   carrier: Stream,
   request: Uint8ArrayList,
-  { service, signal, options }: Omit<RequestInit, 'openStream'>,
+  service: string,
+  options: OpenServiceOptions,
+  signal: AbortSignal,
 ): Promise<boolean> {
   try {
     carrier.send(request)

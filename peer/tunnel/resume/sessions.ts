@@ -40,16 +40,17 @@ export class Sessions {
   /**
    * A stream is about to be opened. A dialer that has lost its path asks for it meanwhile, and has to wait: told that there is none, it would open another.
    *
-   * @returns what must be called once the stream is open, or will not be
+   * @returns what must be disposed when the stream is open, or will not be opened
    */
-  expect(peerId: string, { session }: OpenRequest): () => void {
+  expect(peerId: string, { session }: OpenRequest): Disposable {
     const key = keyOf(peerId, session)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#expected.set(key, promise)
-    return () => {
-      // by a second call there may be another one of this name
-      if (this.#expected.get(key) === promise) this.#expected.delete(key)
-      resolve()
+    return {
+      [Symbol.dispose]: () => {
+        this.#expected.delete(key)
+        resolve()
+      },
     }
   }
 

@@ -5,10 +5,11 @@
  * that direction only; a side that stops reading stops the writer on the other side; and a connection that is cut
  * is reset on the other side, never ended, since an end would pass a truncated transfer off as a complete one.
  */
-import { AbortError, ConnectionClosedError, StreamResetError } from '@libp2p/interface'
+import { AbortError, ConnectionClosedError } from '@libp2p/interface'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import { Socket } from 'node:net'
 import { StreamIntake } from '../../../src/patches/libp2p-utils/stream-intake.ts'
+import { afterDrain, closedWithoutEnd, endWriting, RemoteEnd } from '../../../src/streams/half-close.ts'
 import type { Duplex } from 'node:stream'
 
 /** Bytes carried so far, as the local side counts them. Updated while a splice runs. */
@@ -67,8 +68,7 @@ class Splice {
   readonly #signal: AbortSignal | undefined
   readonly #ended: PromiseWithResolvers<Traffic> = Promise.withResolvers()
   #isSettled = false
-  /** The remote said that it has sent everything. A stream whose connection went away looks closed, too. */
-  #hasRemoteEnd = false
+  readonly #remoteEnd: RemoteEnd
   #isOutDone = false
   #isInDone = false
 
@@ -76,6 +76,7 @@ class Splice {
     this.#socket = socket
     this.#stream = stream
     this.#intake = new StreamIntake(stream)
+    this.#remoteEnd = new RemoteEnd(stream, () => socket.end())
     this.#traffic = traffic
     this.#signal = signal
   }
@@ -90,9 +91,8 @@ class Splice {
   }
 
   #carry(): void {
-    this.#hasRemoteEnd = this.#stream.remoteWriteStatus === 'closed'
     if (this.#socket.readableEnded) this.#onSocketEnd()
-    if (this.#stream.readableEnded) this.#onStreamEnd()
+    this.#remoteEnd.check()
     if (this.#stream.writableNeedsDrain) this.#socket.pause()
     else this.#socket.resume()
     this.#intake.release()
@@ -109,8 +109,7 @@ class Splice {
     const stream = this.#stream
     stream.addEventListener('message', this.#onMessage)
     stream.addEventListener('drain', this.#onStreamDrain)
-    stream.addEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
-    stream.addEventListener('end', this.#onStreamEnd)
+    this.#remoteEnd.watch()
     stream.addEventListener('close', this.#onStreamClose)
     this.#signal?.addEventListener('abort', this.#onAbort)
   }
@@ -126,8 +125,7 @@ class Splice {
     const stream = this.#stream
     stream.removeEventListener('message', this.#onMessage)
     stream.removeEventListener('drain', this.#onStreamDrain)
-    stream.removeEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
-    stream.removeEventListener('end', this.#onStreamEnd)
+    this.#remoteEnd.unwatch()
     stream.removeEventListener('close', this.#onStreamClose)
     this.#signal?.removeEventListener('abort', this.#onAbort)
   }
@@ -144,22 +142,16 @@ class Splice {
   }
 
   #onStreamDrain = (): void => {
-    // The stream writes out its own backlog in a microtask after 'drain' and may be full again after it. Reading on
-    // at once would add a chunk to that backlog on every drain, however small the window update that caused it.
-    queueMicrotask(() => {
+    afterDrain(() => {
       if (!this.#isSettled && !this.#stream.writableNeedsDrain) this.#socket.resume()
     })
   }
 
   #onSocketEnd = (): void => {
-    this.#stream.close().then(
-      () => {
-        this.#isOutDone = true
-        this.#finishWhenDone()
-      },
-      // p-event rejects with the 'close' event itself where the stream closed before it was flushed.
-      error => this.#cut(error instanceof Error ? error : closedWithoutEnd(this.#stream)),
-    )
+    endWriting(this.#stream).then(() => {
+      this.#isOutDone = true
+      this.#finishWhenDone()
+    }, this.#cut)
   }
 
   // In: remote peer to local socket.
@@ -180,16 +172,6 @@ class Splice {
     this.#intake.release()
   }
 
-  #onRemoteCloseWrite = (): void => {
-    this.#hasRemoteEnd = true
-  }
-
-  #onStreamEnd = (): void => {
-    // 'end' also precedes the 'close' of a stream that was reset, whose unread bytes are lost.
-    const isCut = this.#stream.status === 'aborted' || this.#stream.status === 'reset'
-    if (this.#hasRemoteEnd && !isCut) this.#socket.end()
-  }
-
   #onFinish = (): void => {
     this.#isInDone = true
     this.#finishWhenDone()
@@ -199,7 +181,7 @@ class Splice {
 
   #onStreamClose = (event: StreamCloseEvent): void => {
     // With both ends exchanged it is left to `stream.close()` whether everything was flushed.
-    const isClean = this.#hasRemoteEnd && this.#socket.readableEnded
+    const isClean = this.#remoteEnd.isHere && this.#socket.readableEnded
     if (event.error != null) this.#cut(event.error)
     else if (!isClean) this.#cut(closedWithoutEnd(this.#stream))
   }
@@ -245,11 +227,6 @@ class Splice {
     this.#unlisten()
     act()
   }
-}
-
-function closedWithoutEnd(stream: Stream): Error {
-  if (stream.status === 'reset') return new StreamResetError('The remote peer reset the stream')
-  return new ConnectionClosedError('The connection to the remote peer was closed before the stream had ended')
 }
 
 function asError(error: unknown): Error {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import { circuitAddr, parseTarget, readMultiaddr, relayIdOf } from '../../../../peer/connections/target.ts'
+import { parseTarget, readMultiaddr } from '../../../../peer/connections/target.ts'
 
 const RELAY = '12D3KooWL5EJpdxa6nS6dWTnp9ZbK2YYUYMhDT7isMsjqnfhAxQi'
 const PEER = '12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo'
@@ -35,11 +35,7 @@ describe('a target', () => {
     ['a URL', 'https://example.org/', /neither a multiaddr nor a peer id/],
     ['an address that is no address', '/ip4/300.0.0.1/tcp/1', /^Cannot use/],
     ['an unknown protocol', '/ip9/1/tcp/1', /^Cannot use/],
-    [
-      'an address with half a peer id',
-      `/ip4/192.0.2.1/tcp/1/p2p/${PEER.slice(0, 20)}`,
-      /complete peer id/,
-    ],
+    ['an address with half a peer id', `/ip4/192.0.2.1/tcp/1/p2p/${PEER.slice(0, 20)}`, /complete peer id/],
     [
       'an address with a peer id with a letter that base58 lacks',
       '/ip4/192.0.2.1/tcp/1/p2p/12D3KooW0OIl',
@@ -66,25 +62,6 @@ describe('a target', () => {
   }
 })
 
-describe('a relay', () => {
-  test('is told by the peer id at the end of its address', () => {
-    assert.equal(relayIdOf(multiaddr(relay)).toString(), RELAY)
-  })
-
-  for (const addr of ['/ip4/192.0.2.1/tcp/4001', circuit, `${relay}/p2p-circuit`]) {
-    test(`is not at ${addr}`, () => {
-      assert.throws(() => relayIdOf(multiaddr(addr)), {
-        name: 'InvalidTargetError',
-        message: /a relay's address/,
-      })
-    })
-  }
-
-  test('and a peer make a circuit address', () => {
-    assert.equal(circuitAddr(multiaddr(relay), peerIdFromString(PEER)).toString(), circuit)
-  })
-
-  test('whose address cannot be read is refused with the reason', () => {
-    assert.throws(() => readMultiaddr('/ip4/nowhere'), { name: 'InvalidTargetError', target: '/ip4/nowhere' })
-  })
+test('an address that cannot be read is refused with the reason', () => {
+  assert.throws(() => readMultiaddr('/ip4/nowhere'), { name: 'InvalidTargetError', target: '/ip4/nowhere' })
 })

@@ -6,7 +6,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { parseTarget } from '../../../../peer/connections/target.ts'
-import { placesOf } from '../../../../peer/tickets/addresses.ts'
+import { placesOf } from '../../../../peer/tickets/ticket-issuer.ts'
 import { decodeTicket, encodeTicket, hideTickets, MAX_PLACES } from '../../../../peer/tickets/ticket.ts'
 import type { Ticket } from '../../../../peer/tickets/ticket.ts'
 

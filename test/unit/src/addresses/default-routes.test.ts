@@ -1,12 +1,14 @@
-/** The default gateway, from what Linux says about its routes. */
+/** The default routes and their gateway, as Linux lists them. */
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { defaultGateway } from '../../../../peer/port-mapping/network.ts'
+import { defaultGateway, parseDefaultRoutes } from '../../../../src/addresses/default-routes.ts'
 
 const HEAD = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT'
 const route = (destination: string, gateway: string, flags: string, metric: number, mask: string): string =>
   `eth0\t${destination}\t${gateway}\t${flags}\t0\t0\t${metric}\t${mask}\t0\t0\t0 `
+
+const gatewayIn = (text: string): string | undefined => defaultGateway(parseDefaultRoutes(text))
 
 describe('the default gateway', () => {
   test('is that of the default route', () => {
@@ -15,7 +17,7 @@ describe('the default gateway', () => {
       route('0001A8C0', '00000000', '0001', 0, '00FFFFFF'),
       route('00000000', '0101A8C0', '0003', 0, '00000000'),
     ]
-    assert.equal(defaultGateway(routes.join('\n')), '192.168.1.1')
+    assert.equal(gatewayIn(routes.join('\n')), '192.168.1.1')
   })
 
   test('is that of the route with the lowest metric', () => {
@@ -24,7 +26,7 @@ describe('the default gateway', () => {
       route('00000000', '0101A8C0', '0003', 600, '00000000'),
       route('00000000', '0102A8C0', '0003', 100, '00000000'),
     ]
-    assert.equal(defaultGateway(routes.join('\n')), '192.168.2.1')
+    assert.equal(gatewayIn(routes.join('\n')), '192.168.2.1')
   })
 
   test('is not the half of the internet that a VPN routes, nor a route that is down or has no next hop', () => {
@@ -34,11 +36,24 @@ describe('the default gateway', () => {
       route('00000000', '0101A8C0', '0002', 0, '00000000'),
       route('00000000', '00000000', '0001', 0, '00000000'),
     ]
-    assert.equal(defaultGateway(routes.join('\n')), undefined)
+    assert.equal(gatewayIn(routes.join('\n')), undefined)
   })
 
   test('is unknown where nothing can be read', () => {
     for (const text of ['', HEAD, `${HEAD}\n\t\t\t`, `${HEAD}\neth0\t00000000\tzz\t0003\t0\t0\t0\t00000000`])
-      assert.equal(defaultGateway(text), undefined)
+      assert.equal(gatewayIn(text), undefined)
   })
+})
+
+test('a default route is listed while it is down, and when it leads to half of the internet', () => {
+  const routes = [
+    HEAD,
+    route('0001A8C0', '00000000', '0001', 0, '00FFFFFF'),
+    route('00000000', '0101A8C0', '0002', 0, '00000000'),
+    route('00000000', '00000000', '0001', 5, '00000080'),
+  ]
+  assert.deepEqual(parseDefaultRoutes(routes.join('\n')), [
+    { device: 'eth0', gateway: '192.168.1.1', isComplete: false, metric: 0 },
+    { device: 'eth0', gateway: '0.0.0.0', isComplete: false, metric: 5 },
+  ])
 })
