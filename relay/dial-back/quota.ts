@@ -1,5 +1,7 @@
 /**
- * Who may have a dial-back now: few at once and in a minute, since each costs a socket and a handshake, and one that is not answered takes 5 s.
+ * Quota of dial-backs: few at the same time, and few per minute.
+ *
+ * Each costs a socket and a handshake. One that gets no answer takes 5 s.
  */
 
 import { RateLimiter } from '@libp2p/utils'
@@ -7,27 +9,33 @@ import { Counter } from '../../src/limits/counter.ts'
 import { networkOf } from '../../src/limits/ip-network.ts'
 import type { Connection } from '@libp2p/interface'
 
-/** At once for all. go-libp2p answers 60 in a minute (`serverRPM` of p2p/protocol/autonatv2/options.go), each of which may take 10 s. */
+/**
+ * Dial-backs at the same time. go-libp2p answers 60 per minute (`serverRPM` of
+ * p2p/protocol/autonatv2/options.go), each of which may take 10 s.
+ */
 const MAX_TURNS = 64
 
-/** At once for one network, where the peers of an office or of a carrier's NAT ask. */
+/** Dial-backs at the same time for one network: an office, or a carrier's NAT with many peers. */
 const MAX_TURNS_PER_NETWORK = 8
 
-/** In a minute for one network: what go-libp2p grants to all together (`serverRPM`). */
+/** Dial-backs per minute for one network. go-libp2p grants as many to all peers together (`serverRPM`). */
 const TURNS_PER_MINUTE = 60
 
-/** The turns of one relay. */
+/** The turns of one relay: a dial-back needs one while it runs. */
 export class Turns {
   readonly #peers = new Set<string>()
   readonly #networks = new Counter()
   readonly #rates = new RateLimiter({ points: TURNS_PER_MINUTE, duration: 60 })
 
-  /** How many there are now. */
+  /** Number of turns that are taken. */
   get size(): number {
     return this.#peers.size
   }
 
-  /** A turn for the remote of this connection, to be released; or nothing, when it has one already or there are too many. */
+  /**
+   * Takes a turn for the remote of this connection. Call `release` when the dial-back is over. Returns
+   * `undefined` if the peer already has a turn, or a quota is used up.
+   */
   take({ remotePeer, remoteAddr }: Connection): { release: () => void } | undefined {
     const peer = remotePeer.toString()
     const { key } = networkOf(remoteAddr)

@@ -1,10 +1,10 @@
-/** How many circuits there are: in all, of each peer, and between each two. */
+/** Counts circuits: in total, per peer, and per pair of peers. */
 
 import { Counter } from '../../src/limits/counter.ts'
 import type { CircuitOpened, CircuitRefusal } from '../events.ts'
 import type { Limits } from '../limits/limits.ts'
 
-/** The places that circuits take from the moment when they are asked for. */
+/** The slots of circuits. A circuit has one from its request until its end. */
 export class CircuitSlots {
   readonly #limits: Limits
   readonly #peers = new Counter()
@@ -16,12 +16,12 @@ export class CircuitSlots {
     this.#limits = limits
   }
 
-  /** Circuits that are open or being opened. */
+  /** Number of circuits that are open or being opened. */
   get taken(): number {
     return this.#taken
   }
 
-  /** Resolves when no place is taken. */
+  /** Resolves when no slot is taken. */
   async emptied(): Promise<void> {
     while (this.#taken > 0) {
       this.#emptied ??= Promise.withResolvers()
@@ -29,7 +29,7 @@ export class CircuitSlots {
     }
   }
 
-  /** Takes a place, which is free again when the function that comes back is called; or tells why there is none. */
+  /** Takes a slot and returns the function that frees it, or returns the reason why none is free. */
   take({ initiator, responder }: CircuitOpened): (() => void) | CircuitRefusal {
     const ends = [...new Set([initiator.toString(), responder.toString()])]
     const pair = ends.toSorted().join(' ')

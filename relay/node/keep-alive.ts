@@ -1,8 +1,9 @@
-/** How the relay learns that a peer has gone without a word. */
+/** TCP keep-alive: how the relay notices that a peer has disappeared without closing its connection. */
 
 /**
- * Silence after which the kernel asks whether the other side is still there, in milliseconds. Node asks 10 times, a second apart
- * (libuv `uv_tcp_keepalive`), so a peer that has gone is noticed within 40 s; one that something was sent to is sooner, see `watchOver`. It also keeps the
- * mappings of the peers' NATs: many home routers forget idle ones after some minutes, whatever RFC 5382 (REQ-5) asks.
+ * Idle time after which the kernel probes the other side, in milliseconds. Node sends up to 10 probes, one
+ * per second (libuv `uv_tcp_keepalive`), so the relay notices a vanished peer within 40 s. It is noticed
+ * sooner if data to it is unacknowledged, see `watchOver`. The probes also keep the NAT mappings of the
+ * peers: many home routers drop idle ones after some minutes, although RFC 5382 (REQ-5) asks for two hours.
  */
 export const KEEP_ALIVE_MS = 30_000

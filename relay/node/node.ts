@@ -1,4 +1,4 @@
-/** The libp2p node that a relay is. */
+/** Makes the libp2p node of a relay: its transports, connection limits and services. */
 
 import { tls } from '@libp2p/tls'
 import { createLibp2p } from 'libp2p'
@@ -23,16 +23,16 @@ import type { HopService } from '../hop/hop-service.ts'
 import type { Limits } from '../limits/limits.ts'
 import type { Admission } from '../admission/admission.ts'
 
-/** The node with the services that the relay reaches for. */
+/** The node, with the services that the relay uses. */
 export type RelayLibp2p = Libp2p<{ relay: HopService; publicAddresses: PublicAddresses }>
 
-/** Circuits over one connection where the limits know no bound. */
+/** Circuits over one connection if the limits are infinite. */
 const MAX_CIRCUITS_PER_CONNECTION = 65_536
 
-/** Streams of one connection for all but circuits: requests, identify, ping. */
+/** Streams of one connection in addition to circuits: requests, identify, ping. */
 const OTHER_STREAMS = 64
 
-/** What the node is made of. */
+/** Options of {@link createNode}. */
 export interface NodeInit {
   /** Multiaddrs, as in `RelayInit`. */
   listen: readonly string[]
@@ -44,12 +44,12 @@ export interface NodeInit {
   reservationTtlMs: number
   privateKey: PrivateKey
   limits: Limits
-  /** For `/tls/ws`. */
+  /** For `/tls/ws` listeners. */
   https: ServerOptions | undefined
   events: TypedEventTarget<RelayEvents>
 }
 
-/** Makes the node, which is still to be started. */
+/** Makes the node without starting it. */
 export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   const { listen, announce = [], reservationTtlMs, limits, privateKey, https, events } = init
   const streamsPerConnection =
@@ -57,10 +57,11 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   const common = commonOptions({
     privateKey,
     logger: init.logger,
-    // peers identify the relay; it has no need to know what they can do (see identify-silent-peers.ts)
+    // peers identify the relay; it does not need to know their protocols (see identify-silent-peers.ts)
     identify: { runOnConnectionOpen: false },
     yamux: {
-      // once, at the beginning: by the round trip that it measures, windows grow. Then the kernel asks, see KEEP_ALIVE_MS
+      // yamux pings once, at the beginning, because windows grow by the round trip that it measures. After
+      // that the kernel probes, see KEEP_ALIVE_MS
       keepAliveInterval: longestDurationMs,
       maxInboundStreams: streamsPerConnection,
       maxOutboundStreams: streamsPerConnection,
@@ -69,10 +70,12 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   return createLibp2p({
     ...common,
     start: false,
-    // for peers that have no Noise, or prefer TLS; a byte costs the relay as much with either (docs/benchmarks.md)
+    // for peers that lack Noise or prefer TLS; a byte costs the relay as much with either
+    // (docs/benchmarks.md)
     connectionEncrypters: [...(common.connectionEncrypters ?? []), guardedEncrypter(tls())],
     addresses: { listen: [...listen], announce: [...announce] },
-    // the kernel tells which connections are dead, for next to nothing: to ping each of 10,000 peers every 10 s takes a core
+    // the kernel detects dead connections at almost no cost; pinging 10,000 peers every 10 s takes a whole
+    // core
     connectionMonitor: { enabled: false },
     transports: [
       coalescingTcp({
@@ -86,8 +89,8 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
     ],
     connectionGater: new RelayConnectionGater(limits),
     connectionManager: {
-      // libp2p's own caps (300 connections, 10 of them being set up, 5 a second from one address) choke a relay;
-      // the gatekeeper counts by network
+      // libp2p's own limits (300 connections, 10 pending, 5 per second from one address) are too low for a
+      // relay; the connection gater counts by network
       maxConnections: limits.maxConnections,
       maxIncomingPendingConnections: limits.maxConnections,
       inboundConnectionThreshold: Infinity,

@@ -1,30 +1,36 @@
-/** What each peer has had of the relay, for whoever wants to know who uses it most. */
+/**
+ * Totals per peer, which show who uses the relay most. Memory is bounded: the least recently active peers are
+ * dropped.
+ */
 
 import type { PeerId } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { CircuitClosed, RelayEvents } from '../events.ts'
 
-/** Peers that are remembered: those that did something last. A relay meets more in a year than it has memory for. */
+/**
+ * Number of peers to remember, the most recently active ones. A relay meets more in a year than it has memory
+ * for.
+ */
 const MAX_PEERS = 10_000
 
-/** Sums of one peer since it was first remembered. */
+/** The sums of one peer since it was first remembered. */
 export interface PeerTotals {
   readonly peerId: string
-  /** Grants and refreshes. */
+  /** Reservations granted and refreshed. */
   reservations: number
-  /** Circuits that began or ended at the peer and are over. */
+  /** Circuits that began or ended at the peer, and have ended. */
   circuits: number
-  /** Reservations and circuits that it asked for and did not get. */
+  /** Reservations and circuits that the relay refused to the peer. */
   refusals: number
-  /** From the peer. */
+  /** Bytes from the peer. */
   bytesIn: number
-  /** To the peer. */
+  /** Bytes to the peer. */
   bytesOut: number
 }
 
-/** The totals of the peers of one relay, from its events. */
+/** The totals of the peers of one relay, counted from its events. */
 export class PeersTotals {
-  /** The least recent first. */
+  /** In the order of activity, the least recent first. */
   readonly #totals = new Map<string, PeerTotals>()
 
   constructor(relay: Pick<TypedEventTarget<RelayEvents>, 'addEventListener'>) {
@@ -34,12 +40,12 @@ export class PeersTotals {
     relay.addEventListener('circuit:closed', ({ detail }) => this.#addCircuit(detail))
   }
 
-  /** How many peers are remembered. */
+  /** Number of peers that are remembered. */
   get size(): number {
     return this.#totals.size
   }
 
-  /** Those whose circuits carried most, the first before the others. */
+  /** The `count` peers whose circuits carried most, in descending order. */
   top(count: number): PeerTotals[] {
     const bytesOf = ({ bytesIn, bytesOut }: PeerTotals): number => bytesIn + bytesOut
     return [...this.#totals.values()].toSorted((one, other) => bytesOf(other) - bytesOf(one)).slice(0, count)

@@ -202,7 +202,7 @@ describe('a profile', () => {
   it('that is open prints its bounds and how to change them', LIMIT, async t => {
     const { relay, addr } = await start(t)
     await stderrHas(relay, /Anyone may use this relay.* 2MiB\/s per circuit.* 16MiB\/s in total.* 128 peers/)
-    await stderrHas(relay, /--profile private, --token-file or --allow-reserve/)
+    await stderrHas(relay, /--profile private, --token-file and --allow-reserve/)
     await startListener(t, addr)
   })
 
