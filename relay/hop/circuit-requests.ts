@@ -1,8 +1,9 @@
 /**
  * CONNECT requests: a peer asks for a circuit to another peer, which has a reservation.
  *
- * Every circuit has a slot from the request until it ends. Spec:
- * https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
+ * Invariant: every circuit has a slot from its request until it ends.
+ *
+ * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
  */
 
 import { RELAY_V2_STOP_CODEC } from '@libp2p/circuit-relay-v2'
