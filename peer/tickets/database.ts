@@ -1,4 +1,4 @@
-/** Where tickets are kept: a database in the data directory, which one process at a time can have open. */
+/** The ticket database in the data directory. Only one process at a time can open it. */
 
 import { openDatabase } from '../node/storage.ts'
 import { TicketBook } from './ticket-book.ts'
@@ -8,9 +8,10 @@ import type { TicketRecord } from './ticket-book.ts'
 const DATABASE = 'tickets'
 
 /**
- * Opens the tickets of a data directory.
+ * Opens the tickets of a data directory. Resolves when all are read.
  *
- * @throws {DataDirError} `in-use` while a node runs with that directory, or if it cannot be used
+ * @throws {DataDirError} with the reason `in-use` while a node runs with that directory, or if it cannot be
+ * used
  */
 export async function openTickets(dataDir: string): Promise<TicketBook> {
   return TicketBook.open(await openDatabase<TicketRecord>(dataDir, DATABASE, 'json'))
