@@ -85,7 +85,7 @@ test('that a ticket is for a service which the node does not expose is said', as
     const making = new Program(t, THROUGHNAT, ['ticket', service, '--json', '--data-dir', dataDir])
     assert.equal((await making.line('ticket')).service, service)
     assert.equal(await making.ended(), 0)
-    assert.equal(making.stderr.includes('The node exposes no wbe now'), isSaid)
+    assert.equal(making.stderr.includes('The node does not expose wbe now'), isSaid)
   }
 })
 

@@ -158,7 +158,7 @@ test('a node without services that is given some by SIGHUP says that it has to b
   await writeFile(config, [...lines, 'expose: [web=127.0.0.1:80]'].join('\n'))
   node.child.kill('SIGHUP')
   await node.line('config:reloaded')
-  while (!/start it again, so that it can be reached/.test(node.stderr)) await once(node.child.stderr, 'data')
+  while (!/Restart it to make it reachable/.test(node.stderr)) await once(node.child.stderr, 'data')
 })
 
 test('a service that asks for it is told who connects', async t => {
@@ -199,7 +199,7 @@ test('a service that asks for it is told who connects', async t => {
 test('with nothing to bring up, that is said', async t => {
   const up = new Program(t, THROUGHNAT, ['up', '--data-dir', await directory(t)], { json: false })
   assert.equal(await up.ended(), 2)
-  assert.match(up.stderr, /nothing to bring up/)
+  assert.match(up.stderr, /nothing to run/)
 })
 
 test('two programs use a service with one data directory at the same time', async t => {

@@ -1,4 +1,4 @@
-/** A file with allow rules, one a line, for those who let in more peers than fit on a command line. */
+/** Reads a file of allow rules, one per line, for users with more rules than fit on a command line. */
 
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
@@ -8,15 +8,15 @@ import { InvalidConfigError } from '../../../src/errors.ts'
 import type { ConfigProblem } from '../../../src/errors.ts'
 import type { AllowRule } from '../../tunnel/listener/service-kinds.ts'
 
-/** A rule, and the line that it stands in. */
+/** A rule, and where it was read. */
 export interface PlacedRule extends AllowRule {
   where: string
 }
 
 /**
- * Reads the rules. What follows # is passed over.
+ * Reads the rules. Ignores comments, which start with #.
  *
- * @throws {InvalidConfigError} with every line that is no rule, or if the file cannot be read
+ * @throws {InvalidConfigError} with every malformed line, or if the file cannot be read
  */
 export async function readAllowFile(path: string): Promise<PlacedRule[]> {
   let text: string
