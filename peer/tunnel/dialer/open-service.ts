@@ -1,5 +1,6 @@
 /**
- * The dialing side's first step: a stream to a remote peer's service, or the reason why there is none.
+ * The dialing side of opening a service: a stream to a remote peer's service, or the reason why there is
+ * none.
  *
  * Spec: docs/tunnel-protocol.md
  */
@@ -20,48 +21,54 @@ import { Resumer } from '../resume/resumer.ts'
 import type { Credentials, TunnelStatus } from '../wire/protocol.ts'
 import type { ContinuityOptions } from '../resume/resumer.ts'
 
-/** What libp2p's `newStream` needs to be told; hand it on as it is. */
+/** Options for libp2p's `newStream`. Pass them on unchanged. */
 export interface OpenStreamOptions {
-  /** Never fires once the service is open, so it may be given to a dial. */
+  /** Never fires after the service is open, so it may be passed to a dial. */
   signal: AbortSignal
   runOnLimitedConnection: true
   maxOutboundStreams: number
 }
 
-/** Opens a stream to the remote peer over the best path there is, connecting first if need be. */
+/** Opens a stream to the remote peer over the best path. Connects first if necessary. */
 export type OpenStream = (protocols: string[], options: OpenStreamOptions) => Promise<Stream>
 
 export interface OpenServiceOptions extends ContinuityOptions {
-  /** What lets this peer in, if not its id. */
+  /** What admits this peer in addition to its id. */
   credentials?: Credentials
-  /** Gives up the opening. Without effect on the stream once it is open. */
+  /** Cancels the opening. It has no effect on the stream once it is open. */
   signal?: AbortSignal
   /**
-   * Called once when the stream is open: bytes to send along with the request, which saves a protocol in which the
-   * dialer speaks first a round trip. They are lost if the service is refused. At most 65,536, which is what a listener takes at once.
+   * Called once when the stream is open. Returns bytes to send with the request, which saves one round trip
+   * if the dialer speaks first. They are lost if the service is refused. At most 65,536 bytes, which a
+   * listener accepts immediately.
    */
   early?: () => Uint8Array | null
   /**
    * Milliseconds from the call to the answer.
    *
-   * @default 30_000 libp2p's own limits for a dial and for negotiation, and the listener's for reaching the service:
-   * 10 s each
+   * @default 30_000 10 s each for libp2p's dial, for its negotiation, and for the listener to reach the
+   * service
    */
   openMs?: number
 }
 
 const DEFAULT_OPEN_MS = 30_000
 
-/** Requests for one connection whose path is lost each time before it is answered. A path is rarely lost twice in a row, and a remote could do it without end. */
+/**
+ * Most requests for one connection, if its path is lost before each answer. A path is rarely lost twice in a
+ * row, and a remote could repeat it without end.
+ */
 const MAX_REQUESTS = 3
 
 /**
- * Opens a service of the remote peer that `openStream` leads to. The stream comes paused: resume it, or splice it.
+ * Opens a service of the remote peer that `openStream` connects to. The stream is paused: resume it, or
+ * splice it.
  *
- * @throws {ServiceRefusedError} `refused`: it does not exist or is not open to this peer; `service-down`: it does
- * not accept connections, or has too many; `protocol`: the remote peer does not speak the protocol or broke it.
- * @throws {TimeoutError} when there is no answer within `openMs`.
- * @throws whatever `openStream` throws, such as {UnreachableError}.
+ * @throws {ServiceRefusedError} `refused`: the service does not exist or is not open to this peer;
+ * `service-down`: it does not accept connections, or has too many; `protocol`: the remote peer does not
+ * support the protocol or broke it
+ * @throws {TimeoutError} if there is no answer within `openMs`
+ * @throws whatever `openStream` throws, such as {UnreachableError}
  */
 export function openService(
   openStream: OpenStream,
@@ -78,7 +85,7 @@ export function openService(
       const stream = await ask({ openStream, service, signal, options }, carrier, early)
       if (stream !== undefined) return stream
       if (request === MAX_REQUESTS)
-        throw failure('protocol', service, 'the path was lost time and again. Try again')
+        throw failure('protocol', service, 'the path was lost repeatedly. Try again')
     }
   })
 }
@@ -92,8 +99,9 @@ interface RequestInit {
 }
 
 /**
- * Asks for the service once. When the carrier is lost before the answer has come, because its path was, the listener is asked over another one whether it has let the stream
- * in: so it is opened once, and what was sent early arrives once. Undefined if it has not.
+ * Requests the service once. If the carrier is lost before the answer arrives, it asks the listener over
+ * another carrier whether the stream was admitted. So the service is opened once, and early bytes arrive
+ * once. Resolves with `undefined` if it was not admitted.
  */
 async function ask(
   { openStream, service, signal, options }: RequestInit,
@@ -132,7 +140,7 @@ async function ask(
     return stream
   } catch (cause) {
     if (cause instanceof ServiceRefusedError && cause.reason !== 'protocol') carrier.abort(cause)
-    // the listener, which may have let it in meanwhile, is told that nobody will come back for it
+    // tell the listener, which may have admitted the stream meanwhile, that nobody will resume it
     else stream.attach(carrier, START, early.byteLength)
     stream.abort(cause as Error)
     throw cause
@@ -140,9 +148,10 @@ async function ask(
 }
 
 /**
- * Sends the request; false if the carrier was lost before the answer has come.
+ * Sends the request. Resolves with false if the carrier was lost before the answer.
  *
- * @throws {ServiceRefusedError} for any answer but `ok`; the reason of `signal`
+ * @throws {ServiceRefusedError} for any answer but `ok`
+ * @throws the reason of `signal`
  */
 async function isAnswered(
   carrier: Stream,
@@ -161,7 +170,7 @@ async function isAnswered(
   }
 }
 
-/** What all streams that this process has opened keep to send again. */
+/** The replay memory of all streams that this process has opened. */
 const budget = new MemoryBudget()
 
 function openCarrierOver(openStream: OpenStream, signal: AbortSignal): Promise<Stream> {
@@ -177,7 +186,8 @@ async function open(openStream: OpenStream, service: string, signal: AbortSignal
     return await openCarrierOver(openStream, signal)
   } catch (cause) {
     if ((cause as Error).name !== 'UnsupportedProtocolError') throw cause
-    const advice = 'the remote peer does not speak its protocol. Let it expose services with this version'
+    const advice =
+      'the remote peer does not support the tunnel protocol. Check that it exposes services with this version'
     throw failure('protocol', service, advice, cause)
   }
 }
@@ -193,8 +203,8 @@ function refusal(
         'refused',
         service,
         hasTicket
-          ? 'it does not exist there, or the ticket does not open it: it may be used up, expired or revoked. Ask its owner for another'
-          : 'it does not exist there, or is not open to this peer. Ask its owner',
+          ? 'it does not exist there, or the ticket is used up, expired or revoked. Ask its owner for a new one'
+          : 'it does not exist there, or is not open to this peer. Ask its owner to allow this peer',
       )
     case 'unavailable':
       return failure(
@@ -211,7 +221,7 @@ function refusal(
 }
 
 function brokenOff(service: string, cause: Error): ServiceRefusedError {
-  return failure('protocol', service, `the exchange broke off (${cause.message}). Try again`, cause)
+  return failure('protocol', service, `the exchange failed (${cause.message}). Try again`, cause)
 }
 
 function failure(

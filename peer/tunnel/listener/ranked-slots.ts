@@ -1,13 +1,13 @@
 /**
- * Slots that are counted by rank: each rank has as many as the limits say.
+ * Slots by rank: each rank has its own limits.
  *
- * The invariant: those of one rank, of whom anyone may make as many as he likes, leave those of the others their slots.
+ * Invariant: peers of one rank cannot take the slots of another. Anyone can create any number of strangers.
  */
 
 import { Slots } from './slots.ts'
 import type { SlotLimits } from './slots.ts'
 
-/** Peers that a rule names; that have a connection open; and all others. */
+/** `named`: a rule names the peer. `connected`: it has a connection open. `stranger`: all others. */
 export type Rank = 'named' | 'connected' | 'stranger'
 
 export class RankedSlots {
@@ -17,12 +17,15 @@ export class RankedSlots {
     this.#slots = { named: new Slots(limits), connected: new Slots(limits), stranger: new Slots(limits) }
   }
 
-  /** Whether the peer has a slot, of whichever rank. */
+  /** True if the peer has a slot of any rank. */
   holds(peerId: string): boolean {
     return Object.values(this.#slots).some(slots => slots.holds(peerId))
   }
 
-  /** Takes a slot, and returns what gives it back, which may be called again; undefined if there is none. */
+  /**
+   * Takes a slot. Returns the function that frees it, which may be called more than once, or `undefined` if
+   * none is free.
+   */
   take(peerId: string, rank: Rank): (() => void) | undefined {
     return this.#slots[rank].take(peerId)
   }

@@ -1,4 +1,4 @@
-/** Tells a dialer no, and gives it the time to read that: a reset might overtake the answer. */
+/** Refuses a stream, and gives the dialer time to read the answer, because a reset might overtake it. */
 
 import type { Stream } from '@libp2p/interface'
 import { withDeadline } from '../../../src/time/deadline.ts'
@@ -9,7 +9,7 @@ import type { TunnelStatus } from '../wire/protocol.ts'
  * Answers, and closes the stream. Never rejects.
  *
  * @param closeMs - milliseconds after which a stream that the dialer does not close is reset
- * @param signal - resets it at once
+ * @param signal - resets the stream immediately
  */
 export async function refuse(
   stream: Stream,
@@ -19,7 +19,7 @@ export async function refuse(
 ): Promise<void> {
   try {
     stream.send(encodeResponse({ status }))
-    await withDeadline(closeMs, 'The remote peer did not close', signal, async signal => {
+    await withDeadline(closeMs, 'The remote peer did not close the stream', signal, async signal => {
       await stream.close({ signal })
       await closed(stream, signal)
     })

@@ -1,21 +1,23 @@
-/** What the listening side of tunnels reports. */
+/** The events of the listening side of tunnels. */
 
 import type { Traffic } from '../wire/splice.ts'
 
 /**
- * Why a remote peer was not let through. Only the owner of the service learns the difference between those before `down`.
+ * Why a remote peer was refused. The peer sees the same answer for all reasons before `down`; only this side
+ * sees which.
  *
- * - `unknown`: there is no service of that name
- * - `not-allowed`: there is, and no rule opens it to this peer
- * - `ticket-unknown`: the ticket is none of this node's, or was revoked, or is for another service
- * - `ticket-expired`: the ticket's time is over
- * - `ticket-used-up`: as many peers as the ticket is good for have come with it
- * - `ticket-guesses`: the peer has shown too many tickets that there are not; this one was not looked at
- * - `down`: the service did not accept the connection, or the use of a ticket could not be written down
+ * - `unknown`: there is no service with that name
+ * - `not-allowed`: the service exists, but no rule opens it to this peer
+ * - `ticket-unknown`: the ticket was not issued by this node, was revoked, or is for another service
+ * - `ticket-expired`: the ticket has expired
+ * - `ticket-used-up`: the allowed number of peers have used the ticket
+ * - `ticket-guesses`: the peer has shown too many wrong tickets; this one was not checked
+ * - `down`: the service did not accept the connection, or the use of a ticket could not be stored
  * - `busy`: a limit on open connections was reached
  * - `malformed`: the request could not be understood
- * - `silent`: no request came in time
- * - `gone`: the remote peer left before it was served, or came back for a connection that is there no more
+ * - `silent`: no request arrived in time
+ * - `gone`: the remote peer disconnected before it was served, or tried to resume a connection that no longer
+ *   exists
  */
 export type ServiceRefusal =
   | 'unknown'
@@ -27,29 +29,29 @@ export type ServiceRefusal =
   | 'silent'
   | 'gone'
 
-/** Why a ticket did not let its bearer in. */
+/** Why a ticket did not admit its holder. */
 export type TicketRefusal = 'ticket-unknown' | 'ticket-expired' | 'ticket-used-up' | 'ticket-guesses'
 
 export interface ServiceOpened {
   peerId: string
   service: string
-  /** What the connection runs over when it opens; it moves to better paths. */
+  /** The path of the connection when it opens. It may move to a better path later. */
   path: 'relayed' | 'direct'
-  /** The peer that it acts for, and is let in as, if that is another one. */
+  /** The peer that it acts for, whose permissions apply. Absent if it acts for itself. */
   principal?: string
-  /** The id of the ticket that let the peer in, if none of the rules did. */
+  /** The id of the ticket that admitted the peer. Absent if a rule did. */
   ticket?: string
 }
 
 export interface ServiceClosed extends ServiceOpened, Traffic {
   durationMs: number
-  /** Why it was cut, if it was. */
+  /** Why the connection was cut. Absent if it ended in order. */
   error?: Error
 }
 
 export interface ServiceRefused {
   peerId: string
-  /** What the peer asked for, fit for a log; empty if it did not get as far. */
+  /** The requested service, safe to log. Empty if there was no valid request. */
   service: string
   reason: ServiceRefusal
   error?: Error

@@ -1,8 +1,9 @@
 /**
- * The listening side of tunnels: connects the remote peers that may to the local services they ask for.
+ * The listening side of tunnels: connects remote peers to the local services that they request and may use.
  *
- * The invariant: closed to everyone until a rule opens it, and nothing a remote peer sends, or does not send, makes
- * this side hold more than the limits say, for longer than they say, or tell which services exist.
+ * Invariants: a service is closed to everyone until a rule or a ticket opens it. Whatever a remote peer
+ * sends, or does not send, this side holds no more than the limits allow, for no longer, and does not reveal
+ * which services exist.
  * Spec: docs/tunnel-protocol.md
  */
 import { AbortError, StreamResetError } from '@libp2p/interface'
@@ -38,49 +39,56 @@ import { resetSocket, splice } from '../wire/splice.ts'
 import type { Traffic } from '../wire/splice.ts'
 
 export interface ServicesInit extends AdmissionInit {
-  /** Called for each connection that opens, with its counters, which run; what it returns is called at its end. */
+  /**
+   * Called for each opened connection with its live counters. The function that it returns is called at the
+   * end.
+   */
   onCarry?: (caller: Readonly<ServiceOpened>, traffic: Traffic) => () => void
   limits?: Partial<ServicesLimits>
 }
 
 /** Answers tunnel requests. Register `handle` with `tunnelHandlerOptions`. */
 export interface Services extends TypedEventTarget<ServicesEvents> {
-  /** Handles one stream of `TUNNEL_PROTOCOL`. Resolves when it is closed and never rejects. */
+  /** Handles one stream of `TUNNEL_PROTOCOL`. Resolves when the stream is closed. Never rejects. */
   handle: (stream: Stream, connection: Bearer) => Promise<void>
   /**
-   * Services and rules are others from now on. Open connections that could not be opened any more are reset.
+   * Replaces services and rules. Resets open connections that they no longer allow.
    *
-   * @throws {InvalidConfigError} as {@link createServices} does; nothing has changed then
+   * @throws {InvalidConfigError} as {@link createServices} does; nothing changes then
    */
   replace: (init: Pick<ServicesInit, 'services' | 'allow'>) => void
-  /** Whether there is a service of this name. */
+  /** True if there is a service with this name. */
   has: (service: string) => boolean
-  /** Resets open connections that could not be opened any more: a ticket was revoked. */
+  /** Resets open connections that are no longer allowed, for example after a ticket was revoked. */
   reconsider: () => void
-  /** Takes no more streams and resets those that are open. Resolves when all are closed. May be called again. */
+  /**
+   * Refuses new streams and resets the open ones. Resolves when all are closed. It may be called more than
+   * once.
+   */
   stop: () => Promise<void>
 }
 
 /**
- * Makes the listening side of the tunnels. It holds no resources until a stream is handled.
+ * Makes the listening side of the tunnels. It uses no resources until it handles a stream.
  *
- * @throws {InvalidConfigError} when a name, an address, a peer id or a rule for a missing service is wrong.
+ * @throws {InvalidConfigError} if a name, an address or a peer id is wrong, or a rule is for a missing
+ * service
  */
 export function createServices(init: ServicesInit): Services {
   return new TunnelServices(init)
 }
 
-/** The part of a libp2p connection that is looked at. */
+/** The parts of a libp2p connection that are used. */
 export type Bearer = Pick<Connection, 'remotePeer' | 'remoteAddr' | 'direct'>
 
-/** A stream that is open, and what will end it. */
+/** An open stream, and the controller that ends it. */
 interface Serving {
   caller: Caller
   controller: AbortController
   remotePeer: PeerId
   remoteAddr: Multiaddr | undefined
   isAdmitted: boolean
-  /** Gives back the place among those who ask. */
+  /** Frees the slot of a request. */
   stopAsking: () => void
   ended: Promise<void>
 }
@@ -89,7 +97,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   readonly #admission: Admission
   readonly #onCarry: ServicesInit['onCarry']
   readonly #limits: ServicesLimits
-  /** The streams on which a peer asks, or is told no: until it is let in, each is held for nothing. */
+  /** Slots of streams with a request or a refusal in progress. Nobody has admitted them yet. */
   readonly #asking: RankedSlots
   readonly #connections: RankedSlots
   readonly #sessions: Sessions
@@ -105,7 +113,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     this.#sessions = new Sessions(keptMs)
     const slots = { perPeer: connectionsPerPeer, total: connections }
     this.#connections = new RankedSlots(slots)
-    // As many may ask at once as may be let in. Beyond that there is no answer.
+    // as many requests as connections may be in progress; more get no answer
     this.#asking = new RankedSlots(slots)
   }
 
@@ -153,7 +161,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   reconsider(): void {
     for (const { caller, controller, isAdmitted } of this.#servings)
       if (isAdmitted && !this.#admission.mayGoOn(caller))
-        controller.abort(new AbortError('This peer may not use the service any more'))
+        controller.abort(new AbortError('This peer may no longer use the service'))
   }
 
   async stop(): Promise<void> {
@@ -164,7 +172,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
 
   #rankOf(peerId: string): Rank {
     if (this.#admission.names(peerId)) return 'named'
-    // it may want to go on with a connection over another path
+    // it may want to resume a connection over another path
     return this.#connections.holds(peerId) ? 'connected' : 'stranger'
   }
 
@@ -174,8 +182,11 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     let request: TunnelRequest
     try {
       const { requestMs } = this.#limits
-      const body = await withDeadline(requestMs, 'The remote peer sent no request in time', signal, signal =>
-        readMessage(stream, { signal }),
+      const body = await withDeadline(
+        requestMs,
+        'The remote peer did not send a request in time',
+        signal,
+        signal => readMessage(stream, { signal }),
       )
       request = decodeRequest(body)
     } catch (error) {
@@ -195,7 +206,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     await this.#open(stream, serving, request, settle).finally(settle)
   }
 
-  /** @param settle - called once the session is open, or will not be */
+  /** @param settle - must be called when the session is open, or will not be opened */
   async #open(stream: Stream, serving: Serving, request: OpenRequest, settle: () => void): Promise<void> {
     const { caller, controller, stopAsking } = serving
     const { signal } = controller
@@ -249,7 +260,10 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     await carried
   }
 
-  /** Connects to the service. A ticket's use is counted only when it has accepted: one that is down costs its bearer nothing. */
+  /**
+   * Connects to the service. Counts the use of a ticket after the service has accepted, so a failed attempt
+   * costs nothing.
+   */
   async #reach(
     address: ServiceAddress,
     stream: Stream,
@@ -326,7 +340,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   }
 }
 
-/** Makes a stranger's text fit for a log: no control characters or line tricks, and no more than a name's length. */
+/** Makes a remote's text safe to log: no control characters, and at most the length of a name. */
 function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 63)
 }

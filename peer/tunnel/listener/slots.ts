@@ -1,6 +1,6 @@
-/** Counts what each remote peer holds open, so that neither one peer nor all together can exhaust this one. */
+/** Counts the slots of remote peers, so that neither one peer nor all together can exhaust this peer. */
 
-/** The caps of one kind of thing. */
+/** The limits for one kind of slot. */
 export interface SlotLimits {
   perPeer: number
   total: number
@@ -15,12 +15,15 @@ export class Slots {
     this.#limits = limits
   }
 
-  /** Whether the peer has a slot. */
+  /** True if the peer has a slot. */
   holds(peerId: string): boolean {
     return this.#taken.has(peerId)
   }
 
-  /** Takes a slot, and returns what gives it back, once however often it is called; undefined if there is none. */
+  /**
+   * Takes a slot. Returns the function that frees it, which may be called more than once, or `undefined` if
+   * none is free.
+   */
   take(peerId: string): (() => void) | undefined {
     const taken = this.#taken.get(peerId) ?? 0
     if (taken >= this.#limits.perPeer || this.#total >= this.#limits.total) return undefined
