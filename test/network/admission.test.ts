@@ -174,12 +174,12 @@ describe('a token', { concurrency: 4 }, () => {
     const [event] = (await once(peer as never, 'reservation:failed', within(10_000))) as [
       CustomEvent<{ reason: string }>,
     ]
-    assert.match(event.detail.reason, /does not know the token/)
+    assert.match(event.detail.reason, /does not accept the token/)
     const listener = await startListener(t, relay, { relayToken: TOKEN })
     const dialer = await startPeer(t, relay, { relayToken: 'a guess', reserve: false })
     await assert.rejects(dialer.connect(listener.peerId, within(10_000)), {
       name: 'UnreachableError',
-      message: /does not know the token/,
+      message: /does not accept the token/,
     })
   })
 

@@ -1,8 +1,8 @@
 /**
- * RESERVE: asks a relay to be reachable through it.
+ * Requests a reservation from a relay.
  *
- * The stock transport can ask, too, but refreshes no reservation that lasts less than ten minutes in time, asks none again that
- * it once could not reach, and does not look at the voucher.
+ * The stock transport can also do this. But it refreshes reservations of less than ten minutes too late,
+ * never asks a relay again that it failed to reach once, and does not check the voucher.
  * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md#reservation
  */
 
@@ -21,23 +21,23 @@ import { VOUCHER_DOMAIN } from '../../../src/protocols/circuit-relay/voucher.ts'
 import { messageBounds } from '../../../src/protocols/message-bounds.ts'
 import type { AbortOptions, Connection, PeerId, Stream } from '@libp2p/interface'
 
-/** A reservation as the relay has granted it. */
+/** A reservation, as the relay has granted it. */
 export interface GrantedReservation {
-  /** Milliseconds since the epoch, by the relay's clock. */
+  /** In milliseconds since the epoch, by the relay's clock. */
   expiresAt: number
 }
 
-/** Thrown when the relay says no, or what it says cannot be. */
+/** The relay refused, or its answer is invalid. */
 export class ReservationRefusedError extends Error {
   static override readonly name = 'ReservationRefusedError'
   override readonly name = 'ReservationRefusedError'
 }
 
 /**
- * Asks for a reservation, or for more time for the one that is held.
+ * Requests a reservation, or refreshes the existing one.
  *
- * @throws {ReservationRefusedError} if there is none
- * @throws what the stream failed with, or the signal's reason
+ * @throws {ReservationRefusedError} if the relay refuses, its answer is invalid, or it is not a relay
+ * @throws the error of the stream, or the reason of `signal`
  */
 export async function requestReservation(
   connection: Connection,
@@ -47,7 +47,7 @@ export async function requestReservation(
   const answer = await ask(connection, options)
   if (answer.status !== Status.OK) throw new ReservationRefusedError(nameOf(answer.status))
   const { expire, voucher } = answer.reservation ?? {}
-  if (expire === undefined) throw new ReservationRefusedError('the relay did not say until when')
+  if (expire === undefined) throw new ReservationRefusedError('the answer of the relay has no expiry')
   if (voucher !== undefined) await checkVoucher(voucher, connection.remotePeer, self, options)
   return { expiresAt: expire * 1000 }
 }
@@ -76,7 +76,7 @@ async function openHop(connection: Connection, options: AbortOptions): Promise<S
 
 function relaysNot(error: unknown): unknown {
   if ((error as Error).name !== 'UnsupportedProtocolError') return error
-  return new ReservationRefusedError('it does not relay')
+  return new ReservationRefusedError('it is not a relay')
 }
 
 function nameOf(status: number | undefined): string {
@@ -84,7 +84,10 @@ function nameOf(status: number | undefined): string {
   return name ?? `status ${status}`
 }
 
-/** A voucher is the relay's signed word for others; one for somebody else, or by somebody else, shows that something is amiss. */
+/**
+ * A voucher is the relay's signed statement for others. If it names another peer or has another signer,
+ * something is wrong.
+ */
 async function checkVoucher(
   sealed: Uint8Array,
   relay: PeerId,
@@ -101,5 +104,5 @@ async function checkVoucher(
   } catch {
     options.signal?.throwIfAborted()
   }
-  throw new ReservationRefusedError("the relay's voucher is not for this peer, or not by the relay")
+  throw new ReservationRefusedError("the relay's voucher names another peer, or is not signed by the relay")
 }

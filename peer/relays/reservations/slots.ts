@@ -1,8 +1,8 @@
 /**
- * Places: how many relays hold a reservation for this peer at once, out of those that it knows.
+ * Slots for reservations: they limit how many of the known relays this peer reserves at.
  *
- * A relay that is given a place makes a reservation; when that fails or ends, it gives the place back and the next one has its turn. Of those
- * that wait, one at an address where no other reservation is held goes first: two relays on one host go down together.
+ * A relay with a slot makes a reservation. When that fails or ends, it frees the slot for the next relay.
+ * Relays on hosts without a reservation go first, because two relays on one host fail together.
  */
 
 import { raceSignal } from 'race-signal'
@@ -12,7 +12,7 @@ interface Waiter {
   resolve: (release: () => void) => void
 }
 
-/** The places of one peer. */
+/** The slots of one peer. */
 export class Places {
   #free: number
   readonly #waiting = new Set<Waiter>()
@@ -28,10 +28,10 @@ export class Places {
   }
 
   /**
-   * Resolves with a place, as the function that gives it back.
+   * Waits for a slot. Resolves with the function that frees it.
    *
-   * @param hosts - where the relay is
-   * @throws the reason of `signal`
+   * @param hosts - the hosts of the relay
+   * @throws the reason of `signal` when that fires
    */
   async take(hosts: readonly string[], signal: AbortSignal): Promise<() => void> {
     const { promise, resolve } = Promise.withResolvers<() => void>()
@@ -41,7 +41,7 @@ export class Places {
     try {
       return await raceSignal(promise, signal)
     } catch (error) {
-      // it may have been given one in the meantime
+      // the slot may have been assigned meanwhile
       if (!this.#waiting.delete(waiter)) void promise.then(release => release())
       throw error
     }
