@@ -1,8 +1,8 @@
-/** Counts by key; a key whose count is back at zero is forgotten. */
+/** Counts by key. Drops a key when its count is zero, so memory is bounded by what is counted. */
 export class Counter {
   readonly #counts = new Map<string, number>()
 
-  /** How many keys have a count. */
+  /** Number of keys with a count above zero. */
   get size(): number {
     return this.#counts.size
   }

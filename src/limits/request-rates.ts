@@ -1,10 +1,13 @@
-/** How much a second may come from one network: an IPv4 address, or an IPv6 /56, whose holder has all addresses in it. */
+/**
+ * Limits requests per second from one network: an IPv4 address, or an IPv6 /56, whose owner can use all its
+ * addresses.
+ */
 
 import { RateLimiter } from '@libp2p/utils'
 import { networkOf } from './ip-network.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** Counts those of each second. */
+/** Counts the requests of each second. */
 export class RequestRates {
   readonly #limiter: RateLimiter | undefined
 
@@ -14,7 +17,7 @@ export class RequestRates {
       : undefined
   }
 
-  /** Tells whether one more from this address is within bounds. */
+  /** Counts a request from this address. Returns true if it is within the limit. */
   allow(remoteAddr: Multiaddr): boolean {
     try {
       this.#limiter?.consume(networkOf(remoteAddr).key)

@@ -1,11 +1,12 @@
 /**
- * Token buckets: how fast bytes may pass, on average.
+ * Token buckets: limits of the average rate of bytes.
  *
- * Bytes that have arrived are passed on and taken from the bucket, below zero where need be; whoever took them waits until the
- * debt is paid before it reads more. So nothing is cut or kept, and the sender is slowed down by its own window.
+ * Bytes that have arrived are passed on and taken from the bucket, which may become negative. The caller then
+ * stops reading until the debt is paid. So nothing is dropped or buffered, and flow control slows the sender
+ * down.
  */
 
-/** One bucket, for one circuit, one peer, or all of them. */
+/** One bucket: of one circuit, one peer, or all of them. */
 export class TokenBucket {
   readonly #bytesPerMs: number
   readonly #capacity: number
@@ -15,7 +16,7 @@ export class TokenBucket {
   /**
    * A full bucket.
    *
-   * @param bytesPerSecond - the rate; the bucket holds as much as flows in one second
+   * @param bytesPerSecond - the rate, and also the capacity in bytes
    */
   constructor(bytesPerSecond: number) {
     this.#bytesPerMs = bytesPerSecond / 1000
@@ -23,14 +24,14 @@ export class TokenBucket {
     this.#level = bytesPerSecond
   }
 
-  /** Takes bytes out; tells in how many milliseconds more may come. */
+  /** Takes bytes. Returns the milliseconds until more may be taken. */
   take(bytes: number): number {
     this.#fill()
     this.#level -= bytes
     return this.fullIn(0)
   }
 
-  /** Milliseconds until the bucket holds this many bytes, by default all that it can. */
+  /** Milliseconds until the bucket contains this many bytes, by default its capacity. */
   fullIn(bytes = this.#capacity): number {
     this.#fill()
     return this.#level >= bytes ? 0 : (bytes - this.#level) / this.#bytesPerMs

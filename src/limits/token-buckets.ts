@@ -1,19 +1,19 @@
 /**
- * Token buckets, one for each key: what is taken comes back with time, up to a capacity.
+ * Token buckets by key: they refill with time, up to a capacity.
  *
- * Keys come from remotes, so there are at most so many of them. A bucket that is full again is no different from one that
- * never was, and is forgotten; beyond the bound the one that was touched longest ago goes.
+ * Keys come from remotes, so their number is bounded. A full bucket is like a new one, and is dropped. If
+ * there are still too many, the least recently used bucket is dropped.
  */
 
-/** What all buckets of one kind have in common. */
+/** The parameters of all buckets. */
 export interface TokenBucketsInit {
-  /** Tokens of a bucket that nobody has taken from. */
+  /** Tokens of a full bucket. */
   capacity: number
-  /** How fast a bucket fills. */
+  /** Tokens that a bucket regains per second. */
   perSecond: number
-  /** How many buckets are kept in mind. */
+  /** Most buckets to keep. */
   maxKeys: number
-  /** Milliseconds, for tests. @default performance.now */
+  /** The time in milliseconds, for tests. @default performance.now */
   now?: () => number
 }
 
@@ -22,11 +22,11 @@ interface Bucket {
   at: number
 }
 
-/** The buckets of one kind. */
+/** Buckets by key. */
 export class TokenBuckets {
   readonly #init: TokenBucketsInit
   readonly #now: () => number
-  // in the order in which they were touched
+  // in the order of their last use
   readonly #buckets = new Map<string, Bucket>()
 
   constructor(init: TokenBucketsInit) {
@@ -34,23 +34,23 @@ export class TokenBuckets {
     this.#now = init.now ?? (() => performance.now())
   }
 
-  /** How many buckets are not full, as far as is known. */
+  /** Number of buckets that are kept. Some of them may be full by now. */
   get size(): number {
     return this.#buckets.size
   }
 
-  /** Milliseconds until a token can be taken; 0 if one can now. Takes none. */
+  /** Milliseconds until a token can be taken. 0 if one can be taken now. Takes none. */
   waitMs(key: string): number {
     const { tokens } = this.#filled(key)
     return tokens >= 1 ? 0 : Math.ceil(((1 - tokens) * 1000) / this.#init.perSecond)
   }
 
-  /** Takes tokens, whether or not there are enough: what is missing has to come back first. */
+  /** Takes tokens, even if there are not enough. The bucket then becomes negative. */
   take(key: string, tokens = 1): void {
     this.#put(key, this.#filled(key).tokens - tokens)
   }
 
-  /** Puts tokens back. */
+  /** Returns tokens. */
   refund(key: string, tokens: number): void {
     this.#put(key, Math.min(this.#init.capacity, this.#filled(key).tokens + tokens))
   }
@@ -70,7 +70,7 @@ export class TokenBuckets {
     this.#forgetOldest()
   }
 
-  /** A few at a time from the side that was not touched for longest, so that no call takes long. */
+  /** Checks a few buckets per call, starting with the least recently used, so that no call takes long. */
   #forgetOldest(): void {
     let looked = 0
     for (const key of this.#buckets.keys()) {
@@ -81,5 +81,5 @@ export class TokenBuckets {
   }
 }
 
-// each new bucket makes two old ones be looked at, so that full ones go faster than new ones come
+// for each new bucket two old ones are checked, so full ones are dropped faster than new ones are added
 const LOOKED_AT = 2
