@@ -1,10 +1,10 @@
 /**
- * Which exit code says what. Scripts rely on it, so a code never changes its meaning.
+ * The exit codes. Invariant: a code never changes its meaning, because scripts rely on it.
  *
- * Errors are told apart by `name`, because two copies of a class may meet in one program.
+ * Errors are distinguished by `name`, because a program may contain two copies of a class.
  */
 
-/** The exit codes other than those by signal. */
+/** The exit codes, except those for signals. */
 export const exitCodes = {
   ok: 0,
   bug: 1,
@@ -38,19 +38,19 @@ const byErrorName: Readonly<Record<string, number>> = {
 
 const listenFailures: readonly string[] = ['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL']
 
-/** Tells the exit code of a command that ended with this error. What is not known is a bug. */
+/** The exit code of a command that ended with this error. An unknown error is a bug. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof Error)) return exitCodes.bug
   if (Object.hasOwn(byErrorName, error.name)) return byErrorName[error.name] ?? exitCodes.bug
   return listenFailureOf(error) === undefined ? exitCodes.bug : exitCodes.configuration
 }
 
-/** Tells the exit code of a command that was stopped by a signal: 128 and the signal's number, as shells do. */
+/** The exit code of a command that a signal stopped: 128 plus the signal's number, as in shells. */
 export function exitCodeOfSignal(signal: StopSignal): number {
   return bySignal[signal]
 }
 
-/** Finds, in an error or its causes, the system's refusal to listen on an address. */
+/** Finds the system's refusal to listen on an address, in an error or its causes. */
 export function listenFailureOf(error: unknown): NodeJS.ErrnoException | undefined {
   const seen = new Set<unknown>()
   for (let each = error; each instanceof Error && !seen.has(each); each = each.cause) {

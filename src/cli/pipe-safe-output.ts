@@ -1,7 +1,7 @@
 /**
- * A stream to somebody who may stop reading at any time: a pipe into `head`, a closed terminal.
+ * A stream whose reader may disappear at any time: a pipe into `head`, a closed terminal.
  *
- * Nobody reading is no error. It ends the stream quietly, and whoever wants to know listens to {@link Outlet.gone}.
+ * A missing reader is not an error. The stream then drops what is written, and {@link Outlet.gone} fires.
  */
 
 import type { Writable } from 'node:stream'
@@ -13,7 +13,7 @@ const readerGoneCodes: readonly string[] = [
   'ERR_STREAM_WRITE_AFTER_END',
 ]
 
-/** Tells whether an error of a stream only means that nobody reads any more. */
+/** True if an error of a stream only means that its reader is gone. */
 export function isReaderGone(error: unknown): boolean {
   return error instanceof Error && 'code' in error && readerGoneCodes.includes(String(error.code))
 }
@@ -25,23 +25,23 @@ export class Outlet {
 
   constructor(stream: Writable) {
     this.stream = stream
-    // Stays for good: an error that comes late must not end the process as an uncaught one.
+    // stays attached: a late error must not end the process as an uncaught one
     stream.on('error', error => this.#gone.abort(error))
     stream.on('close', () => this.#gone.abort(closedError()))
   }
 
-  /** Fires when writing has become pointless; the reason is the stream's error. */
+  /** Fires when writing has become useless. The reason is the stream's error. */
   get gone(): AbortSignal {
     return this.#gone.signal
   }
 
-  /** Writes text, or drops it when nobody reads. */
+  /** Writes text, or drops it if the reader is gone. */
   write(text: string): void {
     if (this.gone.aborted || !this.stream.writable) return
     this.stream.write(text)
   }
 
-  /** Resolves when all that was written so far has left this process, or nobody reads any more. */
+  /** Resolves when everything written so far has left this process, or the reader is gone. */
   async flush(): Promise<void> {
     if (this.gone.aborted || this.stream.writableLength === 0) return
     const { promise, resolve } = Promise.withResolvers<void>()

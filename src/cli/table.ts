@@ -1,8 +1,11 @@
-/** Columns of text that line up. */
+/** Text in aligned columns. */
 
 import { printable } from './problem.ts'
 
-/** Lays out rows of cells in columns, each as wide as its widest cell; the last one is as long as it likes. Nothing in a cell can steer a terminal. */
+/**
+ * Lays out rows of cells in columns, each as wide as its widest cell, except the last one. Removes control
+ * characters from cells.
+ */
 export function layOut(rows: readonly (readonly string[])[]): string[] {
   const cells = rows.map(row => row.map(cell => printable(cell).replaceAll(/\s+/g, ' ')))
   const columns = Math.max(0, ...cells.map(row => row.length))
