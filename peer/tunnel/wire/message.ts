@@ -23,9 +23,9 @@ interface Prefix {
 /**
  * Prepends the length of a body, as an unsigned varint of one or two bytes.
  *
- * @throws {InvalidMessageError} if the body is empty or too long
- *
  * Spec: https://github.com/multiformats/unsigned-varint
+ *
+ * @throws {InvalidMessageError} if the body is empty or too long
  */
 export function encodeMessage(body: Uint8Array): Uint8Array {
   if (body.byteLength === 0 || body.byteLength > MAX_MESSAGE_BYTES) {
