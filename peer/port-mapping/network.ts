@@ -1,8 +1,9 @@
 /**
- * Which network this host is in: the gateway of its IPv4 default route, and its own address towards that.
+ * Finds the network of this host: the gateway of its IPv4 default route, and the address that it uses towards
+ * it.
  *
- * Linux tells the route in /proc. Elsewhere the gateway stays unknown, and only UPnP, which finds it by multicast, is
- * of use; punching needs Linux as well.
+ * Linux lists the route in /proc. On other platforms the gateway stays unknown, and only UPnP works, which
+ * finds it by multicast. Punching needs Linux as well.
  */
 
 import { defaultGateway } from '../../src/addresses/default-routes.ts'
@@ -17,6 +18,6 @@ export async function findNetwork(): Promise<Network | undefined> {
   try {
     return { gateway, ownAddress: await ownAddressTowards(gateway ?? SSDP_ADDRESS) }
   } catch {
-    return undefined // no route leads there
+    return undefined // there is no route to the gateway
   }
 }

@@ -1,4 +1,4 @@
-/** Which protocols of port mapping the network offers, for those who only want to know. Nothing is mapped. */
+/** Checks which port mapping protocols the network offers. It maps nothing. */
 
 import { findNatPmp } from './nat-pmp.ts'
 import { findNetwork } from './network.ts'
@@ -7,14 +7,14 @@ import { findUpnp } from './upnp.ts'
 import { anySignalOf } from '../../src/time/deadline.ts'
 import type { FindMapper, MappingProtocol } from './mapper.ts'
 
-/** How each protocol is looked for. */
+/** The search function of each protocol. */
 export const finders: Readonly<Record<MappingProtocol, FindMapper>> = {
   pcp: findPcp,
   'nat-pmp': findNatPmp,
   upnp: findUpnp,
 }
 
-/** What {@link probePortMapping} found. */
+/** The protocols that {@link probePortMapping} found. */
 export interface PortMappingSupport {
   upnp: boolean
   natPmp: boolean
@@ -22,12 +22,18 @@ export interface PortMappingSupport {
 }
 
 /**
- * How long gateways are waited for, in milliseconds. They answer within some milliseconds; SSDP allows a delay of a
- * second (MX) after the last of three questions at 2 s, and a device two requests more.
+ * How long to wait for gateways, in milliseconds. They answer within some milliseconds. SSDP sends the last
+ * of three questions after 2 s, allows a delay of 1 s (MX) for the answer, and the device then needs two more
+ * requests.
  */
 export const SEARCH_TIMEOUT_MS = 5_000
 
-/** Asks the gateway in all protocols at once; takes 5 s where one is not answered. Rejects only when `signal` fires. */
+/**
+ * Asks the gateway in all protocols at the same time. Takes 5 s if one gets no answer. Cancelling stops the
+ * search.
+ *
+ * @throws the reason of `signal` when that fires
+ */
 export async function probePortMapping(signal?: AbortSignal): Promise<PortMappingSupport> {
   signal?.throwIfAborted()
   const network = await findNetwork()

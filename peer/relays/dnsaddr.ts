@@ -1,5 +1,5 @@
 /**
- * `/dnsaddr/NAME`: the addresses that a name stands for, as text records of `_dnsaddr.NAME`.
+ * Resolves `/dnsaddr/NAME` to addresses, by the text records of `_dnsaddr.NAME`.
  *
  * Spec: https://github.com/multiformats/multiaddr/blob/master/protocols/DNSADDR.md
  */
@@ -11,13 +11,16 @@ import { lastPeerId } from '../../src/addresses/circuit.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** Names that one name may stand for, one inside the other (the specification leaves it open; go-multiaddr-dns has 32 lookups in all). */
+/**
+ * Most levels of names that lead to names. The specification sets no limit; go-multiaddr-dns allows 32
+ * lookups in all.
+ */
 const MAX_DEPTH = 3
 
-/** Addresses that are taken of one name: whoever answers for it may say anything. */
+/** Most addresses from one name, because its owner may publish anything. */
 const MAX_ADDRS = 32
 
-/** Time for one answer of the system's name servers in milliseconds, and how often each is asked. */
+/** Time for one answer of the system's name servers, in milliseconds, and the number of tries per server. */
 const QUERY = { timeout: 3_000, tries: 2 } as const
 
 const PREFIX = 'dnsaddr='
@@ -25,15 +28,16 @@ const PREFIX = 'dnsaddr='
 /** Looks up the text records of a name. */
 export type LookUpText = (name: string, options: AbortOptions) => Promise<string[][]>
 
-/** True for an address that has to be looked up. */
+/** True if an address must be resolved first. */
 export function isDnsaddr(addr: Multiaddr): boolean {
   return addr.getComponents()[0]?.code === CODE_DNSADDR
 }
 
 /**
- * The addresses that this one stands for; those of other peers than the one at its end are left out.
+ * The addresses of a name. If the name ends in a peer id, the addresses of other peers are left out.
  *
- * @throws what the name servers say (ENOTFOUND, ENODATA, ETIMEOUT, ...), or the signal's reason
+ * @throws the error of the name servers (ENOTFOUND, ENODATA, ETIMEOUT, ...), or ECANCELLED when `signal`
+ * fires
  */
 export async function resolveDnsaddr(
   addr: Multiaddr,

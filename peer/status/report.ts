@@ -1,4 +1,4 @@
-/** A node's status for people. */
+/** The status of a node as text for people. */
 
 import prettyBytes from 'pretty-bytes'
 import prettyMs from 'pretty-ms'
@@ -12,7 +12,7 @@ import type {
 } from './node-status.ts'
 import type { PunchStatus } from './remote-peers.ts'
 
-/** Puts emphasis on a text, where the reader can show it. */
+/** Emphasizes a text, if the output supports it. */
 export type Emphasis = (kind: 'heading' | 'good' | 'bad', text: string) => string
 
 /** Clocks that differ by less than this, in milliseconds, are not worth a line. */
@@ -32,7 +32,7 @@ export function describeStatus(status: StatusSnapshot, now: number, emphasize: E
     ...section(
       'Relays',
       describeRelays(relays, now, emphasize),
-      'none: this node cannot be reached through one',
+      'none: this node is not reachable through a relay',
     ),
     ...section('Peers', describePeers(connected, now, emphasize), 'none are connected'),
     ...section('Services', layOut(services.map(serviceRow)), 'none are exposed'),
@@ -63,7 +63,7 @@ function told(state: RelaySnapshot['state'], expiresAt: number | null, now: numb
   return expiresAt === null ? state : `${state}, for ${duration(Math.max(0, expiresAt - now))} more`
 }
 
-/** Each peer, and below it why it stays relayed, if it does. */
+/** One line per peer. Below a relayed peer, the reason why it stays relayed. */
 function describePeers(peers: readonly PeerSnapshot[], now: number, emphasize: Emphasis): string[] {
   const lines = layOut(peers.map(it => peerRow(it, now)))
   return peers.flatMap(({ path, punch }, at) => {
@@ -91,7 +91,7 @@ function describePunch(
   { outcome, at, attempts, reason, advice }: PunchStatus,
   now: number,
 ): string | undefined {
-  if (outcome === 'running') return 'being punched now'
+  if (outcome === 'running') return 'punching now'
   if (outcome === 'succeeded' || reason === null) return undefined
   const tries = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
   return `stays relayed (${reason}, ${tries} ${duration(now - at)} ago): ${advice}`

@@ -1,8 +1,9 @@
 /**
- * One circuit: two streams of two connections, joined so that the bytes of each come out of the other.
+ * One circuit: two streams of two connections. The bytes that arrive on each leave on the other.
  *
- * The invariant: what a peer does not read is not read from the other either, beyond one window. The end of one direction ends
- * that direction only, and what is cut on one side is reset on the other, never ended, since an end would pass for complete.
+ * Invariants: if one peer does not read, the circuit stops reading from the other after one window. The end
+ * of one direction ends that direction only. A cut on one side resets the other side and never ends it in
+ * order, because an end means that the data is complete.
  */
 
 import { StreamResetError } from '@libp2p/interface'
@@ -14,19 +15,19 @@ import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/inter
 import type { CircuitEnd } from '../events.ts'
 import type { TokenBucket } from '../../src/limits/token-bucket.ts'
 
-/** The most that passes at once where there are rates, in bytes: a message of Noise. */
+/** The most that passes in one step if there are rates, in bytes: a message of Noise. */
 const SLICE_BYTES = 64 * 1024
 
-/** What a circuit is made of. */
+/** What a circuit needs. */
 export interface CircuitInit {
-  /** The hop stream, of the peer that asked for the circuit. */
+  /** The hop stream of the peer that asked for the circuit. */
   initiator: Stream
-  /** The stop stream, of the peer that holds the reservation. */
+  /** The stop stream of the peer that has the reservation. */
   responder: Stream
-  /** Bytes each way. */
+  /** Limit of bytes in each direction. `Infinity` for no limit. */
   maxBytes: number
   maxDurationMs: number
-  /** Each is drawn upon by both directions. */
+  /** Rate limits. Both directions draw on each bucket. */
   buckets: readonly TokenBucket[]
   /** Called once, when both streams are closed or reset and no listener and no timer is left. */
   onEnded: (end: { reason: CircuitEnd; bytesToResponder: number; bytesToInitiator: number }) => void
@@ -48,7 +49,7 @@ export class Circuit {
     this.#toInitiator = new Direction({ source: responder, destination: initiator, ...shared })
   }
 
-  /** Begins to carry bytes; one of the streams may have ended already. */
+  /** Starts to carry bytes. A stream may have ended before the call. */
   start(): void {
     const { maxDurationMs } = this.#init
     if (Number.isFinite(maxDurationMs)) {
@@ -116,9 +117,9 @@ class Direction {
   /** Runs while the buckets are empty. */
   #timer: NodeJS.Timeout | undefined
   bytes = 0
-  /** The source has said its last, and the destination has been told. */
+  /** The source has ended, and the end has reached the destination. */
   hasEnded = false
-  /** What came in and may not leave yet, where there are rates. */
+  /** Bytes that were received and must wait for the buckets. */
   readonly #waiting = new Uint8ArrayList()
   #hasEndWaiting = false
   #isReleased = false
@@ -141,7 +142,7 @@ class Direction {
     this.#sourceEnd.check()
   }
 
-  /** Takes all listeners and timers away. */
+  /** Removes all listeners and timers. */
   release(): void {
     this.#isReleased = true
     clearTimeout(this.#timer)
@@ -156,7 +157,7 @@ class Direction {
     const { buckets, maxBytes, onCut } = this.#init
     if (this.bytes + this.#waiting.byteLength + data.byteLength > maxBytes) return onCut('data-limit')
     if (buckets.length === 0) return this.#pass(data)
-    // a stream that was held has up to a window to tell at once
+    // a stream that was held may deliver up to a window in one go
     this.#waiting.append(data)
     this.#passSlices()
   }
@@ -170,7 +171,10 @@ class Direction {
     }
   }
 
-  /** Passes on what waits as far as the buckets allow; whoever takes more than is in them waits until that is paid. */
+  /**
+   * Passes on waiting bytes. A slice larger than the content of the buckets passes, and the next one waits
+   * until that debt is paid.
+   */
   #passSlices(): void {
     const { destination } = this.#init
     while (this.#waiting.byteLength > 0 && this.#timer === undefined && !destination.writableNeedsDrain) {

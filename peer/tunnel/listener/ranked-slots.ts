@@ -12,7 +12,7 @@ export interface SlotLimits {
   total: number
 }
 
-/** Peers that a rule names; that have a connection open; and all others. */
+/** `named`: a rule names the peer. `connected`: it has a connection open. `stranger`: all others. */
 export type Rank = 'named' | 'connected' | 'stranger'
 
 const RANKS: readonly Rank[] = ['named', 'connected', 'stranger']

@@ -1,9 +1,9 @@
 /**
- * Joins a local socket and a libp2p stream so that each behaves as if it were the other's far end.
+ * Joins a local socket and a libp2p stream, so that each behaves like the far end of the other.
  *
- * The invariant: whatever one side would see of a plain TCP connection, it sees here. The end of one direction ends
- * that direction only; a side that stops reading stops the writer on the other side; and a connection that is cut
- * is reset on the other side, never ended, since an end would pass a truncated transfer off as a complete one.
+ * Invariant: each side sees what it would see of a plain TCP connection. The end of one direction ends that
+ * direction only. A side that stops reading stops the writer on the other side. If one side is cut, the other
+ * side is reset and never ended in order, because an end would make a truncated transfer look complete.
  */
 import { AbortError, ConnectionClosedError } from '@libp2p/interface'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
@@ -21,32 +21,37 @@ export interface Traffic {
 }
 
 export interface SpliceOptions {
-  /** Cuts the splice: both sides are reset and the promise rejects with the signal's reason. */
+  /** Cuts the splice. Both sides are reset, and the promise rejects with the reason of `signal`. */
   signal?: AbortSignal
-  /** Counts into this object rather than into a new one, so that the caller knows the bytes of a splice that was cut. */
+  /**
+   * The object to count into. With it the caller also knows the bytes of a splice that was cut. @default a
+   * new object
+   */
   traffic?: Traffic
 }
 
 /**
- * Carries bytes both ways between `socket` and `stream` until both directions have ended.
+ * Carries bytes both ways between `socket` and `stream` until both directions have ended. Resolves with the
+ * byte counts.
  *
- * `socket` must have been made with `allowHalfOpen`, or its end ends both directions. Takes over both: when the
- * promise settles the socket is closed, the stream is closed or aborted, and no listener of this function is left on
- * either. A stream may be handed over paused, with bytes in its read buffer and its end already received.
+ * `socket` must have been made with `allowHalfOpen`, otherwise its end ends both directions. The function
+ * takes over both. When the promise settles, the socket is closed, the stream is closed or aborted, and
+ * neither has a listener of this function. A stream may be passed in paused, with bytes in its read buffer
+ * and its end already received.
  *
- * @throws the cause when the splice was cut: the socket's error, the stream's, or the signal's reason.
+ * @throws the cause if the splice was cut: the socket's error, the stream's error, or the reason of `signal`
  */
 export function splice(socket: Duplex, stream: Stream, options: SpliceOptions = {}): Promise<Traffic> {
   return new Splice(socket, stream, options.traffic ?? { bytesIn: 0, bytesOut: 0 }, options.signal).start()
 }
 
 /**
- * Resets a socket, so that its peer sees a cut connection instead of an end. Emits no error. A duplex that is no
- * TCP socket is destroyed.
+ * Resets a socket, so that its peer sees a cut connection instead of an end. Emits no error. Destroys a
+ * duplex that is not a TCP socket.
  */
 export function resetSocket(socket: Duplex): void {
   if (socket.destroyed) return
-  // While shutdown(2) is in flight libuv refuses a reset with EINVAL, and Node then leaks the handle.
+  // while shutdown(2) is in progress libuv refuses a reset with EINVAL, and Node then leaks the handle
   const isShuttingDown = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
   if (!(socket instanceof Socket) || isShuttingDown) {
     socket.destroy()
@@ -55,7 +60,7 @@ export function resetSocket(socket: Duplex): void {
   try {
     socket.resetAndDestroy()
   } catch {
-    // A pipe or a Unix socket knows no reset: ERR_INVALID_HANDLE_TYPE.
+    // a pipe or a Unix socket does not support a reset: ERR_INVALID_HANDLE_TYPE
     socket.destroy()
   }
 }
@@ -130,7 +135,7 @@ class Splice {
     this.#signal?.removeEventListener('abort', this.#onAbort)
   }
 
-  // Out: local socket to remote peer.
+  // Outbound: local socket to remote peer.
 
   #onData = (chunk: Uint8Array): void => {
     this.#traffic.bytesOut += chunk.byteLength
@@ -154,7 +159,7 @@ class Splice {
     }, this.#cut)
   }
 
-  // In: remote peer to local socket.
+  // Inbound: remote peer to local socket.
 
   #onMessage = (event: StreamMessageEvent): void => {
     this.#traffic.bytesIn += event.data.byteLength
@@ -187,9 +192,10 @@ class Splice {
   }
 
   #onSocketClose = (): void => {
-    // A socket closes by itself after both ends, while the stream may still be flushing what was read from it.
+    // a socket closes on its own after both ends, while the stream may still be flushing what was read from
+    // it
     if (!this.#isInDone || !this.#socket.readableEnded) {
-      this.#cut(new ConnectionClosedError('The local socket was closed before both directions had ended'))
+      this.#cut(new ConnectionClosedError('The local socket closed before both directions had ended'))
     } else if (this.#isOutDone) {
       this.#settle(() => this.#ended.resolve(this.#traffic))
     }

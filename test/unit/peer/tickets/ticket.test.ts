@@ -76,7 +76,7 @@ test('no more places are read than a few', () => {
 
 test('tickets are hidden in what is to be shown', () => {
   const text = encodeTicket(ticket)
-  assert.equal(hideTickets(`${text}: is one argument too many`), 'tnat1(hidden): is one argument too many')
+  assert.equal(hideTickets(`${text}: unexpected argument`), 'tnat1(hidden): unexpected argument')
 })
 
 test('a ticket of a peer with eight relays that have long names can be read, and has the first of them', async () => {

@@ -58,7 +58,7 @@ test('a session that goes on over a carrier that was reset by then is kept for a
   const closed = once(services, 'service:closed')
   count(undefined)
   await asked
-  assert.match((await closed)[0].detail.error.message, /did not come back/)
+  assert.match((await closed)[0].detail.error.message, /did not resume the connection/)
   await handled
 })
 
