@@ -61,7 +61,10 @@ export function createOutput(init: OutputInit): Output {
   const { json, now = Date.now, hide = text => text } = init
   const lost = (count: number): string => `(${count} lines were dropped here: nobody took them in time)\n`
   const stdout: Outlet = new Outlet(init.stdout, {
-    troubled: code => stderr.write(`${describeTrouble('stdout', code)}\n`),
+    troubled(code) {
+      // where stderr is the same pipe, nobody reads that either
+      if (stderr !== stdout || code !== undefined) stderr.write(`${describeTrouble('stdout', code)}\n`)
+    },
     describeLoss: count => (json ? `${jsonLine('output:dropped', now(), { count })}\n` : lost(count)),
   })
   const ownStderr = (): Outlet =>

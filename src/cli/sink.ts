@@ -38,8 +38,10 @@ export function sinkOf(stream: Writable & { fd?: number; isTTY?: boolean }): Sin
 /** Whether stdout and stderr of this process are one file, terminal or pipe. Then one queue keeps their order. */
 export function areOne(stdout: Writable, stderr: Writable): boolean {
   if (stdout !== process.stdout || stderr !== process.stderr) return false
-  const [one, other] = [fstatSync(process.stdout.fd), fstatSync(process.stderr.fd)]
-  return one.dev === other.dev && one.ino === other.ino
+  const [one, other] = [stdout, stderr].map(({ fd }: Writable & { fd?: number }) =>
+    fd === undefined ? undefined : fstatSync(fd),
+  )
+  return one !== undefined && one.dev === other?.dev && one.ino === other.ino
 }
 
 /** A pipe or a socket, which Node.js writes asynchronously, or a stream of a test. */

@@ -285,6 +285,27 @@ describe('a pipe', () => {
     )
   })
 
+  test(
+    'that stdout and stderr share and nobody reads keeps the order of both, and says how many are missing',
+    LINUX,
+    async t => {
+      const args = ['--json', '--events', String(MANY), '--notes', String(MANY), '--stay']
+      const talker = new Talker(t, 'pipe', 'pipe', args, ['sh', '-c', 'exec "$0" "$@" 2>&1'])
+      await talker.spoken()
+      const stdout = buffer(talker.stdout)
+      await talker.alive()
+      assert.equal(await talker.stop(), 143)
+      const text = (await stdout).toString()
+      assert.ok(text.length < MAX_WAITING_BYTES + PIPE_BYTES, String(text.length))
+      const lines = text.split('\n').slice(0, -1)
+      const [marker = '', ...after] = lines.splice(lines.findIndex(it => it.includes('output:dropped')))
+      for (const [n, line] of lines.entries())
+        assert.ok(line.includes(n % 2 === 0 ? `"n":${n / 2},` : `note ${(n - 1) / 2} `), line)
+      assert.equal(lines.length + (JSON.parse(marker) as Line).count!, 2 * MANY)
+      assert.deepEqual(after, ['Stopping after SIGTERM; a second one stops at once.'])
+    },
+  )
+
   test('whose reader is slow gets every event of a program that ends by itself', LINUX, async t => {
     const talker = new Talker(t, 'pipe', 'pipe', ['--json', '--events', '3000'])
     await new Promise(resolve => setTimeout(resolve, 1_000))
