@@ -29,7 +29,7 @@ export type {
 export type { CircuitLimits } from './connections/circuit-limits.ts'
 export type { NetcheckReport } from './netcheck/report.ts'
 export type { MappingAdded, MappingFailed, MappingLost } from './port-mapping/events.ts'
-export type { NetworkChange } from './node/network-watch.ts'
+export type { NetworkChange } from '../src/node/network-watch.ts'
 export type { HolePunchFailure } from '../src/errors.ts'
 export type {
   HolePunchAttempt,

@@ -114,8 +114,23 @@ export interface RequestAnswered {
   status: string
 }
 
+/** The addresses of this host have changed, and with them those that the relay announces. */
+export interface AddressesChanged {
+  /** All that it announces now, the most useful first. */
+  addrs: readonly Multiaddr[]
+}
+
+/** The files of the certificate have changed, and cannot be used. The relay keeps the certificate that it has. */
+export interface CertificateFailed {
+  reason: string
+}
+
 /** The events of a relay. */
 export interface RelayEvents {
+  'addresses:changed': CustomEvent<AddressesChanged>
+  /** The files of the certificate have changed: new connections are shown the new one. */
+  'certificate:renewed': CustomEvent<Record<string, never>>
+  'certificate:failed': CustomEvent<CertificateFailed>
   'reservation:granted': CustomEvent<ReservationGranted>
   'reservation:refused': CustomEvent<ReservationRefused>
   'reservation:ended': CustomEvent<ReservationEnded>

@@ -12,6 +12,8 @@ export type { LimitOverrides, Limits, ProfileName } from './limits/limits.ts'
 export type { StatusServer } from './status/status-server.ts'
 export type { Relay, RelayInit } from './relay.ts'
 export type {
+  AddressesChanged,
+  CertificateFailed,
   CircuitClosed,
   CircuitEnd,
   CircuitOpened,

@@ -54,6 +54,7 @@ export interface RelayInit extends LimitOverrides {
   admission?: Admission
   /**
    * How long a reservation lasts unless it is refreshed, in milliseconds (go-libp2p's `ReservationTTL`).
+   * The connection of a peer whose reservation expires is closed as soon as it has no streams, so that the peer notices.
    *
    * @default 3600000
    */
@@ -64,8 +65,10 @@ export interface RelayInit extends LimitOverrides {
 /** A running relay. */
 export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
   readonly peerId: PeerId
-  /** The addresses that peers can give as `relay`, each with this relay's peer id. */
+  /** The addresses that peers can give as `relay`, each with this relay's peer id. `addresses:changed` reports others. */
   readonly addrs: readonly Multiaddr[]
+  /** Addresses of `listen` that this host does not have yet. The relay listens on each as soon as the host has it. */
+  readonly missingAddrs: readonly Multiaddr[]
   /** The node underneath, for what this interface does not offer. */
   readonly libp2p: Libp2p
   /** What its peers may take. */
@@ -87,7 +90,7 @@ export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
    */
   drain(options?: AbortOptions): Promise<void>
   /**
-   * Reads the certificate again, for connections from now on.
+   * Reads the certificate again, for connections from now on. The relay also does so by itself within seconds after its files have changed.
    *
    * @throws {CertificateError} if it cannot be used; the one that was read before still holds then
    */
@@ -150,11 +153,15 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
       ...this.#init,
       privateKey: this.#privateKey,
       limits: this.limits,
-      https: this.#certificate?.serverOptions,
+      certificate: this.#certificate,
       events: this,
     })
     await startNode(this.#libp2p, this.#init.listen ?? relayDefaults.listen)
-    this.#libp2p.services.publicAddresses.vouch()
+    this.#libp2p.services.addresses.watch()
+    this.#certificate?.watch(({ failure }) => {
+      if (failure === undefined) this.safeDispatchEvent('certificate:renewed', { detail: {} })
+      else this.safeDispatchEvent('certificate:failed', { detail: { reason: failure.message } })
+    })
   }
 
   get libp2p(): RelayLibp2p {
@@ -167,7 +174,11 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
   }
 
   get addrs(): Multiaddr[] {
-    return this.libp2p.services.publicAddresses.list()
+    return this.libp2p.services.addresses.list()
+  }
+
+  get missingAddrs(): Multiaddr[] {
+    return this.libp2p.services.addresses.missing
   }
 
   get reservations(): HopService['reservations'] {
@@ -199,6 +210,7 @@ class RelayNode extends TypedEventEmitter<RelayEvents> implements Relay {
   }
 
   async stop(): Promise<void> {
+    this.#certificate?.unwatch()
     await this.#libp2p?.stop()
   }
 

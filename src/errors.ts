@@ -179,6 +179,7 @@ export class UnreachableError extends Error {
  * - `timed-out`: no answer came before the window ended; a NAT in between does not let the punch through
  * - `wrong-peer`: something answered, and it was not the remote
  * - `throttled`: too many punches to this remote, or to the address that it gave, have come to nothing of late
+ * - `lossy-path`: a direct connection came up, and full packets did not get through, or the last one died under load
  * - `protocol`: the remote broke the DCUtR protocol or the exchange over the circuit failed
  * - `circuit-closed`: the relayed connection went away before the attempts were over
  * - `stopped`: this node was stopped
@@ -192,6 +193,7 @@ export type HolePunchFailure =
   | 'timed-out'
   | 'wrong-peer'
   | 'throttled'
+  | 'lossy-path'
   | 'protocol'
   | 'circuit-closed'
   | 'stopped'
@@ -207,6 +209,8 @@ export const holePunchAdvice: Readonly<Record<HolePunchFailure, string>> = {
     'a NAT picks a new port for each destination or drops the punch; forward a port on either side',
   'wrong-peer': 'something else answers at the address that the other side gave',
   throttled: 'too many punches to that peer or its address have failed of late; connect again in a minute',
+  'lossy-path':
+    'the direct path loses large packets or dies under load; a router in between may have a smaller MTU than it says',
   protocol: 'the exchange through the relay failed; see the cause',
   'circuit-closed':
     'the circuit ended before the punch was over: the remote peer has left, or the relay allows too little',

@@ -5,6 +5,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { nearestHint } from '../../src/config/nearest.ts'
 import { isPeerName } from '../tunnel/listener/service-kinds.ts'
+import { parseTarget } from './target.ts'
 import { InvalidConfigError } from '../../src/errors.ts'
 import type { ConfigProblem } from '../../src/errors.ts'
 
@@ -51,8 +52,16 @@ class NamesFile implements PeerNames {
   }
 
   nameOf(peerId: string): string | undefined {
-    for (const [name, target] of this.#targets)
-      if (target === peerId || target.endsWith(`/p2p/${peerId}`)) return name
+    for (const [name, target] of this.#targets) if (peerIdIn(target) === peerId) return name
+    return undefined
+  }
+}
+
+/** The id of the peer that a target leads to, in base58; undefined if it is no target. */
+function peerIdIn(target: string): string | undefined {
+  try {
+    return parseTarget(target).peerId.toString()
+  } catch {
     return undefined
   }
 }

@@ -6,7 +6,8 @@
 import { isPeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { isCircuit } from '../../src/addresses/circuit.ts'
-import { CODE_P2P, isMultiaddr, multiaddr } from '@multiformats/multiaddr'
+import { parseMultiaddr, parsePeerId } from '../../src/addresses/peer-id.ts'
+import { CODE_P2P, isMultiaddr } from '@multiformats/multiaddr'
 import { decodeTicket, looksLikeTicket } from '../tickets/ticket.ts'
 import { InvalidTargetError } from '../../src/errors.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -25,11 +26,11 @@ export interface Target {
  */
 export function parseTarget(target: string | Multiaddr | PeerId): Target {
   if (isPeerId(target)) return { peerId: target, addrs: [] }
-  if (isMultiaddr(target)) return fromMultiaddr(target)
+  if (isMultiaddr(target)) return fromMultiaddr(readMultiaddr(target.toString()))
   if (target.startsWith('/')) return fromMultiaddr(readMultiaddr(target))
   if (looksLikeTicket(target)) return fromTicket(target)
   try {
-    return { peerId: peerIdFromString(target), addrs: [] }
+    return { peerId: parsePeerId(target), addrs: [] }
   } catch (cause) {
     throw new InvalidTargetError(shortened(target), 'it is neither a multiaddr nor a peer id nor a ticket', {
       cause,
@@ -56,10 +57,10 @@ export function lastPeerId(addr: Multiaddr): string {
   return addr.getComponents().findLast(it => it.code === CODE_P2P)?.value ?? ''
 }
 
-/** Reads a multiaddr. Throws `InvalidTargetError`. */
+/** Reads a multiaddr, with its peer ids in base58. Throws `InvalidTargetError`. */
 export function readMultiaddr(text: string): Multiaddr {
   try {
-    return multiaddr(text)
+    return parseMultiaddr(text)
   } catch (cause) {
     throw new InvalidTargetError(text, (cause as Error).message, { cause })
   }

@@ -1,7 +1,7 @@
 /** What a peer reports: typed and few. The command line prints them, metrics are counted from them. */
 
 import type { HolePunchEvents } from '../../src/holepunch/events.ts'
-import type { NetworkChange } from './network-watch.ts'
+import type { NetworkChange } from '../../src/node/network-watch.ts'
 import type { PortMappingServiceEvents } from '../port-mapping/service.ts'
 import type { RelayListEvents } from '../relays/relay-list.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -40,6 +40,11 @@ export interface RelayStatus {
   state: ReservationState
   /** When the reservation ends unless it is refreshed; undefined while there is none. */
   expiresAt: Date | undefined
+  /**
+   * How far the relay's clock is ahead of this machine's, in milliseconds, to about a second. It was measured when the relay was last asked; undefined if that
+   * relay does not tell.
+   */
+  clockAheadMs: number | undefined
 }
 
 /** A relay could not be asked, or said no. It is asked again after a pause. */
@@ -58,7 +63,7 @@ export interface PathDetail {
 }
 
 /** The data directory cannot be written. The peer goes on without it and tries again; see {@link StorageRecovered}. */
-export interface StorageFailed {
+interface StorageFailed {
   /** The data directory. */
   path: string
   /** The system's error code, such as `ENOSPC`; `no answer` where the disk has not answered for 10 s; or the database's message. */
@@ -66,7 +71,7 @@ export interface StorageFailed {
 }
 
 /** What could not be written to the data directory is written now. */
-export interface StorageRecovered {
+interface StorageRecovered {
   path: string
   /** Records of remote peers that were given up, since too many waited. */
   dropped: number

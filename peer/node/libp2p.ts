@@ -3,10 +3,13 @@
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { webSockets } from '@libp2p/websockets'
 import { createLibp2p } from 'libp2p'
+import { announceFilter } from '../../src/addresses/ranking.ts'
 import { dialBack } from '../../src/protocols/autonat/service.ts'
 import { longestDurationMs } from '../../src/config/quantities.ts'
-import { dcutr } from '../../src/holepunch/service.ts'
+import { LossyPaths } from '../../src/holepunch/lossy-paths.ts'
+import { HolePunchService } from '../../src/holepunch/service.ts'
 import { commonOptions } from '../../src/node/stack.ts'
+import { optimisticTransport } from '../../src/protocols/optimistic-upgrade.ts'
 import { tcp } from '../../src/transport/shared-port-tcp.ts'
 import { Dialer } from '../connections/dialer.ts'
 import { OwnAddresses } from './own-addresses.ts'
@@ -19,7 +22,6 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 import type { Reach } from './own-addresses.ts'
 import type { DialBackService } from '../../src/protocols/autonat/service.ts'
-import type { HolePunchService } from '../../src/holepunch/service.ts'
 import type { PeerEvents } from './events.ts'
 import type { PortMappingService } from '../port-mapping/service.ts'
 import type { RelayList } from '../relays/relay-list.ts'
@@ -64,6 +66,7 @@ const MAX_STREAMS = 2 * MAX_CONNECTIONS_PER_PEER
 
 /** Makes the node; it is started with `startNode`. */
 export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> {
+  const lossyPaths = new LossyPaths()
   const common = commonOptions({
     privateKey: init.privateKey,
     logger: init.logger,
@@ -79,7 +82,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
     ...common,
     ...(init.datastore === undefined ? {} : { datastore: init.datastore }),
     start: false,
-    addresses: { listen: init.listen },
+    addresses: { listen: init.listen, announceFilter: announceFilter() },
     // pings would use up what a relay allows a circuit, and cost every relay the processor
     connectionMonitor: { enabled: false },
     // libp2p's own bounds are 10 and 5 a second for one address; a circuit counts under its relay's, so that one remote could shut out all others there
@@ -87,13 +90,14 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
     connectionGater: { denyInboundRelayedConnection: relay => !init.isReservedAt(relay) },
     transports: [
       tcp({ dialFromPunchPort: addr => init.isRelay(lastPeerId(addr)) }),
-      circuitRelayTransport({ discoveryFilter: NO_DISCOVERY }),
+      // a circuit has the longest round trips, and is what everything else waits for
+      optimisticTransport(circuitRelayTransport({ discoveryFilter: NO_DISCOVERY })),
       // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
       webSockets(),
     ],
     services: {
       ...common.services,
-      dcutr: dcutr(),
+      dcutr: components => new HolePunchService(components, {}, lossyPaths),
       dialBack: dialBack(),
       ownAddresses: components => new OwnAddresses(components, init.dialBack),
       // off until a relay has seen this peer behind a NAT
@@ -101,7 +105,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         enabled: false,
         verify: async addr => (await init.dialBack(addr)) === 'reached',
       }),
-      dialer: components => new Dialer(components, init.relays, init.token),
+      dialer: components => new Dialer(components, { relays: init.relays, token: init.token, lossyPaths }),
       reservations: components =>
         new ReservationKeeper(components, {
           relays: init.relays,

@@ -15,7 +15,7 @@ import { describeFailure } from '../connections/describe-failure.ts'
 import { Reconnector } from '../connections/reconnector.ts'
 import { createNode } from './libp2p.ts'
 import { runNetcheck } from '../netcheck/netcheck.ts'
-import { NetworkWatch } from './network-watch.ts'
+import { NetworkWatch } from '../../src/node/network-watch.ts'
 import { Paths } from '../connections/paths.ts'
 import { probePortMapping } from '../port-mapping/probe.ts'
 import { checkPresence } from '../connections/liveness.ts'
@@ -140,6 +140,11 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     }
   }
 
+  replaceRelayToken(token: string | undefined): void {
+    this.#token.replace(token)
+    this.libp2p.services.reservations.wake(false)
+  }
+
   async handle(protocol: string, handler: StreamHandler): Promise<void> {
     const explained: StreamHandler = (stream, connection) =>
       handler(explainCuts(stream, connection), connection)
@@ -261,7 +266,10 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     this.safeDispatchEvent('network:changed', { detail })
     void this.#relays.refresh()
     void this.libp2p.services.portMapping.refresh()
-    if (detail.change !== 'slept') this.libp2p.services.ownAddresses.forget()
+    if (detail.change !== 'slept') {
+      this.libp2p.services.ownAddresses.forget()
+      this.libp2p.services.dcutr.lossyPaths.clear()
+    }
     // whoever slept, or was busy for seconds, learns from the kernel which connections are dead
     const mayBeGone = detail.change !== 'slept'
     this.libp2p.services.reservations.wake(mayBeGone)

@@ -67,6 +67,11 @@ export interface Peer extends TypedEventEmitter<PeerEvents>, AsyncDisposable {
    * waits until `signal` fires, and rejects with its reason.
    */
   reachable(options?: AbortOptions): Promise<void>
+  /**
+   * Shows this token to the relays from now on, instead of the `relayToken` that the peer was created with. Relays that have refused the peer are asked again
+   * immediately; reservations and connections that there are stay.
+   */
+  replaceRelayToken(token: string | undefined): void
   /** Handles streams that remote peers open for this protocol, on relayed and direct connections alike. */
   handle(protocol: string, handler: StreamHandler): Promise<void>
   /** Ends {@link handle}. */

@@ -12,13 +12,20 @@ const ANSWER_TIMEOUT_MS = 10_000
 
 /** The token and the relays that it is for. */
 export class RelayAuth {
-  readonly #token: string | undefined
   readonly #relays: { has(peerId: PeerId): boolean }
-  readonly #shown = new WeakSet<Connection>()
+  #token: string | undefined
+  #shown = new WeakSet<Connection>()
 
   constructor(token: string | undefined, relays: { has(peerId: PeerId): boolean }) {
     this.#token = token
     this.#relays = relays
+  }
+
+  /** Shows this token from now on, also over connections that have seen another. */
+  replace(token: string | undefined): void {
+    if (token === this.#token) return
+    this.#token = token
+    this.#shown = new WeakSet()
   }
 
   /**

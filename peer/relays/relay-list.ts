@@ -58,8 +58,8 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
    */
   constructor(given: readonly Multiaddr[], file?: string, resolve: typeof resolveDnsaddr = resolveDnsaddr) {
     super()
-    given.forEach(assertRelayAddr)
-    this.#given = given
+    this.#given = given.map(addr => readMultiaddr(addr.toString()))
+    this.#given.forEach(assertRelayAddr)
     this.#file = file
     this.#resolve = resolve
   }

@@ -3,9 +3,12 @@
 import { isCircuit } from '../../src/addresses/circuit.ts'
 import { version } from '../../src/node/version.ts'
 import { ping } from '../../src/protocols/ping.ts'
+import { systemClock } from '../../src/time/clock.ts'
+import { Moment } from '../../src/time/moment.ts'
 import { RemotePeers } from './remote-peers.ts'
 import { Ledger } from './ledger.ts'
 import type { AbortOptions, Connection } from '@libp2p/interface'
+import type { Clock } from '../../src/time/clock.ts'
 import type { ReservationState } from '../node/events.ts'
 import type { PeerNames } from '../connections/names.ts'
 import type { Peer } from '../node/peer.ts'
@@ -20,6 +23,8 @@ export interface RelaySnapshot {
   state: ReservationState
   /** In milliseconds since the epoch; null while there is no reservation. */
   expiresAt: number | null
+  /** How far the relay's clock is ahead of this machine's, in milliseconds, to about a second; null if that is not known. */
+  clockAheadMs: number | null
 }
 
 /** A remote peer, and what tunnels have carried to (`bytesOut`) and from it. */
@@ -85,13 +90,14 @@ export class NodeStatus {
   names: PeerNames
   readonly #peer: Peer
   readonly #remotePeers: RemotePeers
-  readonly #startedAt = Date.now()
+  readonly #started: Moment
   readonly #forwards: Omit<ForwardSnapshot, keyof Usage>[] = []
 
-  constructor(peer: Peer, names: PeerNames) {
+  constructor(peer: Peer, names: PeerNames, clock: Clock = systemClock) {
     this.#peer = peer
     this.names = names
-    this.#remotePeers = new RemotePeers(peer)
+    this.#started = new Moment(clock)
+    this.#remotePeers = new RemotePeers(peer, clock)
   }
 
   /** Shows a forward from now on; what this returns is called for each of its failures. */
@@ -110,14 +116,15 @@ export class NodeStatus {
     return {
       peerId: peerId.toString(),
       version,
-      startedAt: this.#startedAt,
-      uptimeMs: Date.now() - this.#startedAt,
+      startedAt: this.#started.wall,
+      uptimeMs: Math.round(this.#started.ageMs),
       addrs: addrs.map(String),
-      relays: relays.map(({ relay, addrs, state, expiresAt }) => ({
+      relays: relays.map(({ relay, addrs, state, expiresAt, clockAheadMs }) => ({
         relay: relay.toString(),
         addrs: addrs.map(String),
         state,
         expiresAt: expiresAt?.getTime() ?? null,
+        clockAheadMs: clockAheadMs ?? null,
       })),
       peers: await this.#peers(options),
       services: [...this.services].map(([name, { place, allowed }]) => ({

@@ -4,6 +4,7 @@ import { scopeOf } from '../../src/addresses/scope.ts'
 import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { endpointOf, withoutPeerId } from '../../src/addresses/endpoint.ts'
+import { fitting } from '../../src/addresses/ranking.ts'
 import { MAX_PLACES } from './ticket.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -11,7 +12,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 export function placesOf(addrs: readonly Multiaddr[]): Multiaddr[] {
   const relays = addrs.filter(isCircuit).map(relayAddrOf)
   const own = addrs.filter(addr => !isCircuit(addr) && scopeOf(endpointOf(addr).host) === 'public')
-  return [...relays, ...own.map(withoutPeerId)].filter(isPlace).slice(0, MAX_PLACES)
+  return fitting([...relays, ...own.map(withoutPeerId)].filter(isPlace), MAX_PLACES, () => 1)
 }
 
 /** A relay has one peer id, at its end; an address of its own has none. */

@@ -50,10 +50,16 @@ export interface TicketDatabase {
 }
 
 /** Most tickets at a time: some megabytes. */
-export const MAX_TICKETS = 10_000
+const MAX_TICKETS = 10_000
 
 /** Most peers that one ticket counts. */
 export const MAX_USES = 1000
+
+/**
+ * A clock that is set by up to this, in milliseconds, changes nothing for a ticket: it lets peers in for so much longer than it says, but for no more than a tenth of its
+ * time.
+ */
+const CLOCK_ALLOWANCE_MS = 5 * 60_000
 
 /** Tickets that have ended are listed for so long, in milliseconds. */
 const REMEMBERED_MS = 7 * 24 * 60 * 60_000
@@ -163,7 +169,8 @@ export class TicketBook implements TicketVerifier, AsyncDisposable {
       return 'ticket-unknown'
     }
     if (record.service !== service) return 'ticket-unknown'
-    if (record.expiresAt !== null && this.#now() >= record.expiresAt) return 'ticket-expired'
+    const untimely = untimelinessOf(record, this.#now())
+    if (untimely !== undefined) return untimely
     return isUsedUp(record, bearer) ? 'ticket-used-up' : { id: record.id }
   }
 
@@ -229,6 +236,15 @@ export class TicketBook implements TicketVerifier, AsyncDisposable {
       if (!isForgotten) return
     }
   }
+}
+
+/** Why a ticket does not let peers in at this time. */
+function untimelinessOf({ createdAt, expiresAt }: IssuedTicket, now: number): TicketRefusal | undefined {
+  if (expiresAt === null) return undefined
+  // a clock that went back would open expired tickets again
+  if (now < createdAt - CLOCK_ALLOWANCE_MS) return 'ticket-clock'
+  const allowanceMs = Math.min(CLOCK_ALLOWANCE_MS, (expiresAt - createdAt) / 10)
+  return now >= expiresAt + allowanceMs ? 'ticket-expired' : undefined
 }
 
 function isUsedUp({ uses, peers }: IssuedTicket, bearer: string): boolean {

@@ -12,12 +12,13 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { base58btc } from 'multiformats/bases/base58'
 import { decode as decodeMultihash } from 'multiformats/hashes/digest'
 import { isServiceName } from '../tunnel/wire/protocol.ts'
+import { fitting } from '../../src/addresses/ranking.ts'
 import { bytes, messageType, repeated, uint64 } from '../../src/protocols/protobuf.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** What a ticket's text begins with: what it is, and its version. */
-export const TICKET_PREFIX = 'tnat1'
+const TICKET_PREFIX = 'tnat1'
 
 /** Bytes of a ticket's id and of its key, which is as hard to guess as a key of AES-128. Both together are its secret. */
 const ID_BYTES = 8
@@ -30,6 +31,12 @@ const MAX_TEXT = 1024
 export const MAX_PLACES = 8
 
 const CHECKSUM_BYTES = 4
+
+/** Bytes that a text of that length holds: base58 has log 58 / log 256 of a byte in each character. */
+const MAX_BYTES = Math.floor(((MAX_TEXT - TICKET_PREFIX.length) * Math.log(58)) / Math.log(256)) - 1
+
+/** What the message adds to a place, in bytes: tag, and a length of at most two. */
+const PLACE_OVERHEAD_BYTES = 3
 
 /** A ticket, read. */
 export interface Ticket {
@@ -61,15 +68,17 @@ export function hideTickets(text: string): string {
   return text.replace(/tnat\d[1-9A-Za-z]{8,}/g, 'tnat1(hidden)')
 }
 
-/** Writes a ticket. */
+/** Writes a ticket, with as many of its places, the first ones first, as its readers take. */
 export function encodeTicket({ peerId, places, service, secret, expiresAt }: Ticket): string {
-  const body = ticketMessage.encode({
+  const message = {
     peerId: peerId.toMultihash().bytes,
-    places: places.map(it => it.bytes),
     service: Buffer.from(service),
     secret: Buffer.from(secret, 'base64url'),
     ...(expiresAt === undefined ? {} : { expiresAt: Math.floor(expiresAt.getTime() / 1000) }),
-  })
+  }
+  const room = MAX_BYTES - CHECKSUM_BYTES - ticketMessage.encode(message).byteLength
+  const fit = fitting(places, room, it => it.bytes.byteLength + PLACE_OVERHEAD_BYTES)
+  const body = ticketMessage.encode({ ...message, places: fit.map(it => it.bytes) })
   return TICKET_PREFIX + base58btc.baseEncode(Buffer.concat([body, checksum(body)]))
 }
 

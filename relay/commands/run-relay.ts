@@ -1,7 +1,10 @@
 /** `throughnat-relay`: run a relay until stopped. */
 
 import { once } from 'node:events'
+import prettyBytes from 'pretty-bytes'
+import prettyMs from 'pretty-ms'
 import { defineCommand } from '../../src/cli/command.ts'
+import { warnAboutClock } from '../../src/cli/wrong-clock.ts'
 import { impliedLimits, limitOptions } from '../limits/options.ts'
 import { admissionOptions, admissionRulesOf } from '../admission/options.ts'
 import { ConfiguredAdmission } from '../admission/configured-admission.ts'
@@ -17,12 +20,20 @@ import type { Relay, RelayInit } from '../relay.ts'
 import type { RelayEvents } from '../events.ts'
 import type { Limits } from '../limits/limits.ts'
 
+const size = (bytes: number): string => prettyBytes(bytes, { binary: true })
+
 type Sentence<Name extends keyof RelayEvents> = (detail: RelayEvents[Name]['detail']) => string
 
 /** The events that are printed; how each request was answered is for the metrics. */
 type PrintedEvents = Omit<RelayEvents, 'request:answered'>
 
+const listOf = (addrs: readonly unknown[]): string => addrs.map(addr => `\n  ${String(addr)}`).join('')
+
 const sentences: { [Name in keyof PrintedEvents]: Sentence<Name> } = {
+  'addresses:changed': ({ addrs }) =>
+    `The addresses of this relay have changed. They are now${listOf(addrs)}`,
+  'certificate:renewed': () => 'The certificate was renewed.',
+  'certificate:failed': ({ reason }) => `${reason} The relay keeps the certificate that it has.`,
   'reservation:granted': ({ peerId, expiresAt, isRefresh }) =>
     `${isRefresh ? 'Refreshed the reservation of' : 'Reservation for'} ${peerId} until ${expiresAt.toISOString()}`,
   'reservation:refused': ({ peerId, remoteAddr, reason, rule }) =>
@@ -32,8 +43,8 @@ const sentences: { [Name in keyof PrintedEvents]: Sentence<Name> } = {
   'circuit:refused': ({ initiator, responder, reason, rule }) =>
     `Refused a circuit from ${initiator} to ${responder}: ${rule ?? reason}`,
   'circuit:closed': ({ initiator, responder, reason, bytesToInitiator, bytesToResponder, durationMs }) =>
-    `Circuit from ${initiator} to ${responder} ${reason}: ${bytesToResponder} bytes there, ` +
-    `${bytesToInitiator} back, ${(durationMs / 1000).toFixed(1)} s`,
+    `Circuit from ${initiator} to ${responder} ${reason}: ${size(bytesToResponder)} there, ` +
+    `${size(bytesToInitiator)} back, in ${prettyMs(durationMs)}`,
 }
 
 const relayOptions = {
@@ -115,13 +126,23 @@ export const relayCommand: Command = defineCommand({
     for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
     output.event(
       'relay:ready',
-      { peerId: relay.peerId, addrs: relay.addrs, ...(status === undefined ? {} : { status: status.url }) },
+      {
+        peerId: relay.peerId,
+        addrs: relay.addrs,
+        ...(relay.missingAddrs.length === 0 ? {} : { missingAddrs: relay.missingAddrs }),
+        ...(status === undefined ? {} : { status: status.url }),
+      },
       `Relay ${relay.peerId} is ready at`,
     )
     for (const addr of relay.addrs) if (!output.json) output.text(`  ${addr}\n`)
+    for (const addr of relay.missingAddrs)
+      output.note(
+        `This host does not have the address in ${addr} yet. The relay will listen on it as soon as it has.`,
+      )
     if (status !== undefined) output.note(`The status page is at ${status.url}`)
     const note = noteOf(config, relay, tokenFile)
     if (note !== undefined) output.note(note)
+    warnAboutClock(output, 'Peers of other libp2p implementations do not accept its reservations.')
     try {
       if (!signal.aborted) await once(signal, 'abort')
       // at a terminal, Ctrl-C means now

@@ -5,12 +5,18 @@ import { Circuit as CircuitAddr } from '@multiformats/multiaddr-matcher'
 import { decide } from '../admission/admission.ts'
 import { RequestRates } from '../../src/limits/request-rates.ts'
 import { isDirect, markReserved } from '../../src/addresses/direct.ts'
+import { fitting, usefulFirst } from '../../src/addresses/ranking.ts'
 import { limitMessageOf } from './limit-message.ts'
-import { Status } from '../../src/protocols/circuit-relay/messages.ts'
+import { HopMessage, HopType, MAX_MESSAGE_BYTES, Status } from '../../src/protocols/circuit-relay/messages.ts'
 import { sealVoucher } from '../../src/protocols/circuit-relay/voucher.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationRefusal } from '../events.ts'
 import type { HopContext, HopRequest } from './request.ts'
+import type { Reservation } from './reservations.ts'
+
+/** What addresses add to the answer beside their bytes: tag and length of each, and more bytes for the length of the reservation around them. */
+const ADDR_OVERHEAD_BYTES = 3
+const RESERVATION_OVERHEAD_BYTES = 2
 
 const statuses: Readonly<Record<ReservationRefusal, number>> = {
   full: Status.RESERVATION_REFUSED,
@@ -45,11 +51,13 @@ export class ReservationRequests {
     const outcome = reservations.reserve(peerId, remoteAddr)
     if ('refusal' in outcome) return await this.#refuse(request, outcome.refusal)
     markReserved(connection)
-    const { granted, isRefresh } = outcome
-    const expiresAt = new Date(granted.expiresAt)
-    events.safeDispatchEvent('reservation:granted', { detail: { peerId, remoteAddr, expiresAt, isRefresh } })
+    const { isRefresh } = outcome
+    const { expiresAt, remainingMs } = outcome.granted
+    events.safeDispatchEvent('reservation:granted', {
+      detail: { peerId, remoteAddr, expiresAt: new Date(expiresAt), isRefresh },
+    })
     try {
-      await this.#grant(request, granted.expiresAt)
+      await this.#grant(request, { expiresAt, remainingMs })
     } catch (error) {
       // a peer that was not told has none; one that refreshes knows of the one that it had
       if (!isRefresh) reservations.end(peerId, 'disconnected')
@@ -57,21 +65,31 @@ export class ReservationRequests {
     }
   }
 
-  async #grant({ connection, answer }: HopRequest, expiresAtMs: number): Promise<void> {
+  async #grant(
+    { connection, answer }: HopRequest,
+    granted: Pick<Reservation, 'expiresAt' | 'remainingMs'>,
+  ): Promise<void> {
     const { peerId: relay, privateKey } = this.#context.components
-    const expire = Math.floor(expiresAtMs / 1000)
+    const expire = Math.floor(granted.expiresAt / 1000)
     const voucher = await sealVoucher({
       relay,
       peer: connection.remotePeer,
       expiresAt: expire,
       privateKey,
     })
-    const addrs = this.#addresses().map(addr => addr.bytes)
     const limit = limitMessageOf(this.#context.limits)
-    await answer({
+    const remainingMs = Math.floor(granted.remainingMs)
+    const message: Parameters<typeof answer>[0] = {
       status: Status.OK,
-      reservation: { expire, addrs, voucher },
+      reservation: { expire, voucher, remainingMs },
       ...(limit === undefined ? {} : { limit }),
+    }
+    const bytes = HopMessage.encode({ ...message, type: HopType.STATUS }).byteLength
+    const room = MAX_MESSAGE_BYTES - RESERVATION_OVERHEAD_BYTES - bytes
+    const addrs = fitting(this.#addresses(), room, addr => addr.bytes.byteLength + ADDR_OVERHEAD_BYTES)
+    await answer({
+      ...message,
+      reservation: { ...message.reservation, addrs: addrs.map(addr => addr.bytes) },
     })
   }
 
@@ -81,7 +99,7 @@ export class ReservationRequests {
       .getAddresses()
       .filter(addr => !CircuitAddr.matches(addr))
     const reachable = addrs.filter(addr => !isPrivate(addr))
-    return reachable.length > 0 ? reachable : addrs
+    return usefulFirst(reachable.length > 0 ? reachable : addrs)
   }
 
   async #refuse(request: HopRequest, reason: ReservationRefusal, rule?: string): Promise<void> {

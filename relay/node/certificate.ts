@@ -1,10 +1,10 @@
 /** The certificate that `/tls/ws` listeners show, read from files that may be renewed while the relay runs. */
 
+import { unwatchFile, watchFile } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { readFile } from 'node:fs/promises'
 import { CertificateError } from '../../src/errors.ts'
-import type { SecureContext } from 'node:tls'
-import type { ServerOptions } from 'node:https'
+import type { Server, ServerOptions } from 'node:https'
 
 /** Where the certificate is: PEM files, as ACME clients write them. */
 export interface CertificateFiles {
@@ -13,14 +13,40 @@ export interface CertificateFiles {
   readonly keyFile: string
 }
 
+interface Pem {
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
+/** When the files are looked at. */
+export interface CertificateTiming {
+  /** How often, in milliseconds. */
+  readonly intervalMs: number
+  /** How long after a change both of them are taken to be written, in milliseconds. */
+  readonly settleMs: number
+}
+
+const TIMING: CertificateTiming = { intervalMs: 10_000, settleMs: 2_000 }
+
+/** What came of a change of the files. */
+export interface Renewal {
+  /** Why there is no new certificate; undefined if there is one. */
+  readonly failure: CertificateError | undefined
+}
+
 /** One certificate, the newest that could be read. */
 export class Certificate {
   readonly #files: CertificateFiles
-  #pem: { cert: Buffer; key: Buffer } | undefined
-  #context: SecureContext | undefined
+  readonly #timing: CertificateTiming
+  /** Servers that show it. */
+  readonly #servers = new Set<Server>()
+  #pem: Pem | undefined
+  #onChange: (() => void) | undefined
+  #timer: NodeJS.Timeout | undefined
 
-  constructor(files: CertificateFiles) {
+  constructor(files: CertificateFiles, timing: CertificateTiming = TIMING) {
     this.#files = files
+    this.#timing = timing
   }
 
   /**
@@ -32,18 +58,64 @@ export class Certificate {
     const { certFile, keyFile } = this.#files
     const [cert, key] = await Promise.all([read(certFile), read(keyFile)])
     try {
-      this.#context = createSecureContext({ cert, key })
+      createSecureContext({ cert, key })
     } catch (error) {
       const what = `it and ${keyFile} are no certificate and its key: ${(error as Error).message}`
       throw new CertificateError(certFile, what, { cause: error })
     }
     this.#pem = { cert, key }
+    for (const server of this.#servers) server.setSecureContext(this.#pem)
   }
 
-  /** What an HTTPS server needs: it asks for the newest certificate with each connection that names a host. */
-  get serverOptions(): ServerOptions {
-    return { ...this.#pem, SNICallback: (_host, done) => done(null, this.#context) }
+  /**
+   * Reads the files again whenever they change: who renews them may have no way to send a signal (cert-manager in Kubernetes). `onRenewed` is called for each new
+   * certificate, and for a change that gives none.
+   */
+  watch(onRenewed: (renewal: Renewal) => void): void {
+    const renew = async (): Promise<void> => {
+      const before = this.#pem
+      const failure = await this.load().then(
+        () => undefined,
+        (error: CertificateError) => error,
+      )
+      if (this.#onChange === undefined) return
+      if (failure !== undefined || before === undefined || !isSame(before, this.#pem)) onRenewed({ failure })
+    }
+    this.#onChange = () => {
+      clearTimeout(this.#timer)
+      this.#timer = setTimeout(() => void renew(), this.#timing.settleMs).unref()
+    }
+    for (const file of [this.#files.certFile, this.#files.keyFile])
+      watchFile(file, { interval: this.#timing.intervalMs, persistent: false }, this.#onChange)
   }
+
+  /** Ends {@link watch}. */
+  unwatch(): void {
+    const onChange = this.#onChange
+    if (onChange === undefined) return
+    this.#onChange = undefined
+    clearTimeout(this.#timer)
+    for (const file of [this.#files.certFile, this.#files.keyFile]) unwatchFile(file, onChange)
+  }
+
+  /** What an HTTPS server is created with. */
+  get serverOptions(): ServerOptions {
+    return { ...this.#pem }
+  }
+
+  /**
+   * Has a server show the newest certificate until it closes. `SNICallback` would not do: nothing calls it for a client that dials an IP address, which may name no
+   * host (RFC 6066 section 3).
+   */
+  serve(server: Server): void {
+    this.#servers.add(server)
+    server.once('close', () => this.#servers.delete(server))
+    if (this.#pem !== undefined) server.setSecureContext(this.#pem)
+  }
+}
+
+function isSame(one: Pem, other: Pem | undefined): boolean {
+  return other !== undefined && one.cert.equals(other.cert) && one.key.equals(other.key)
 }
 
 async function read(path: string): Promise<Buffer> {

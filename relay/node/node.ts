@@ -3,28 +3,29 @@
 import { tls } from '@libp2p/tls'
 import { createLibp2p } from 'libp2p'
 import { longestDurationMs } from '../../src/config/quantities.ts'
+import { announceFilter } from '../../src/addresses/ranking.ts'
 import { guardedEncrypter } from '../../src/patches/multistream-select/endless-length.ts'
 import { commonOptions } from '../../src/node/stack.ts'
 import { coalescingTcp } from './tcp.ts'
 import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { ConnectionList } from '../../src/patches/libp2p/connection-list.ts'
 import { DialBackServer } from '../dial-back/service.ts'
+import { AddressWatch } from './address-watch.ts'
 import { RelayConnectionGater } from './connection-gater.ts'
 import { circuitRelayHop } from '../hop/hop-service.ts'
 import { IdentifySilentPeers } from './identify-silent-peers.ts'
 import { NoPeerStore } from '../../src/patches/libp2p/no-peer-store.ts'
-import { PublicAddresses } from '../../src/patches/libp2p/unverified-addresses.ts'
 import { boundedWebSockets } from '../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
 import type { ComponentLogger, Libp2p, PrivateKey } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
-import type { ServerOptions } from 'node:https'
+import type { Certificate } from './certificate.ts'
 import type { RelayEvents } from '../events.ts'
 import type { HopService } from '../hop/hop-service.ts'
 import type { Limits } from '../limits/limits.ts'
 import type { Admission } from '../admission/admission.ts'
 
 /** The node with the services that the relay reaches for. */
-export type RelayLibp2p = Libp2p<{ relay: HopService; publicAddresses: PublicAddresses }>
+export type RelayLibp2p = Libp2p<{ relay: HopService; addresses: AddressWatch }>
 
 /** Circuits over one connection where the limits know no bound. */
 const MAX_CIRCUITS_PER_CONNECTION = 65_536
@@ -45,13 +46,13 @@ export interface NodeInit {
   privateKey: PrivateKey
   limits: Limits
   /** For `/tls/ws`. */
-  https: ServerOptions | undefined
+  certificate: Certificate | undefined
   events: TypedEventTarget<RelayEvents>
 }
 
 /** Makes the node, which is still to be started. */
 export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
-  const { listen, announce = [], reservationTtlMs, limits, privateKey, https, events } = init
+  const { listen, announce = [], reservationTtlMs, limits, privateKey, certificate, events } = init
   const streamsPerConnection =
     Math.min(limits.maxCircuitsPerPeer, MAX_CIRCUITS_PER_CONNECTION) + OTHER_STREAMS
   const common = commonOptions({
@@ -71,7 +72,11 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
     start: false,
     // for peers that have no Noise, or prefer TLS; a byte costs the relay as much with either (docs/benchmarks.md)
     connectionEncrypters: [...(common.connectionEncrypters ?? []), guardedEncrypter(tls())],
-    addresses: { listen: [...listen], announce: [...announce] },
+    addresses: {
+      listen: [...listen],
+      announce: [...announce],
+      announceFilter: announceFilter(announce.length > 0),
+    },
     // the kernel tells which connections are dead, for next to nothing: to ping each of 10,000 peers every 10 s takes a core
     connectionMonitor: { enabled: false },
     transports: [
@@ -79,9 +84,10 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
         inboundSocketInactivityTimeout: 0,
         listenOpts: { keepAliveInitialDelay: KEEP_ALIVE_MS },
       }),
-      boundedWebSockets(https === undefined ? {} : { https }, {
+      boundedWebSockets(certificate === undefined ? {} : { https: certificate.serverOptions }, {
         maxConnections: limits.maxConnections,
         keepAliveMs: KEEP_ALIVE_MS,
+        ...(certificate === undefined ? {} : { onHttpsServer: server => certificate.serve(server) }),
       }),
     ],
     connectionGater: new RelayConnectionGater(limits),
@@ -94,7 +100,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
     },
     services: {
       ...common.services,
-      publicAddresses: components => new PublicAddresses(components),
+      addresses: components => new AddressWatch(components, { listen, events }),
       connectionList: components => new ConnectionList(components),
       noPeerStore: components => new NoPeerStore(components),
       dialBack: components => new DialBackServer(components),

@@ -7,7 +7,7 @@
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { jsonLine } from './json-line.ts'
-import { Outlet } from './pipe-safe-output.ts'
+import { PipeSafeOutput } from './pipe-safe-output.ts'
 import { areOne } from './sink.ts'
 import { describeProblem, printable } from './problem.ts'
 
@@ -60,15 +60,15 @@ export interface Output {
 export function createOutput(init: OutputInit): Output {
   const { json, now = Date.now, hide = text => text } = init
   const lost = (count: number): string => `(${count} lines were dropped here: nobody took them in time)\n`
-  const stdout: Outlet = new Outlet(init.stdout, {
+  const stdout: PipeSafeOutput = new PipeSafeOutput(init.stdout, {
     troubled(code) {
       // where stderr is the same pipe, nobody reads that either
       if (stderr !== stdout || code !== undefined) stderr.write(`${describeTrouble('stdout', code)}\n`)
     },
     describeLoss: count => (json ? `${jsonLine('output:dropped', now(), { count })}\n` : lost(count)),
   })
-  const ownStderr = (): Outlet =>
-    new Outlet(init.stderr, {
+  const ownStderr = (): PipeSafeOutput =>
+    new PipeSafeOutput(init.stderr, {
       troubled(code) {
         if (events !== stdout) return
         const reason = code ?? 'not read'

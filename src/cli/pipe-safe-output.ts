@@ -17,7 +17,7 @@ const readerGoneCodes: readonly string[] = [
 ]
 
 /** Tells whether an error of a stream only means that nobody reads any more. */
-export function isReaderGone(error: unknown): boolean {
+function isReaderGone(error: unknown): boolean {
   return error instanceof Error && 'code' in error && readerGoneCodes.includes(String(error.code))
 }
 
@@ -33,8 +33,8 @@ const BATCH_BYTES = 64 * 1024
 /** After an error, writing is tried again after this time, in milliseconds. */
 const RETRY_MS = 1_000
 
-/** What an {@link Outlet} reports. */
-export interface OutletReport {
+/** What an {@link PipeSafeOutput} reports. */
+export interface OutputReport {
   /** Writing has failed with this error code, or nobody reads and lines are dropped (undefined). Called once until all that waits is written. */
   troubled(code: string | undefined): void
   /** The line that stands for lines that were dropped. */
@@ -42,9 +42,9 @@ export interface OutletReport {
 }
 
 /** Wraps a stream that this process writes to and does not own. */
-export class Outlet {
+export class PipeSafeOutput {
   readonly stream: Writable
-  readonly #report: OutletReport
+  readonly #report: OutputReport
   readonly #gone = new AbortController()
   #sink: Sink | undefined
   #waiting: Buffer[] = []
@@ -57,12 +57,12 @@ export class Outlet {
   /** Called when nothing waits any more, or writing has failed. */
   readonly #onSettled = new Set<() => void>()
 
-  constructor(stream: Writable, report: OutletReport) {
+  constructor(stream: Writable, report: OutputReport) {
     this.stream = stream
     this.#report = report
     // Stays: an error that comes late must not end the process as an uncaught one.
     stream.on('error', error => {
-      // another outlet may have written
+      // another output may have written
       if (this.#sink !== undefined || isReaderGone(error)) this.#fail(error)
     })
     stream.on('close', () => this.#end(closedError()))

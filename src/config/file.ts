@@ -18,7 +18,7 @@ import type { ConfigProblem } from '../errors.ts'
 export const longestFileBytes = 256 * 1024
 
 /** One key of a configuration file with its value or values, not yet held against any option table. */
-export interface ConfigEntry {
+interface ConfigEntry {
   readonly name: string
   /** Path and line, such as `relay.yaml:3`. */
   readonly where: string

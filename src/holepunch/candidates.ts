@@ -14,6 +14,7 @@ import type { Scope } from '../addresses/scope.ts'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { endpointOf, withoutPeerId } from '../addresses/endpoint.ts'
+import { fitting, usefulFirst } from '../addresses/ranking.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -28,18 +29,25 @@ export interface LocalAddresses {
   observed: readonly Multiaddr[]
   /** Of the listeners, wildcards resolved to interfaces. */
   listening: readonly Multiaddr[]
-  /** Told by whoever configured this node. */
+  /** Configured by the user, or made by a port mapping. */
   announced: readonly Multiaddr[]
+  /** Known to lead to this node without a punch: announced, or verified. */
+  reachable: readonly Multiaddr[]
 }
 
 /** The endpoints to offer to a remote on the public network, best first. */
 export function publicCandidates({ observed, announced, listening }: LocalAddresses): Multiaddr[] {
-  return unique([...observed, ...announced, ...listening].filter(addr => scopeOfAddr(addr) === 'public'))
+  return unique([...observed, ...announced, ...usefulFirst(listening)].filter(isPublic))
+}
+
+/** The endpoints at which any remote can dial this node without a punch. */
+export function reachableCandidates({ reachable }: LocalAddresses): Multiaddr[] {
+  return unique(reachable.filter(isPublic))
 }
 
 /** The endpoints to offer to a remote behind the same NAT. */
 export function privateCandidates({ listening }: LocalAddresses): Multiaddr[] {
-  return unique(listening.filter(addr => scopeOfAddr(addr) === 'private'))
+  return unique(usefulFirst(listening.filter(addr => scopeOfAddr(addr) === 'private')))
 }
 
 /** Tells whether two peers come from one public address: they are behind the same NAT, or on one host. */
@@ -54,13 +62,16 @@ export function shareHost(local: readonly Multiaddr[], remote: readonly Multiadd
  */
 export function offerTo(local: LocalAddresses, remote: RemoteCandidates): Multiaddr[] {
   const offer = publicCandidates(local)
-  return shareHost(offer, remote.public) ? [...offer, ...privateCandidates(local)] : offer
+  if (!shareHost(offer, remote.public)) return offer
+  // the remote takes no more in all, and a private address is the one that works where the NAT does not hairpin
+  const inside = best(privateCandidates(local), MAX_CANDIDATES / 2)
+  return [...best(offer, MAX_CANDIDATES - inside.length), ...inside]
 }
 
-/** True if one connection can come about and no other: between the only endpoints of one family that both have offered. */
-export function areOnePair(theirs: readonly Multiaddr[], ours: readonly Multiaddr[]): boolean {
-  const pairs = theirs.flatMap(remote => ours.filter(local => isIPv6(local) === isIPv6(remote)))
-  return pairs.length === 1
+/** True if one of these candidates is of a family in which this node has a public endpoint. */
+export function hasWay(candidates: readonly Multiaddr[], local: LocalAddresses): boolean {
+  const own = new Set(publicCandidates(local).map(isIPv6))
+  return candidates.some(it => own.has(isIPv6(it)))
 }
 
 /** Tells the family of an address. */
@@ -68,15 +79,24 @@ export function isIPv6(addr: Multiaddr): boolean {
   return net.isIPv6(endpointOf(addr).host)
 }
 
-/** The remote's offer, one address after the other as it is read from the wire. */
+/** Which addresses of a remote are accepted. */
+export interface AcceptOptions {
+  /** Accept loopback addresses. @default false */
+  acceptLoopback?: boolean
+  /** True for an address whose path does not carry data: it is left out. @default none */
+  isLossy?: (addr: Multiaddr) => boolean
+}
+
+/** The remote's offer, as far as it may be dialled. */
 export class RemoteCandidates {
   readonly #own: ReadonlySet<string>
-  readonly #acceptLoopback: boolean
+  readonly #options: AcceptOptions
   readonly #accepted = new Map<string, Multiaddr>()
+  #hasLossy = false
 
   /** `own` are this node's endpoints: a remote that offers them would have this node dial itself. */
-  constructor(own: readonly Multiaddr[], { acceptLoopback }: { acceptLoopback: boolean }) {
-    this.#acceptLoopback = acceptLoopback
+  constructor(own: readonly Multiaddr[], options: AcceptOptions = {}) {
+    this.#options = options
     this.#own = new Set(own.map(addr => bare(addr)?.toString() ?? ''))
   }
 
@@ -84,22 +104,26 @@ export class RemoteCandidates {
   static from(
     offered: readonly Multiaddr[],
     { observed, listening, announced }: LocalAddresses,
-    options: { acceptLoopback: boolean } = { acceptLoopback: false },
+    options: AcceptOptions = {},
   ): RemoteCandidates {
     const candidates = new RemoteCandidates([...observed, ...listening, ...announced], options)
-    for (const addr of offered) candidates.offer(addr)
+    for (const addr of best(candidates.#usable(offered), MAX_CANDIDATES)) candidates.offer(addr)
     return candidates
   }
 
   /** Takes an address from the offer if it may ever be dialled; tells whether it did. */
   offer(addr: Multiaddr): boolean {
-    const candidate = bare(addr)
-    if (candidate === undefined || !this.#mayBeDialled(candidate)) return false
+    const [candidate] = this.#usable([addr])
+    if (candidate === undefined) return false
     const text = candidate.toString()
-    if (endpointOf(candidate).port === 0 || this.#own.has(text)) return false
     if (this.#accepted.size >= MAX_CANDIDATES && !this.#accepted.has(text)) return false
     this.#accepted.set(text, candidate)
     return true
+  }
+
+  /** True if an address was left out because its path does not carry data. */
+  get hasLossy(): boolean {
+    return this.#hasLossy
   }
 
   /** The accepted addresses on the public network. */
@@ -121,11 +145,24 @@ export class RemoteCandidates {
     return [...this.#accepted.values()].filter(addr => scopeOfAddr(addr) === scope)
   }
 
+  /** Those of the remote's addresses that may ever be dialled, each once. */
+  #usable(addrs: readonly Multiaddr[]): Multiaddr[] {
+    const usable = new Map<string, Multiaddr>()
+    for (const candidate of addrs.flatMap(addr => bare(addr) ?? [])) {
+      const text = candidate.toString()
+      if (!this.#mayBeDialled(candidate) || this.#own.has(text)) continue
+      if (this.#options.isLossy?.(candidate) === true) this.#hasLossy = true
+      else usable.set(text, candidate)
+    }
+    return [...usable.values()]
+  }
+
   #mayBeDialled(candidate: Multiaddr): boolean {
+    if (endpointOf(candidate).port === 0) return false
     const scope = scopeOfAddr(candidate)
     if (scope === 'public') return true
     if (endpointOf(candidate).port < FIRST_USER_PORT) return false
-    return scope === 'private' || (scope === 'loopback' && this.#acceptLoopback)
+    return scope === 'private' || (scope === 'loopback' && this.#options.acceptLoopback === true)
   }
 }
 
@@ -135,6 +172,11 @@ function bare(addr: Multiaddr): Multiaddr | undefined {
   return TCP.exactMatch(stripped) ? multiaddr(stripped.toString()) : undefined
 }
 
+/** True for a TCP address on the public network. */
+export function isPublic(addr: Multiaddr): boolean {
+  return scopeOfAddr(addr) === 'public'
+}
+
 function scopeOfAddr(addr: Multiaddr): Scope {
   const candidate = bare(addr)
   return candidate === undefined ? 'unusable' : scopeOf(endpointOf(candidate).host)
@@ -142,5 +184,10 @@ function scopeOfAddr(addr: Multiaddr): Scope {
 
 function unique(addrs: readonly Multiaddr[]): Multiaddr[] {
   const byText = new Map(addrs.map(addr => [bare(addr)?.toString() ?? '', withoutPeerId(addr)]))
-  return [...byText.values()].slice(0, MAX_CANDIDATES)
+  return best([...byText.values()], MAX_CANDIDATES)
+}
+
+/** The first ones, and some of each family. */
+function best(addrs: readonly Multiaddr[], count: number): Multiaddr[] {
+  return fitting(addrs, count, () => 1)
 }

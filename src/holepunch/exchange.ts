@@ -35,12 +35,20 @@ export const HolePunchMessage = messageType({
   type: uint32(1),
   /** Binary multiaddrs. */
   addrs: repeated(bytes(2)),
+  /** Not in the specification, skipped by others: those of the addresses that can be dialled without a punch. */
+  reachable: repeated(bytes(1001)),
 })
 
-/** What the remote has told in its CONNECT. */
-export interface RemoteOffer {
-  /** Multiaddrs that cannot be parsed are left out. Nothing else about them has been checked. */
+/** The addresses that one side sends in its CONNECT. */
+interface Offer {
+  /** Where to punch to. */
   addrs: readonly Multiaddr[]
+  /** Where this side can be dialled without a punch: its public addresses that no NAT translates. */
+  reachable: readonly Multiaddr[]
+}
+
+/** The remote's offer. Multiaddrs that cannot be parsed are left out. Nothing else about them has been checked. */
+export interface RemoteOffer extends Offer {
   /** Fields that this version does not know, encoded, each with its tag. At most 4 KiB. */
   unknownFields: readonly Uint8Array[]
 }
@@ -51,9 +59,11 @@ export interface ExchangeInit<Plan> {
   /** Time for the exchange, in milliseconds. @default 15000 */
   timeoutMs?: number
   /** The addresses to offer. `theirs` is undefined for the responder, which offers first. */
-  offer: (theirs: RemoteOffer | undefined) => readonly Multiaddr[]
+  offer: (theirs: RemoteOffer | undefined) => Offer
   /** Decides what to do with the remote's offer. What it throws ends the exchange. */
   plan: (theirs: RemoteOffer) => Plan
+  /** What the responder does before it has both sides dial. What it throws ends the exchange. */
+  beforeSync?: (theirs: RemoteOffer, rttMs: number, signal: AbortSignal) => Promise<void>
 }
 
 /** How an exchange ended: it is time to dial. */
@@ -83,6 +93,7 @@ export async function openExchange<Plan>(
       const theirs = await messages.receive(Type.CONNECT)
       const rttMs = performance.now() - sentAt
       const plan = init.plan(theirs)
+      await init.beforeSync?.(theirs, rttMs, messages.signal)
       // 4. B sends SYNC, and dials after half a round trip.
       await messages.send(Type.SYNC)
       await pause(rttMs / 2, undefined, { signal: messages.signal })
@@ -119,7 +130,7 @@ export async function answerExchange<Plan>(
 /** The messages of one exchange. */
 interface Messages {
   readonly signal: AbortSignal
-  send(type: number, addrs?: readonly Multiaddr[]): Promise<void>
+  send(type: number, offer?: Offer): Promise<void>
   receive(type: number): Promise<RemoteOffer>
 }
 
@@ -137,14 +148,20 @@ async function converse<Result>(
   stream.addEventListener('close', () => timeout.removeEventListener('abort', onTimeout), { once: true })
   const signal = AbortSignal.any([timeout, options.signal ?? []].flat())
   const wire = lpStream(stream, messageBounds(MAX_MESSAGE_BYTES))
-  const send: Messages['send'] = async (type, addrs = []) =>
-    wire.write(HolePunchMessage.encode({ type, addrs: addrs.map(addr => addr.bytes) }), { signal })
+  const send: Messages['send'] = async (type, { addrs, reachable } = { addrs: [], reachable: [] }) => {
+    const message = { type, addrs: addrs.map(it => it.bytes), reachable: reachable.map(it => it.bytes) }
+    await wire.write(HolePunchMessage.encode(message), { signal })
+  }
   const receive: Messages['receive'] = async type => {
     const received = (await wire.read({ signal })).subarray()
     const message = HolePunchMessage.decode(received)
     if (message.type !== type)
       throw new InvalidMessageError(`expected a message of type ${type}, received ${message.type}`)
-    return { addrs: parseAddrs(message.addrs ?? []), unknownFields: HolePunchMessage.unknownFields(received) }
+    return {
+      addrs: parseAddrs(message.addrs ?? []),
+      reachable: parseAddrs(message.reachable ?? []),
+      unknownFields: HolePunchMessage.unknownFields(received),
+    }
   }
   try {
     const result = await talk({ signal, send, receive })

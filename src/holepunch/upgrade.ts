@@ -7,18 +7,25 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { CloseWhenIdle } from './close-when-idle.ts'
+import { Dials } from './dials.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
-import { offerTo, publicCandidates, RemoteCandidates } from './candidates.ts'
-import { isNotSupported, isThrottled, isWorthRetrying, needsReversal } from './failures.ts'
-import { punch, PUNCH_WINDOW_MS } from './punch.ts'
+import {
+  hasWay,
+  isPublic,
+  offerTo,
+  publicCandidates,
+  reachableCandidates,
+  RemoteCandidates,
+} from './candidates.ts'
+import { isNotSupported, isHopeless, isWorthRetrying, needsReversal } from './failures.ts'
+import { PUNCH_WINDOW_MS } from './punch.ts'
 import { choosePlan } from './strategies/choose-plan.ts'
-import { reversalCandidates } from './strategies/reversal.ts'
 import { withSpare } from './spare-port.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
-import type { PunchInit } from './punch.ts'
 import type { PunchBudget } from './punch-budget.ts'
 import type { SparePort } from './spare-port.ts'
+import type { LossyPaths } from './lossy-paths.ts'
 import type { PeerQueue } from './peer-queue.ts'
 import type { LocalAddresses } from './candidates.ts'
 import type { ExchangeInit, ExchangeResult, RemoteOffer } from './exchange.ts'
@@ -38,7 +45,7 @@ export const MAX_ATTEMPTS = 3
  */
 const PATIENCE_MS = 10_000
 
-/** How long a reversal waits for the remote's addresses, in milliseconds: identify's own time-out. */
+/** How long a reversal waits for the remote's addresses, in milliseconds: identify's timeout. */
 const IDENTIFY_TIMEOUT_MS = 5_000
 
 /**
@@ -61,6 +68,7 @@ export interface UpgradeContext {
   events: TypedEventTarget<HolePunchEvents>
   turns: PeerQueue
   budget: PunchBudget
+  lossyPaths: LossyPaths
   /** Of the responder. */
   maxAttempts: number
   exchangeTimeoutMs: number
@@ -70,8 +78,6 @@ export interface UpgradeContext {
   /** A port that no attempt has used; undefined where no relay can tell what it is mapped to. */
   sparePort: (signal: AbortSignal) => Promise<SparePort | undefined>
 }
-
-type PunchPlan = Omit<PunchInit, 'transport' | 'upgrader' | 'budget' | 'remotePeer' | 'log'>
 
 /** Makes a plan with the remote: one of the two sides of the DCUtR exchange. */
 type Exchange = (init: ExchangeInit<Plan>, options: AbortOptions) => Promise<ExchangeResult<Plan>>
@@ -84,6 +90,7 @@ export class Upgrade {
 
   readonly #context: UpgradeContext
   readonly #log: Logger
+  readonly #dials: Dials
   readonly #settle = Promise.withResolvers<Connection>()
   readonly #stopped = new AbortController()
   readonly #identified = Promise.withResolvers<readonly Multiaddr[]>()
@@ -93,21 +100,23 @@ export class Upgrade {
   #attempts = 0
   #taken = 0
   #exchanges = 0
-  #swapsRoles = false
+  #listed: readonly Multiaddr[] = []
 
   constructor(circuit: Connection, context: UpgradeContext) {
     this.circuit = circuit
     this.role = circuit.direction === 'inbound' ? 'responder' : 'initiator'
     this.outcome = this.#settle.promise
-    // a node that waits for nobody's outcome must not die of it
-    this.outcome.catch(() => {})
+    this.outcome.catch(() => {}) // a failure that nobody waits for is no unhandled rejection
     this.#context = context
     this.#log = context.logger.forComponent(`throughnat:holepunch:${this.role}`)
+    const { transport, upgrader, budget, lossyPaths } = context
+    const { remotePeer } = circuit
+    this.#dials = new Dials({ transport, upgrader, budget, lossyPaths, remotePeer, log: this.#log })
     circuit.addEventListener('close', () => this.#onCircuitClosed(), { once: true })
     if (this.role === 'initiator') this.#awaitExchange()
   }
 
-  /** Resolves when `outcome` has settled, however. */
+  /** Resolves when `outcome` has settled. */
   get settled(): Promise<unknown> {
     return this.outcome.catch(() => {})
   }
@@ -120,6 +129,11 @@ export class Upgrade {
   /** True while an attempt is under way. */
   get isPunching(): boolean {
     return this.#current !== undefined
+  }
+
+  /** True while this side dials. */
+  get isDialling(): boolean {
+    return this.#dials.isUnderWay
   }
 
   /** Gives up the attempt under way, if any, without counting it; the next one waits for its turn. */
@@ -156,8 +170,9 @@ export class Upgrade {
     return failure
   }
 
-  /** Takes note of the addresses that the remote has told by identify. */
+  /** Takes note of the addresses that the remote listed in identify. */
   identified(addrs: readonly Multiaddr[]): void {
+    this.#listed = addrs
     this.#identified.resolve(addrs)
   }
 
@@ -175,7 +190,7 @@ export class Upgrade {
       if (exchange !== this.#exchanges) return
       // the responder may try again; after the last attempt it may dial this node's own addresses
       const more = needsReversal(error) ? this.#context.maxAttempts : this.#context.maxAttempts - 1
-      if (this.#attempts <= more && !isThrottled(error)) this.#awaitExchange(error)
+      if (this.#attempts <= more && !isHopeless(error)) this.#awaitExchange(error)
       else this.#fail(error)
     }
   }
@@ -211,7 +226,7 @@ export class Upgrade {
       const { plan, rttMs } = await exchange(this.#exchangeInit(local), { signal })
       if (plan.strategy !== 'remote-dials') {
         this.#emit('holepunch:attempt', { n: this.#attempts, rttMs, candidates: plan.candidates })
-        this.#succeed(await this.#dial({ ...plan, spare: spare?.local, ...this.#dealRoles() }, signal))
+        this.#succeed(await this.#dials.punch(plan, spare?.local, signal))
         return
       }
     } catch (error) {
@@ -227,18 +242,34 @@ export class Upgrade {
     await this.#awaitRemoteDial()
   }
 
+  /** @throws {HolePunchFailedError} `stopped` if a plain dial has made the exchange superfluous */
+  async #dialReachable(listed: readonly Multiaddr[], rttMs: number, signal: AbortSignal): Promise<void> {
+    const local = this.#context.localAddresses()
+    const direct = await this.#dials.plain({ listed, local, signal, connectTimeoutMs: rttMs })
+    if (direct === undefined) return
+    this.#succeed(direct)
+    throw this.#error('stopped')
+  }
+
   #exchangeInit(local: LocalAddresses): ExchangeInit<Plan> {
     const accepted = (theirs: RemoteOffer | undefined): RemoteCandidates =>
-      RemoteCandidates.from(theirs?.addrs ?? [], local)
+      RemoteCandidates.from(theirs?.addrs ?? [], local, {
+        isLossy: addr => this.#context.lossyPaths.has(this.circuit.remotePeer, addr),
+      })
     return {
       circuit: this.circuit,
       timeoutMs: this.#context.exchangeTimeoutMs,
-      offer: theirs => offerTo(local, accepted(theirs)),
+      offer: theirs => ({ addrs: offerTo(local, accepted(theirs)), reachable: reachableCandidates(local) }),
       plan: theirs => {
-        const plan = choosePlan({ source: 'exchange', role: this.role, local, remote: accepted(theirs) })
+        const remote = accepted(theirs)
+        const plan = choosePlan({ source: 'exchange', role: this.role, local, remote })
+        if (remote.hasLossy && !hasWay(plan?.candidates ?? [], local)) throw this.#error('lossy-path')
         if (plan === undefined) throw this.#error('no-remote-candidates')
         return plan
       },
+      // the TCP handshake of a plain dial takes one round trip, which is rarely longer than that over the circuit
+      beforeSync: async ({ reachable }, rttMs, signal) =>
+        this.#dialReachable([...reachable, ...this.#listed].filter(isPublic), rttMs, signal),
     }
   }
 
@@ -248,50 +279,19 @@ export class Upgrade {
     throw this.#error('no-remote-candidates')
   }
 
-  /**
-   * go-libp2p before 0.41 deals the roles of the handshake the other way round: it waits for the responder to propose, and both wait. Where the last attempt connected and heard
-   * no proposal, the next one makes it. (go-libp2p itself does so at its third attempt, whatever happened before.)
-   */
-  #dealRoles(): Pick<PunchInit, 'swapsRoles' | 'onSilence'> {
-    const swapsRoles = this.#swapsRoles
-    this.#swapsRoles = false
-    const onSilence = (): void => {
-      this.#swapsRoles = this.role === 'responder' && !swapsRoles
-    }
-    return { swapsRoles, onSilence }
-  }
-
-  async #dial(plan: PunchPlan, signal: AbortSignal): Promise<Connection> {
-    const { transport, upgrader, budget } = this.#context
-    const { remotePeer } = this.circuit
-    return punch({ transport, upgrader, budget, remotePeer, log: this.#log, ...plan }, signal)
-  }
-
-  /** Dials the remote's own addresses, once each; tells whether one led to a direct connection. */
+  /** Dials the remote's own addresses, once each. Resolves with true if one led to a direct connection. */
   async #reverse(): Promise<boolean> {
-    const identified = Promise.race([
-      this.#identified.promise,
-      pause(IDENTIFY_TIMEOUT_MS, [], { ref: false }),
-    ])
+    const timeout = pause(IDENTIFY_TIMEOUT_MS, [], { ref: false })
+    const listed = await Promise.race([this.#identified.promise, timeout])
+    if (!this.isPending) return false
     const local = this.#context.localAddresses()
-    const remote = reversalCandidates(await identified, local)
-    const plan = choosePlan({ source: 'identify', role: this.role, local, remote })
-    if (plan === undefined || !this.isPending) return false
-    const current = new AbortController()
-    this.#current = current
-    try {
-      const signal = AbortSignal.any([current.signal, this.#stopped.signal])
-      this.#succeed(await this.#dial(plan, signal))
-      return true
-    } catch (error) {
-      this.#log('the connection could not be reversed - %e', error)
-      return false
-    } finally {
-      this.#current = undefined
-    }
+    const direct = await this.#dials.plain({ listed, local, signal: this.#stopped.signal })
+    if (direct !== undefined) this.#succeed(direct)
+    return direct !== undefined
   }
 
   #awaitExchange(failure: unknown = this.#error('not-supported')): void {
+    if (!this.isPending) return
     this.#patience = setTimeout(() => this.#fail(failure), PATIENCE_MS)
     this.#patience.unref()
   }

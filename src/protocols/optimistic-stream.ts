@@ -9,7 +9,7 @@
 
 import { UnsupportedProtocolError } from '@libp2p/interface'
 import { shapeCheck } from '../patches/expect-shape.ts'
-import type { Connection, Stream, StreamMessageEvent, StreamMuxer } from '@libp2p/interface'
+import type { Connection, MessageStream, Stream, StreamMessageEvent, StreamMuxer } from '@libp2p/interface'
 
 // not public, and there in every muxed connection of libp2p 3
 const assertShape = shapeCheck('libp2p', { 'muxer.createStream': 'function' })
@@ -27,29 +27,47 @@ export async function openOptimisticStream(connection: Connection, protocol: str
   const { muxer } = connection as Connection & { muxer: StreamMuxer }
   const stream = await muxer.createStream()
   stream.protocol = protocol
-  const negotiation = Buffer.concat([line(MULTISTREAM), line(protocol)])
-  stream.send(negotiation)
-  // a remote that agrees answers with the same two lines
-  holdBack(stream, negotiation, protocol)
+  const proposal = proposalOf(protocol)
+  stream.send(proposal)
+  holdBackAnswer(stream, proposal, protocol)
   return stream
 }
 
-/** Keeps the remote's part of the negotiation from the stream's readers. */
-function holdBack(stream: Stream, expected: Buffer, protocol: string): void {
+/** What the dialing side writes to propose a protocol. A remote that agrees answers with the same bytes. */
+export function proposalOf(protocol: string): Buffer {
+  return Buffer.concat([line(MULTISTREAM), line(protocol)])
+}
+
+/**
+ * Keeps the remote's answer to a proposal from the readers of a stream. If it is not the expected one, the stream is
+ * aborted with `UnsupportedProtocolError`, which its reader receives.
+ *
+ * @param isExempt - true for events that go to the readers as they are
+ * @returns a function that ends it
+ */
+export function holdBackAnswer(
+  stream: MessageStream,
+  expected: Buffer,
+  protocol: string,
+  isExempt: (event: Event) => boolean = () => false,
+): () => void {
   let received = Buffer.alloc(0)
   const onMessage = (event: StreamMessageEvent): void => {
+    if (isExempt(event)) return
     event.stopImmediatePropagation()
     received = Buffer.concat([received, event.data.subarray()])
     const length = Math.min(received.byteLength, expected.byteLength)
     if (!received.subarray(0, length).equals(expected.subarray(0, length))) {
-      stream.removeEventListener('message', onMessage)
+      stop()
       stream.abort(new UnsupportedProtocolError(`the remote does not speak ${protocol}`))
     } else if (length === expected.byteLength) {
-      stream.removeEventListener('message', onMessage)
+      stop()
       if (received.byteLength > length) stream.push(received.subarray(length))
     }
   }
+  const stop = (): void => stream.removeEventListener('message', onMessage)
   stream.addEventListener('message', onMessage)
+  return stop
 }
 
 /** A line of multistream-select: its length as a varint of one byte (protocol names are short), the text, a newline. */

@@ -13,7 +13,7 @@ import type { AbortOptions, Connection, Stream } from '@libp2p/interface'
 export const RELAY_TOKEN_PROTOCOL = '/throughnat/relay-token/1.0.0'
 
 /** Longest token in bytes of UTF-8. A random token of 32 bytes is some 44 characters. */
-export const MAX_TOKEN_BYTES = 256
+const MAX_TOKEN_BYTES = 256
 
 const ACCEPTED = 1
 const REFUSED = 0

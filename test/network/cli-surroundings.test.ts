@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { chmod, chown, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
+import { once } from '../waits.ts'
 import type { AddressInfo } from 'node:net'
 
 /** The user of Debian and others that owns nothing. */

@@ -19,7 +19,7 @@ export function message(type: number, addrs: readonly string[] = []): Buffer<Arr
 }
 
 /** A number as protobuf writes it, below 2^14. */
-export function varint(value: number): Buffer<ArrayBuffer> {
+function varint(value: number): Buffer<ArrayBuffer> {
   return value < 128 ? Buffer.of(value) : Buffer.concat([Buffer.of((value & 127) | 128), varint(value >> 7)])
 }
 
@@ -40,14 +40,13 @@ function parse(body: Buffer): { type: number; addrs: Multiaddr[] } {
   let type = 0
   const addrs: Multiaddr[] = []
   for (let at = 0; at < body.byteLength; ) {
-    const [value, next] = readVarint(body, at + 1)
-    if (body[at] === 0x08) {
-      type = value
-      at = next
-    } else {
-      addrs.push(multiaddr(body.subarray(next, next + value)))
-      at = next + value
-    }
+    const [tag, start] = readVarint(body, at)
+    const [value, next] = readVarint(body, start)
+    const isVarint = (tag & 7) === 0
+    if (tag === 0x08) type = value
+    if (tag === 0x12) addrs.push(multiaddr(body.subarray(next, next + value)))
+    // other fields are skipped
+    at = isVarint ? next : next + value
   }
   return { type, addrs }
 }

@@ -1,11 +1,11 @@
 /** The embeddable peer on loopback: paths, what cannot be reached, and that nothing is left behind. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, it } from 'node:test'
 import { createPeer } from '../../peer/index.ts'
 import { createRelay } from '../../relay/index.ts'
+import { once } from '../waits.ts'
 import type { AddressInfo } from 'node:net'
 import type { Peer, PeerInit } from '../../peer/index.ts'
 import type { Relay, RelayInit } from '../../relay/index.ts'
@@ -82,10 +82,10 @@ describe('connect', () => {
   })
 
   it('says that what answers does not speak libp2p', LIMIT, async t => {
-    const server = createServer(socket => socket.end('HTTP/1.0 400 Bad Request\r\n\r\n')).listen(
-      0,
-      '127.0.0.1',
-    )
+    const server = createServer(socket => {
+      socket.on('error', () => {}) // the peer resets the connection
+      socket.end('HTTP/1.0 400 Bad Request\r\n\r\n')
+    }).listen(0, '127.0.0.1')
     t.after(() => server.close())
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo

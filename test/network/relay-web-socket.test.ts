@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,7 +11,9 @@ import { after, before, describe, it } from 'node:test'
 import tls from 'node:tls'
 import { createPeer } from '../../peer/index.ts'
 import { createRelay } from '../../relay/index.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { startRelay } from './circuit-stage.ts'
+import { once } from '../waits.ts'
 import type { TestContext } from 'node:test'
 import type { Peer, PeerInit } from '../../peer/index.ts'
 import type { Relay } from '../../relay/index.ts'
@@ -120,25 +121,23 @@ describe('over /tls/ws', () => {
   })
   after(async () => rm(directory, { recursive: true, force: true }))
 
-  function newCertificate(name: string): { tlsCert: string; tlsKey: string } {
+  function newCertificate(
+    name: string,
+    key: readonly string[] = ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+  ): { tlsCert: string; tlsKey: string } {
     const [tlsCert, tlsKey] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
     const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`]
     const out = ['-nodes', '-days', '1', '-keyout', tlsKey, '-out', tlsCert]
-    execFileSync(
-      'openssl',
-      ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', ...subject, ...out],
-      {
-        stdio: 'ignore',
-      },
-    )
+    execFileSync('openssl', ['req', '-x509', '-newkey', ...key, ...subject, ...out], { stdio: 'ignore' })
     return { tlsCert, tlsKey }
   }
 
-  async function subjectShown(relay: Relay): Promise<string> {
+  /** The subject that a client is shown; one that dials an IP address names no host (RFC 6066 section 3). */
+  async function subjectShown(port: number, servername: string | undefined): Promise<string> {
     const socket = tls.connect({
-      port: portOf(relay),
+      port,
       host: '127.0.0.1',
-      servername: 'relay.example',
+      ...(servername === undefined ? {} : { servername }),
       rejectUnauthorized: false,
     })
     await once(socket, 'secureConnect', within(10_000))
@@ -147,13 +146,47 @@ describe('over /tls/ws', () => {
     return String(subject.CN)
   }
 
-  it('shows the given certificate, and the new one after it was renewed', LIMIT, async t => {
-    const relay = await startRelay(t, { listen: ['/ip4/127.0.0.1/tcp/0/tls/ws'], ...files })
-    assert.match(String(relay.addrs[0]), /\/tls\/ws\/p2p\//)
-    assert.equal(await subjectShown(relay), 'relay.example')
+  const clients = [
+    ['a client that names the host', 'relay.example'],
+    ['a client that names another host', 'other.example'],
+    ['a client that dials the IP address', undefined],
+  ] as const
+
+  for (const [client, servername] of clients) {
+    it(`shows ${client} the given certificate, and the new one after it was renewed`, LIMIT, async t => {
+      const listen = ['/ip4/127.0.0.1/tcp/0/tls/ws', '/ip4/127.0.0.1/tcp/0/tls/ws']
+      const relay = await startRelay(t, { listen, ...newCertificate('relay.example') })
+      assert.match(String(relay.addrs[0]), /\/tls\/ws\/p2p\//)
+      const ports = relay.addrs.map(addr => endpointOf(addr).port)
+      const shown = async (): Promise<string[]> =>
+        Promise.all(ports.map(async port => subjectShown(port, servername)))
+      assert.deepEqual(await shown(), ['relay.example', 'relay.example'])
+      // with a key of another kind
+      newCertificate('renewed.example', ['rsa:2048'])
+      await relay.reloadCertificate()
+      assert.deepEqual(await shown(), ['renewed.example', 'renewed.example'])
+      writeFileSync(files.tlsCert, 'damaged')
+      await assert.rejects(relay.reloadCertificate(), { name: 'CertificateError' })
+      assert.deepEqual(await shown(), ['renewed.example', 'renewed.example'])
+      await relay.stop()
+      newCertificate('relay.example')
+      await relay.reloadCertificate()
+    })
+  }
+
+  it('keeps a connection that was made before its certificate was renewed', LIMIT, async t => {
+    const relay = await startRelay(t, {
+      listen: ['/ip4/127.0.0.1/tcp/0/tls/ws'],
+      ...newCertificate('relay.example'),
+    })
+    const socket = tls.connect({ port: portOf(relay), host: '127.0.0.1', rejectUnauthorized: false })
+    t.after(() => socket.destroy())
+    await once(socket, 'secureConnect', within(10_000))
     newCertificate('renewed.example')
     await relay.reloadCertificate()
-    assert.equal(await subjectShown(relay), 'renewed.example')
+    socket.write('GET / HTTP/1.1\r\nHost: relay\r\n\r\n')
+    const [answer] = (await once(socket, 'data', within(10_000))) as [Buffer]
+    assert.match(answer.toString('latin1'), /^HTTP\/1\.1 /)
   })
 
   it('needs a certificate', LIMIT, async () => {

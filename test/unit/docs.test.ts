@@ -9,11 +9,17 @@ import { API_DOCUMENT, apiDocument } from '../../scripts/api-reference/document.
 import { manPages } from '../../scripts/man-pages.ts'
 import { peerProgram } from '../../peer/commands/program.ts'
 import { relayProgram } from '../../relay/commands/program.ts'
+import { CEILING_BYTES, FLOOR_BYTES } from '../../peer/tunnel/resume/memory-budget.ts'
+import { defaultLimits } from '../../peer/tunnel/listener/service-limits.ts'
+import { MAX_MESSAGE_BYTES } from '../../peer/tunnel/wire/message.ts'
+import { MAX_SERVICE_NAME_LENGTH } from '../../peer/tunnel/wire/protocol.ts'
 import { nameOptions } from '../../src/config/options.ts'
-import { exitCodeOf } from '../../src/cli/exit-codes.ts'
+import { serviceNameKind } from '../../peer/tunnel/listener/service-kinds.ts'
+import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
 import { limitOptions } from '../../relay/limits/options.ts'
 import { DEFAULT_PROFILE, profiles } from '../../relay/limits/limits.ts'
 import { printValue } from '../../src/config/kind.ts'
+import { Status } from '../../src/protocols/circuit-relay/messages.ts'
 import * as errors from '../../src/errors.ts'
 import type { Limits, ProfileName } from '../../relay/limits/limits.ts'
 
@@ -62,6 +68,66 @@ describe('docs/errors.md', () => {
   function headingsOf(text: string): string[] {
     return [...text.matchAll(/^### `([\w-]+)`$/gm)].map(([, name = '']) => name).toSorted()
   }
+})
+
+describe('docs/troubleshooting.md', () => {
+  const text = read('docs/troubleshooting.md')
+  const chapters = text.split(/^## /m)
+  const cellsOf = (heading: string): string[] =>
+    [...(chapters.find(it => it.startsWith(heading)) ?? '').matchAll(/^\| `?([\w-]+)`? \|/gm)].map(
+      ([, cell = '']) => cell,
+    )
+
+  for (const name of errorNames)
+    it(`leads from ${name} to its explanation`, () =>
+      assert.ok(text.includes(`| [${name}](errors.md#${name.toLowerCase()}) |`)))
+
+  it('says what to do for every reason of a hole punch that failed, and for no other', () => {
+    const reasons = cellsOf('By reason').filter(it => it !== 'reason' && !it.startsWith('-'))
+    assert.deepEqual(reasons.toSorted(), Object.keys(errors.holePunchAdvice).toSorted())
+  })
+
+  it('has every exit code', () => {
+    const codes = cellsOf('By exit code').filter(it => /^\d+$/.test(it))
+    assert.deepEqual(codes, Object.values(exitCodes).map(String))
+  })
+
+  it('names every status with which a relay refuses', () => {
+    const refusals = ['RESERVATION_REFUSED', 'RESOURCE_LIMIT_EXCEEDED', 'PERMISSION_DENIED'] as const
+    for (const status of [...refusals, 'CONNECTION_FAILED', 'NO_RESERVATION'] as const) {
+      assert.ok(status in Status)
+      assert.ok(text.includes(`\`${status}\``), status)
+    }
+  })
+})
+
+describe('docs/tunnel-protocol.md', () => {
+  const text = read('docs/tunnel-protocol.md')
+  const row = (name: string, value: string): RegExp => new RegExp(`^\\| ${name} +\\| ${value} +\\|`, 'm')
+
+  it('has the limits of the listener', () => {
+    const { requestMs, connectMs, connectionsPerPeer, connections, keptMs } = defaultLimits
+    assert.match(text, row('time for the request', `${requestMs / 1000} s`))
+    assert.match(text, row('time for the service to accept', `${connectMs / 1000} s`))
+    assert.match(text, row('time to resume', `${keptMs / 1000} s`))
+    assert.match(text, row('connections of one remote peer', String(connectionsPerPeer)))
+    assert.match(text, row('connections of all other remote peers', String(connections)))
+  })
+
+  it('has the size of a message and of the window', () => {
+    assert.match(text, row('size of a request or an answer', `${MAX_MESSAGE_BYTES / 1024} KiB`))
+    assert.ok(text.includes(`The window is ${FLOOR_BYTES / 1024} KiB at first.`))
+    assert.ok(text.includes(`up to ${CEILING_BYTES / 1024 ** 2} MiB`))
+  })
+
+  it('has the rule for names on the wire, and docs/services.md that of the options', () => {
+    assert.ok(text.includes(`has 1 to ${MAX_SERVICE_NAME_LENGTH} letters`))
+    const longest = 'a'.repeat(Number(/A name has 1 to (\d+) lower-case/.exec(read('docs/services.md'))?.[1]))
+    const place = { directory: '/', home: '/' }
+    assert.equal(serviceNameKind.parse(longest, place), longest)
+    for (const name of [`${longest}a`, 'A', 'a_b', 'a.b', '-a', ''])
+      assert.throws(() => serviceNameKind.parse(name, place), name)
+  })
 })
 
 describe('the limits of a relay', () => {

@@ -62,7 +62,9 @@ export async function readDestination(text: string, context: DestinationContext)
   }
   const { peerId, expiresAt } = ticket
   if (expiresAt !== undefined && expiresAt.getTime() < Date.now())
-    context.output.note(`By this machine's clock the ticket has expired, on ${expiresAt.toISOString()}.`)
+    context.output.note(
+      `By this machine's clock, which shows ${new Date().toISOString()}, the ticket expired at ${expiresAt.toISOString()}. The clock of the other peer decides.`,
+    )
   return { target, label: peerId.toString(), peerId: peerId.toString(), ticket }
 }
 
@@ -87,7 +89,7 @@ async function dereference(text: string, { names, stdin }: DestinationContext): 
 }
 
 /** Reads a target from a file. @throws {InvalidConfigError} if it cannot be read, or is empty */
-export async function readTicketFile(path: string): Promise<string> {
+async function readTicketFile(path: string): Promise<string> {
   try {
     return firstLine(await readFile(path, 'utf8'), path)
   } catch (error) {

@@ -1,6 +1,6 @@
 /** A forward in one text, for a node that has several: `LOCAL=TARGET/NAME`, or `LOCAL=TICKET`. */
 
-import { parseHostPort, isHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
+import { parseHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
 import { serviceNameKind } from '../../tunnel/listener/service-kinds.ts'
 import { expandPath } from '../../../src/config/paths.ts'
 import { hideTickets } from '../../tickets/ticket.ts'
@@ -39,8 +39,6 @@ export const forwardRuleKind: Kind<ForwardRule> = {
       service: serviceNameKind.parse(rest.slice(slash + 1), place),
     }
   },
-  accepts: (value): value is ForwardRule =>
-    typeof value === 'object' && value !== null && 'local' in value && isHostPort(value.local),
   print: ({ local, target, service }) =>
     `${printHostPort(local)}=${hideTickets(target)}${service === undefined ? '' : `/${service}`}`,
 }

@@ -26,6 +26,7 @@ export interface Carriage {
   onPath: (listener: () => void) => () => void
   service: string
   credentials: Credentials
+  ticketExpiresAt?: Date
   onCarry?: (traffic: Traffic) => () => void
 }
 
@@ -99,6 +100,7 @@ export async function carriageTo(
     onPath: listener => watchPath(peer, peerId, listener),
     service,
     credentials,
+    ...(ticket?.expiresAt === undefined ? {} : { ticketExpiresAt: ticket.expiresAt }),
   }
 }
 

@@ -1,5 +1,6 @@
 /** Prints what a peer reports: every event of the contract as JSON, and a sentence where a person wants to know. */
 
+import prettyMs from 'pretty-ms'
 import { holePunchAdvice } from '../../../src/errors.ts'
 import type { Output } from '../../../src/cli/output.ts'
 import type { Peer, PeerEvents } from '../../index.ts'
@@ -10,7 +11,7 @@ const sentences: { [Name in keyof PeerEvents]: Sentence<Name> } = {
   'reservation:granted': ({ addr, expiresAt }) => `Reachable at ${addr} (until ${expiresAt.toISOString()})`,
   'reservation:lost': ({ relay, reason }) => `Lost the reservation at ${relay}: ${reason}`,
   'reservation:failed': ({ relay, reason, retryInMs }) =>
-    `No reservation at ${relay}: ${reason}; trying again in ${(retryInMs / 1000).toFixed(1)} s`,
+    `No reservation at ${relay}: ${reason}; trying again in ${prettyMs(retryInMs)}`,
   'relay:state': () => undefined,
   'relays:changed': () => 'The relays have changed',
   'relays:failed': ({ source, reason }) => `Cannot learn of relays from ${source}: ${reason}`,

@@ -23,6 +23,7 @@ import {
 import { startForwards } from './forwards.ts'
 import { dataDir, names, relayFile, relays, relayTokenFile } from '../options/options.ts'
 import { reportPeer } from './report.ts'
+import { warnAboutClock } from '../../../src/cli/wrong-clock.ts'
 import type { CommandContext } from '../../../src/cli/command.ts'
 import type { Output } from '../../../src/cli/output.ts'
 import type { Resolved } from '../../../src/config/options.ts'
@@ -94,12 +95,15 @@ export async function runNode(
     reportServices(services, output)
     await peer.libp2p.handle(TUNNEL_PROTOCOL, services.handle, tunnelHandlerOptions)
     warnAboutClosed(exposure, output)
+    warnAboutClock(output, 'Certificates of relays look as if they were not valid yet.')
     onReload(async renewed => {
       const names = await readNames(renewed.names)
       const exposure = await exposureOf(renewed, names)
+      const { relayToken } = await withRelayToken(renewed.relayTokenFile)
+      peer.replaceRelayToken(relayToken)
       services.replace(exposure)
       Object.assign(status, { names, services: exposedServices(exposure) })
-      output.event('config:reloaded', {}, 'Services and rules were read again.')
+      output.event('config:reloaded', {}, 'Services, rules and the relay token were read again.')
       if (!reserve && renewed.expose.length > 0)
         output.note(
           'This node was started without services and holds no reservation: start it again, so that it can be reached.',

@@ -9,6 +9,7 @@ import type { Traffic } from '../wire/splice.ts'
  * - `not-allowed`: there is, and no rule opens it to this peer
  * - `ticket-unknown`: the ticket is none of this node's, or was revoked, or is for another service
  * - `ticket-expired`: the ticket's time is over
+ * - `ticket-clock`: the ticket expires, and was made later than this machine's clock shows; so the clock is wrong, or was, and says nothing about the ticket's time
  * - `ticket-used-up`: as many peers as the ticket is good for have come with it
  * - `ticket-guesses`: the peer has shown too many tickets that there are not; this one was not looked at
  * - `ticket-unreadable`: the disk of the data directory failed before the tickets were read; they are read again when it can be written
@@ -32,6 +33,7 @@ export type ServiceRefusal =
 export type TicketRefusal =
   | 'ticket-unknown'
   | 'ticket-expired'
+  | 'ticket-clock'
   | 'ticket-used-up'
   | 'ticket-guesses'
   | 'ticket-unreadable'
@@ -47,7 +49,7 @@ export interface ServiceOpened {
   ticket?: string
 }
 
-export interface ServiceClosed extends ServiceOpened, Traffic {
+interface ServiceClosed extends ServiceOpened, Traffic {
   durationMs: number
   /** Why it was cut, if it was. */
   error?: Error

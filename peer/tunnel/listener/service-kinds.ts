@@ -5,15 +5,9 @@
  */
 
 import type { PeerId } from '@libp2p/interface'
-import { isPeerId } from '@libp2p/interface'
 import type { HostPort } from '../../../src/config/address-kinds.ts'
-import {
-  examplePeerId,
-  isHostPort,
-  parseHostPort,
-  parsePeerId,
-  printHostPort,
-} from '../../../src/config/address-kinds.ts'
+import { examplePeerId, parseHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
+import { parsePeerId } from '../../../src/addresses/peer-id.ts'
 import type { Kind } from '../../../src/config/kind.ts'
 import { expandPath } from '../../../src/config/paths.ts'
 
@@ -53,8 +47,6 @@ export const serviceKind: Kind<NamedService> = {
     if (path === '') throw new Error('the path of the Unix socket is missing')
     return Object.freeze({ name, path: expandPath(path, directory, home) })
   },
-  accepts: (value): value is NamedService =>
-    hasName(value) && (isUnixSocket(value) || (isHostPort(value) && value.port > 0)),
   print: service => `${service.name}=${printPlace(service)}`,
 }
 
@@ -72,7 +64,6 @@ export const allowRuleKind: Kind<AllowRule> = {
     const [name, peer] = splitNamed(text, 'NAME=PEER or NAME=anyone')
     return Object.freeze({ name, peer: isPeerName(peer) ? peer : parsePeerId(peer) })
   },
-  accepts: (value): value is AllowRule => hasName(value) && 'peer' in value && isPeerOrName(value.peer),
   print: rule => `${rule.name}=${rule.peer.toString()}`,
 }
 
@@ -82,10 +73,14 @@ export const serviceNameKind: Kind<string> = {
   placeholder: 'NAME',
   example: 'web',
   parse(text) {
-    if (!namePattern.test(text)) throw new Error(nameRule)
+    if (!isExposableName(text)) throw new Error(nameRule)
     return text
   },
-  accepts: (value): value is string => typeof value === 'string' && namePattern.test(value),
+}
+
+/** Tells whether a text can be the name of a service that this peer exposes. */
+export function isExposableName(text: string): boolean {
+  return namePattern.test(text)
 }
 
 /** Tells whether a text can be what a user calls a peer. No peer id is as short. */
@@ -97,20 +92,6 @@ function splitNamed(text: string, form: string): [name: string, rest: string] {
   const at = text.indexOf('=')
   if (at === -1) throw new Error(`expected ${form}`)
   const name = text.slice(0, at)
-  if (!namePattern.test(name)) throw new Error(nameRule)
+  if (!isExposableName(name)) throw new Error(nameRule)
   return [name, text.slice(at + 1)]
-}
-
-function hasName(value: unknown): value is { name: string } {
-  return (
-    typeof value === 'object' && value !== null && 'name' in value && namePattern.test(String(value.name))
-  )
-}
-
-function isPeerOrName(value: unknown): boolean {
-  return isPeerId(value) || (typeof value === 'string' && isPeerName(value))
-}
-
-function isUnixSocket(value: unknown): value is UnixSocket {
-  return typeof value === 'object' && value !== null && 'path' in value && typeof value.path === 'string'
 }

@@ -166,7 +166,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   #rankOf(peerId: string): Rank {
     if (this.#admission.names(peerId)) return 'named'
     // it may want to go on with a connection over another path
-    return this.#connections.holds(peerId) ? 'connected' : 'stranger'
+    return this.#connections.has(peerId) ? 'connected' : 'stranger'
   }
 
   async #serve(stream: Stream, serving: Serving): Promise<void> {

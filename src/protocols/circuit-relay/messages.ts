@@ -6,7 +6,7 @@
 
 import { bytes, messageType, nested, repeated, uint32, uint64 } from '../protobuf.ts'
 
-/** Largest message in bytes, as in go-libp2p (`maxMessageSize` of p2p/protocol/circuitv2/relay/relay.go). */
+/** Largest message in bytes that others read: go-libp2p (`maxMessageSize` of p2p/protocol/circuitv2/client/dial.go and relay/relay.go) and rust-libp2p (`MAX_MESSAGE_SIZE` of protocols/relay/src/protocol.rs). */
 export const MAX_MESSAGE_BYTES = 4096
 
 /** How a request ended. */
@@ -42,6 +42,11 @@ const reservation = messageType({
   addrs: repeated(bytes(2)),
   /** A signed envelope. */
   voucher: bytes(3),
+  /**
+   * How long the reservation lasts from now on, in milliseconds. `expire` is a time by the relay's clock, and useless to a peer whose clock shows another.
+   * An extension of throughnat. The number is far from those of the specification, and other implementations skip the field.
+   */
+  remainingMs: uint64(1001),
 })
 
 const limit = messageType({

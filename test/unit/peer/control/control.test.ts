@@ -1,6 +1,5 @@
 /** The socket by which a running node is asked, at both ends. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -9,6 +8,7 @@ import { test } from 'node:test'
 import { askNode } from '../../../../peer/control/client.ts'
 import { serveControl } from '../../../../peer/control/server.ts'
 import { InvalidConfigError } from '../../../../src/errors.ts'
+import { once } from '../../../waits.ts'
 import type { IncomingMessage } from 'node:http'
 import type { TestContext } from 'node:test'
 

@@ -6,6 +6,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { parseTarget } from '../../../../peer/connections/target.ts'
+import { placesOf } from '../../../../peer/tickets/addresses.ts'
 import { decodeTicket, encodeTicket, hideTickets, MAX_PLACES } from '../../../../peer/tickets/ticket.ts'
 import type { Ticket } from '../../../../peer/tickets/ticket.ts'
 
@@ -76,4 +77,27 @@ test('no more places are read than a few', () => {
 test('tickets are hidden in what is to be shown', () => {
   const text = encodeTicket(ticket)
   assert.equal(hideTickets(`${text}: is one argument too many`), 'tnat1(hidden): is one argument too many')
+})
+
+test('a ticket of a peer with eight relays that have long names can be read, and has the first of them', async () => {
+  const places = await Promise.all(
+    Array.from({ length: MAX_PLACES }, async (_, i) => {
+      const relayId = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+      return multiaddr(`/dns4/relay-${i}.eu-west-1.throughnat.example.org/tcp/443/tls/ws/p2p/${relayId}`)
+    }),
+  )
+  const read = decodeTicket(encodeTicket({ ...ticket, places })).places
+  assert.ok(read.length >= 5, `${read.length} places`)
+  assert.deepEqual(read.map(String), places.slice(0, read.length).map(String))
+})
+
+test('a ticket has places of both families of a peer with hundreds of public addresses', () => {
+  const own = Array.from({ length: 300 }, (_, i) => multiaddr(`/ip4/11.0.${i >> 8}.${i & 255}/tcp/4001`))
+  const places = placesOf([
+    multiaddr(`${relay}/p2p-circuit/p2p/${peerId}`),
+    ...own,
+    multiaddr('/ip6/2a00::1/tcp/4001'),
+  ])
+  const read = decodeTicket(encodeTicket({ ...ticket, places })).places.map(String)
+  assert.deepEqual([read.length, read[0], read.at(-1)], [MAX_PLACES, relay, '/ip6/2a00::1/tcp/4001'])
 })

@@ -10,6 +10,7 @@ import type { Output } from '../../../../src/cli/output.ts'
 import { createOutput } from '../../../../src/cli/output.ts'
 import { MAX_WAITING_BYTES } from '../../../../src/cli/pipe-safe-output.ts'
 import { examplePeerId } from '../../../../src/config/address-kinds.ts'
+import { inTime, once, turns } from '../../../waits.ts'
 import { ClosingStream, RecordingStream, StuckStream } from './fake-process.ts'
 
 function create(json: boolean): { output: Output; stdout: RecordingStream; stderr: RecordingStream } {
@@ -116,7 +117,7 @@ test('when the reader leaves, writing goes on without effect and flushing ends',
   output.event('a', {}, 'first')
   assert.equal(output.readerGone.aborted, false)
   output.event('b', {}, 'second')
-  await new Promise(resolve => output.readerGone.addEventListener('abort', resolve))
+  await once(output.readerGone, 'abort')
   output.event('c', {}, 'third')
   await output.flush()
   assert.equal(stdout.text, 'first\n')
@@ -179,11 +180,12 @@ test('flushing waits until a slow reader has everything', async () => {
   const flushed = output.flush().then(() => {
     isFlushed = true
   })
-  while (!isFlushed) {
+  // lines may leave together, so there are 100 writes at most, and the empty write of the flush itself
+  for (let n = 0; n <= 101 && !isFlushed; n += 1) {
     assert.ok(waiting.length > 0 || received.split('\n').length === 101)
     waiting.shift()?.()
-    await new Promise(resolve => setImmediate(resolve))
+    await turns(1)
   }
-  await flushed
+  await inTime(flushed, 'the flush ends when everything is received')
   assert.equal(received, Array.from({ length: 100 }, (_, n) => `${n}\n`).join(''))
 })

@@ -1,8 +1,9 @@
 /** How a run ends: by itself, by an error, by a signal, by a reader that leaves. */
 
 import assert from 'node:assert/strict'
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { describe, test } from 'node:test'
+import { once, turns } from '../../../waits.ts'
 import type { CommandContext } from '../../../../src/cli/command.ts'
 import { examplePeerId } from '../../../../src/config/address-kinds.ts'
 import { HolePunchFailedError, UnreachableError } from '../../../../src/errors.ts'
@@ -121,8 +122,9 @@ describe('how a run ends', () => {
     const slow = new SlowStream()
     const running = runFake(argv, { commands: commands(), signals, stdout: slow })
     await slow.written
-    while (signals.listenerCount('SIGINT') === 0) await new Promise(resolve => setImmediate(resolve))
-    await new Promise(resolve => setImmediate(resolve))
+    // the command ends in the turn in which it writes, and then only the flush is left
+    await turns(1)
+    assert.equal(signals.listenerCount('SIGINT'), 1)
     signals.emit('SIGINT')
     slow.release()
     assert.deepEqual((await running).exits, [130])

@@ -3,23 +3,19 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { readEnvironmentSource } from '../../../../src/config/environment.ts'
-import { defineOptions, nameOptions } from '../../../../src/config/options.ts'
+import { nameOptions } from '../../../../src/config/options.ts'
 
-const options = nameOptions(
-  defineOptions({
-    relays: { kind: 'string', name: 'relay', many: true, optional: true, doc: 'Relays' },
-    port: { kind: 'port', optional: true, doc: 'Port' },
-    once: { kind: 'boolean', flagOnly: true, doc: 'A flag only' },
-  }),
-)
+const options = nameOptions({
+  relays: { kind: 'string', name: 'relay', many: true, optional: true, doc: 'Relays' },
+  port: { kind: 'port', optional: true, doc: 'Port' },
+  once: { kind: 'boolean', flagOnly: true, doc: 'A flag only' },
+})
 
 /** What is given, as `variable=text`, and the warnings. */
 function read(environment: Record<string, string>): { given: string[]; warnings: string[] } {
   const { given, warnings, problems } = readEnvironmentSource(environment, options, ['THROUGHNAT_EXPOSE'])
   assert.deepEqual(problems, [])
-  const texts = given.map(
-    ({ where, items }) => `${where}=${items.map(it => ('text' in it ? it.text : '')).join('|')}`,
-  )
+  const texts = given.map(({ where, items }) => `${where}=${items.map(({ text }) => text).join('|')}`)
   return { given: texts, warnings }
 }
 

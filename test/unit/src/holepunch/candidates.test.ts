@@ -6,9 +6,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import {
+  isIPv6,
   MAX_CANDIDATES,
+  offerTo,
   privateCandidates,
   publicCandidates,
+  reachableCandidates,
   RemoteCandidates,
   shareHost,
 } from '../../../../src/holepunch/candidates.ts'
@@ -150,7 +153,14 @@ describe('the offer of this node', () => {
     listening: ['/ip4/192.168.1.2/tcp/4001', '/ip4/127.0.0.1/tcp/4001', '/ip4/8.8.8.8/tcp/4001'].map(it =>
       multiaddr(it),
     ),
+    reachable: ['/ip4/8.8.8.8/tcp/4001', '/ip4/192.168.1.2/tcp/4001', '/dns4/example.org/tcp/1'].map(it =>
+      multiaddr(it),
+    ),
   }
+
+  test('to all who dial without a punch: the reachable addresses on the public network', () => {
+    assert.deepEqual(reachableCandidates(local).map(String), ['/ip4/8.8.8.8/tcp/4001'])
+  })
 
   test('to the public: what relays observe first, each once, no loopback, no name, no peer id', () => {
     assert.deepEqual(publicCandidates(local).map(String), ['/ip4/8.8.8.8/tcp/4001', '/ip4/9.9.9.9/tcp/4001'])
@@ -163,6 +173,34 @@ describe('the offer of this node', () => {
   test(`is never more than ${MAX_CANDIDATES} addresses`, () => {
     const observed = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/8.8.8.${n}/tcp/1`))
     assert.equal(publicCandidates({ ...local, observed }).length, MAX_CANDIDATES)
+  })
+
+  test('keeps both families where one of them has hundreds of addresses', () => {
+    const crowd = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/8.8.8.${n}/tcp/1`))
+    const inside = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/172.18.${n}.1/tcp/4001`))
+    const rare = ['/ip6/2a00::1/tcp/1', '/ip6/fd00::1/tcp/4001'].map(it => multiaddr(it))
+    const listening = [...inside, ...rare]
+    assert.ok(publicCandidates({ ...local, observed: crowd, listening }).some(isIPv6))
+    assert.ok(privateCandidates({ ...local, listening }).some(isIPv6))
+    assert.ok(reachableCandidates({ ...local, reachable: [...crowd, ...rare] }).some(isIPv6))
+  })
+
+  test('to a peer behind the same NAT has private addresses beside many public ones, and no more than it takes', () => {
+    const observed = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/8.8.8.${n}/tcp/1`))
+    const listening = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/172.18.${n}.1/tcp/4001`))
+    const offer = offerTo({ ...local, observed, listening }, RemoteCandidates.from([observed[0]!], remote))
+    const accepted = RemoteCandidates.from(offer, remote)
+    assert.equal(offer.length, MAX_CANDIDATES)
+    assert.deepEqual([accepted.public.length, accepted.private.length], [4, 4])
+  })
+
+  const remote = { observed: [], announced: [], listening: [], reachable: [] }
+
+  test('of a remote with hundreds of addresses of one family is taken with some of the other', () => {
+    const crowd = Array.from({ length: 100 }, (_, n) => multiaddr(`/ip4/8.8.8.${n}/tcp/1`))
+    const rare = multiaddr('/ip6/2a00::1/tcp/1')
+    const { public: accepted } = RemoteCandidates.from([...crowd, ...crowd, rare], remote)
+    assert.deepEqual([accepted.length, accepted.at(-1)?.toString()], [MAX_CANDIDATES, rare.toString()])
   })
 
   test('peers with one public address share a host, whatever their ports', () => {

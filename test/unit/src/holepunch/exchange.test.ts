@@ -2,12 +2,13 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
+import { HolePunchFailedError } from '../../../../src/errors.ts'
 import { answerExchange, HolePunchMessage } from '../../../../src/holepunch/exchange.ts'
 import { openExchange, DCUTR_PROTOCOL } from '../../../../src/holepunch/exchange.ts'
 import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface'
+import type { TestContext } from 'node:test'
 import type { ExchangeInit, RemoteOffer } from '../../../../src/holepunch/exchange.ts'
 
 const LIMIT = { timeout: 20_000 }
@@ -17,6 +18,9 @@ const THEIRS = '/ip4/22.0.0.1/tcp/4002'
 // written by hand from the specification's protobuf: length, type, addresses
 const OUR_CONNECT = '0c' + '0864' + '1208' + '040b000001' + '060fa1'
 const THEIR_CONNECT = '0c' + '0864' + '1208' + '0416000001' + '060fa2'
+// field 1001, which others skip
+const REACHABLE = 'ca3e08' + '0416000001' + '060fa2'
+const THEIR_REACHABLE_CONNECT = '17' + THEIR_CONNECT.slice(2) + REACHABLE
 const SYNC = '03' + '08ac02'
 const NEGOTIATION = Buffer.from('\x13/multistream/1.0.0\n\x0e/libp2p/dcutr\n').toString('hex')
 
@@ -70,7 +74,7 @@ async function remote(): Promise<Remote> {
 function initOf(circuit: Connection, heard: RemoteOffer[] = []): ExchangeInit<string> {
   return {
     circuit,
-    offer: () => [OURS],
+    offer: () => ({ addrs: [OURS], reachable: [] }),
     plan: theirs => {
       heard.push(theirs)
       return theirs.addrs.map(String).join()
@@ -78,20 +82,56 @@ function initOf(circuit: Connection, heard: RemoteOffer[] = []): ExchangeInit<st
   }
 }
 
+/** A clock by which round trips are measured; it stands still until it is set. */
+function mockClock(t: TestContext): { ms: number } {
+  const clock = { ms: 0 }
+  t.mock.method(performance, 'now', () => clock.ms)
+  return clock
+}
+
 describe('a responder', () => {
-  it('sends CONNECT, receives CONNECT, sends SYNC, and dials after half a round trip', LIMIT, async () => {
+  it('sends CONNECT, receives CONNECT, sends SYNC, and dials after half a round trip', LIMIT, async t => {
     const { circuit, receives, send } = await remote()
+    const now = performance.now.bind(performance)
+    const clock = mockClock(t)
     const exchange = openExchange(initOf(circuit), { signal })
     await receives(NEGOTIATION + OUR_CONNECT)
-    // the way to the remote and back
-    await pause(100)
+    clock.ms += 100
     send(NEGOTIATION + THEIR_CONNECT)
     await receives(NEGOTIATION + OUR_CONNECT + SYNC)
-    const syncAt = performance.now()
+    const syncAt = now()
     const { plan, rttMs } = await exchange
-    assert.equal(plan, THEIRS)
-    assert.ok(rttMs >= 99, `${rttMs} ms`)
-    assert.ok(performance.now() - syncAt >= rttMs / 2 - 5)
+    assert.deepEqual([plan, rttMs], [THEIRS, 100])
+    assert.ok(now() - syncAt >= rttMs / 2 - 5)
+  })
+
+  it('learns where the remote can be dialled without a punch, before it sends SYNC', LIMIT, async () => {
+    const { circuit, receives, send } = await remote()
+    const dialled = Promise.withResolvers<void>()
+    const reachable = Promise.withResolvers<string[]>()
+    const beforeSync: ExchangeInit<string>['beforeSync'] = async theirs => {
+      reachable.resolve(theirs.reachable.map(String))
+      await dialled.promise
+    }
+    const exchange = openExchange({ ...initOf(circuit), beforeSync }, { signal })
+    send(NEGOTIATION + THEIR_REACHABLE_CONNECT)
+    assert.deepEqual(await reachable.promise, [THEIRS])
+    await receives(NEGOTIATION + OUR_CONNECT)
+    dialled.resolve()
+    await exchange
+    await receives(NEGOTIATION + OUR_CONNECT + SYNC)
+  })
+
+  it('resets the stream and sends no SYNC when a plain dial was enough', LIMIT, async () => {
+    const { circuit, send, sent, reset } = await remote()
+    const beforeSync = async (): Promise<void> => {
+      throw new HolePunchFailedError('stopped', 'remote')
+    }
+    const exchange = openExchange({ ...initOf(circuit), beforeSync }, { signal })
+    send(NEGOTIATION + THEIR_REACHABLE_CONNECT)
+    await assert.rejects(exchange, { name: 'HolePunchFailedError', reason: 'stopped' })
+    await reset
+    assert.equal(sent(), NEGOTIATION + OUR_CONNECT)
   })
 
   it('reports a remote that does not speak DCUtR', LIMIT, async () => {
@@ -103,17 +143,26 @@ describe('a responder', () => {
 })
 
 describe('an initiator', () => {
-  it('receives CONNECT, sends CONNECT, and dials when SYNC comes', LIMIT, async () => {
+  it('sends where it can be dialled without a punch', LIMIT, async () => {
     const { circuit, stream, receives, send } = await remote()
+    const offer = { addrs: [multiaddr(THEIRS)], reachable: [multiaddr(THEIRS)] }
+    const exchange = answerExchange({ ...initOf(circuit), offer: () => offer }, stream, { signal })
+    send(OUR_CONNECT)
+    await receives(THEIR_REACHABLE_CONNECT)
+    send(SYNC)
+    await exchange
+  })
+
+  it('receives CONNECT, sends CONNECT, and dials when SYNC comes', LIMIT, async t => {
+    const { circuit, stream, receives, send } = await remote()
+    const clock = mockClock(t)
     const exchange = answerExchange(initOf(circuit), stream, { signal })
     send(THEIR_CONNECT)
     await receives(OUR_CONNECT)
-    // the way to the remote and back
-    await pause(50)
+    clock.ms += 50
     send(SYNC)
     const { plan, rttMs } = await exchange
-    assert.equal(plan, THEIRS)
-    assert.ok(rttMs >= 49, `${rttMs} ms`)
+    assert.deepEqual([plan, rttMs], [THEIRS, 50])
   })
 
   it('keeps fields that it does not know, and passes over addresses that it cannot read', LIMIT, async () => {

@@ -2,16 +2,18 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { endpointOf } from '../../../../src/addresses/endpoint.ts'
+import { LossyPaths } from '../../../../src/holepunch/lossy-paths.ts'
 import { PUNCH_WINDOW_MS, punch } from '../../../../src/holepunch/punch.ts'
 import { DIALS_PER_ADDRESS, DIALS_PER_SECOND, PunchBudget } from '../../../../src/holepunch/punch-budget.ts'
 import { InboundClaims } from '../../../../src/transport/inbound-claims.ts'
 import type { Logger, MultiaddrConnection, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PunchInit } from '../../../../src/holepunch/punch.ts'
-import type { SharedPortTcp } from '../../../../src/transport/shared-port-tcp.ts'
+import type { PunchTransport } from '../../../../src/transport/punch-transport.ts'
 
 const remotePeer = peerIdFromString('12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw')
 const candidates = ['/ip4/11.0.0.1/tcp/1', '/ip4/11.0.0.2/tcp/2'].map(text => multiaddr(text))
@@ -28,11 +30,19 @@ function setUp(dial: Dial, upgrade: () => Promise<never> = never): { init: Punch
     dialled.push(addr.toString())
     return dial(addr, signal)
   }
-  const transport = { connectFromPunchPort, inboundClaims: new InboundClaims() } as unknown as SharedPortTcp
-  const upgrader = { upgradeOutbound: upgrade } as unknown as Upgrader
+  const transport = {
+    connectFromPunchPort,
+    connect: connectFromPunchPort,
+    inboundClaims: new InboundClaims(),
+  } as unknown as PunchTransport
+  const upgrader = {
+    upgradeOutbound: upgrade,
+    getConnectionEncrypters: () => new Map(),
+  } as unknown as Upgrader
   const log = Object.assign(() => {}, { trace: () => {}, error: () => {} }) as unknown as Logger
   const budget = new PunchBudget()
-  const init = { transport, upgrader, remotePeer, candidates, budget, log } as const
+  const lossyPaths = new LossyPaths()
+  const init = { transport, upgrader, remotePeer, candidates, lossyPaths, budget, log } as const
   return { dialled, init: { ...init, role: 'initiator', from: 'punch-port' } }
 }
 
@@ -91,6 +101,27 @@ describe('a punch', { concurrency: true }, () => {
     })
     await assert.rejects(punch(init, unaborted), { reason: 'wrong-peer' })
     assert.equal(dialled.length, candidates.length)
+  })
+
+  it('that is a plain dial ends when nothing is connected in time', async () => {
+    const { init, dialled } = setUp(unanswered)
+    const startedAt = performance.now()
+    const dial = punch({ ...init, from: 'ephemeral-port', connectTimeoutMs: 100 }, unaborted)
+    await assert.rejects(dial, { reason: 'timed-out' })
+    assert.ok(performance.now() - startedAt < PUNCH_WINDOW_MS / 2)
+    assert.equal(dialled.length, candidates.length)
+  })
+
+  it('that is a plain dial leaves a connected socket the time to be upgraded', async () => {
+    const { init } = setUp(connected, async () => pause(300).then(() => assert.fail('the upgrade went on')))
+    const failures: string[] = []
+    const log = Object.assign(
+      (_: string, __: unknown, error: Error) => failures.push(error.message),
+      init.log,
+    )
+    const dial = punch({ ...init, log, from: 'ephemeral-port', connectTimeoutMs: 100 }, unaborted)
+    await assert.rejects(dial, { reason: 'timed-out' })
+    assert.deepEqual(failures, ['the upgrade went on', 'the upgrade went on'])
   })
 
   it('dials a private address ten times: there is no NAT in between', async () => {

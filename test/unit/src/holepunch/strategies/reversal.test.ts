@@ -19,7 +19,7 @@ const told = addrs(
 
 /** The candidates of a node that relays see at this address. */
 function seenAt(observed: readonly string[], listening: readonly string[] = []): string[] {
-  const local = { observed: addrs(...observed), listening: addrs(...listening), announced: [] }
+  const local = { observed: addrs(...observed), listening: addrs(...listening), announced: [], reachable: [] }
   return reversed(local)
 }
 
@@ -56,5 +56,5 @@ test('a node never dials what it listens on itself', () => {
 
 test('a node never dials what it is announced at', () => {
   const announced = addrs('/ip4/8.8.8.8/tcp/1')
-  assert.deepEqual(reversed({ observed: [], listening: [], announced }), [])
+  assert.deepEqual(reversed({ observed: [], listening: [], announced, reachable: [] }), [])
 })
