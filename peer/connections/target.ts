@@ -49,7 +49,7 @@ export function relayIdOf(relay: Multiaddr): PeerId {
   const last = components.at(-1)
   if (last?.code !== CODE_P2P || last.value === undefined || isCircuit(relay))
     throw new InvalidTargetError(relay.toString(), "a relay's address ends in /p2p/ and the relay's peer id")
-  return peerIdFromString(last.value)
+  return readPeerId(last.value, relay)
 }
 
 /** The last peer id in an address; empty if there is none. */
@@ -90,5 +90,17 @@ function fromMultiaddr(addr: Multiaddr): Target {
   const last = addr.getComponents().at(-1)
   if (last?.code !== CODE_P2P || last.value === undefined)
     throw new InvalidTargetError(addr.toString(), "it does not end in /p2p/ and the peer's id")
+  // also the relay's: nobody has a mistyped one
+  for (const { code, value } of addr.getComponents()) if (code === CODE_P2P) readPeerId(value ?? '', addr)
   return { peerId: peerIdFromString(last.value), addrs: addr.getComponents().length > 1 ? [addr] : [] }
+}
+
+/** Reads a peer id that is part of an address: `multiaddr` accepts any text there. */
+function readPeerId(text: string, addr: Multiaddr): PeerId {
+  try {
+    return peerIdFromString(text)
+  } catch (cause) {
+    const problem = `${JSON.stringify(text)} in it is not a complete peer id`
+    throw new InvalidTargetError(addr.toString(), problem, { cause })
+  }
 }

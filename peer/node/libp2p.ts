@@ -1,7 +1,7 @@
 /** The configuration of the libp2p node that a peer is. */
 
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
-import { webSockets } from '@libp2p/websockets'
+import { explainedWebSockets } from '../../src/patches/libp2p-websockets/dial-errors.ts'
 import { createLibp2p } from 'libp2p'
 import { announceFilter } from '../../src/addresses/ranking.ts'
 import { dialBack } from '../../src/protocols/autonat/service.ts'
@@ -93,7 +93,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
       // a circuit has the longest round trips, and is what everything else waits for
       optimisticTransport(circuitRelayTransport({ discoveryFilter: NO_DISCOVERY })),
       // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
-      webSockets(),
+      explainedWebSockets(),
     ],
     services: {
       ...common.services,

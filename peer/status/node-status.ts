@@ -52,6 +52,8 @@ export interface ForwardSnapshot extends Usage {
   /** What it leads to, as it was given; never a ticket. */
   target: string
   service: string
+  /** False while the local address cannot be listened on, which is tried again; `lastError` says why. */
+  listening: boolean
   /** Connections that did not reach the service. */
   failed: number
   lastError: string | null
@@ -77,6 +79,16 @@ export interface ExposedService {
   allowed: ServiceRule | undefined
 }
 
+/** What a forward tells the status of itself. */
+export interface ForwardStatus {
+  /** It listens, at this address. */
+  onListening: (local: string) => void
+  /** It cannot listen, for this reason, and tries again. */
+  onNotListening: (reason: string) => void
+  /** A connection did not reach the service. */
+  onFailed: (error: Error) => void
+}
+
 /** How long answers to pings are waited for, in milliseconds. */
 const PING_MS = 2000
 
@@ -100,13 +112,14 @@ export class NodeStatus {
     this.#remotePeers = new RemotePeers(peer, clock)
   }
 
-  /** Shows a forward from now on; what this returns is called for each of its failures. */
-  addForward(forward: Pick<ForwardSnapshot, 'local' | 'target' | 'service'>): (error: Error) => void {
-    const entry = { ...forward, failed: 0, lastError: null as string | null }
+  /** Shows a forward from now on. It does not listen yet. */
+  addForward(forward: Pick<ForwardSnapshot, 'local' | 'target' | 'service'>): ForwardStatus {
+    const entry = { ...forward, listening: false, failed: 0, lastError: null as string | null }
     this.#forwards.push(entry)
-    return error => {
-      entry.failed += 1
-      entry.lastError = error.message
+    return {
+      onListening: local => Object.assign(entry, { local, listening: true, lastError: null }),
+      onNotListening: reason => Object.assign(entry, { listening: false, lastError: reason }),
+      onFailed: error => Object.assign(entry, { failed: entry.failed + 1, lastError: error.message }),
     }
   }
 

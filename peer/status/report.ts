@@ -104,9 +104,18 @@ function serviceRow({ name, place, allowed, ...usage }: ServiceSnapshot): string
   return [name, place, who, ...usageCells(usage)]
 }
 
-function forwardRow({ local, target, service, failed, lastError, ...usage }: ForwardSnapshot): string[] {
+function forwardRow({
+  local,
+  target,
+  service,
+  listening,
+  failed,
+  lastError,
+  ...usage
+}: ForwardSnapshot): string[] {
   const failures = failed === 0 ? '' : `${failed} failed, the last: ${lastError}`
-  return [local, `${target} ${service}`, ...usageCells(usage), failures]
+  const trouble = listening ? failures : `does not listen: ${lastError ?? 'not yet'}`
+  return [local, `${target} ${service}`, ...usageCells(usage), trouble]
 }
 
 function usageCells({

@@ -18,7 +18,7 @@ import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** What a ticket's text begins with: what it is, and its version. */
-const TICKET_PREFIX = 'tnat1'
+export const TICKET_PREFIX = 'tnat1'
 
 /** Bytes of a ticket's id and of its key, which is as hard to guess as a key of AES-128. Both together are its secret. */
 const ID_BYTES = 8

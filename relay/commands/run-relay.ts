@@ -112,6 +112,7 @@ export const relayCommand: Command = defineCommand({
   implied: impliedLimits,
   endsWith: ['SIGTERM'],
   reloads: true,
+  isOngoing: true,
   run: async (config, { output, signal, stoppedBy, onReload }) => {
     const tokenFile = await tokenFileOf(config)
     const admission = new ConfiguredAdmission(await admissionRulesOf({ ...config, tokenFile }))

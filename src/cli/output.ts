@@ -17,6 +17,8 @@ export interface OutputInit {
   readonly json: boolean
   readonly stdout: Writable
   readonly stderr: Writable
+  /** What is not written for people: hints (`note`), or these and the sentences of events. @default nothing */
+  readonly quiet?: 'notes' | 'notes and events' | undefined
   /** Takes secrets out of what is written to stderr. @default nothing is */
   readonly hide?: (text: string) => string
   /** Tells the time in milliseconds since the epoch. @default Date.now */
@@ -50,7 +52,7 @@ export interface Output {
   note(text: string): void
   /** Writes what went wrong to stderr: a line, a line a problem, or for a bug its stack. */
   problem(error: unknown): void
-  /** Gives stdout away for raw data. Events go to stderr from then on. */
+  /** Gives stdout away for raw data. From then on events go to stderr under `--json`, and are not written for people, nor are notes. */
   claimStdout(): Writable
   /** Resolves when everything written so far has left this process, or cannot leave it. A reader that is slow is waited for. */
   flush(): Promise<void>
@@ -80,6 +82,7 @@ export function createOutput(init: OutputInit): Output {
   const stderr = areOne(init.stdout, init.stderr) ? stdout : ownStderr()
   const isTerminal = (init.stdout as { isTTY?: boolean }).isTTY === true
   let events = stdout
+  let { quiet } = init
   return {
     json,
     isTerminal,
@@ -91,19 +94,20 @@ export function createOutput(init: OutputInit): Output {
     },
     event(name, fields, human) {
       if (json) events.write(`${jsonLine(name, now(), fields)}\n`)
-      else if (human !== undefined) events.write(`${printable(human)}\n`)
+      else if (human !== undefined && quiet !== 'notes and events') events.write(`${printable(human)}\n`)
     },
     text(text) {
       stdout.write(text.endsWith('\n') ? text : `${text}\n`, { keep: true })
     },
     note(text) {
-      stderr.write(`${hide(printable(text))}\n`)
+      if (quiet === undefined) stderr.write(`${hide(printable(text))}\n`)
     },
     problem(error) {
       stderr.write(`${hide(printable(describeProblem(error)))}\n`, { keep: true })
     },
     claimStdout() {
       events = stderr
+      if (!json) quiet = 'notes and events'
       return stdout.stream
     },
     async flush() {

@@ -12,6 +12,7 @@ import type { ParsedCommandLine, ProgramDescription } from './command-line.ts'
 import { commandsOf, parseCommandLine } from './command-line.ts'
 import type { StopSignal } from './exit-codes.ts'
 import { exitCodeOf, exitCodeOfSignal, exitCodes } from './exit-codes.ts'
+import { isHangupIgnored as findHangupIgnored } from './hangup.ts'
 import type { Output } from './output.ts'
 import { createOutput } from './output.ts'
 import type { HangupSource } from './reload.ts'
@@ -34,7 +35,9 @@ export interface ProgramInit extends ProgramDescription {
   readonly stdout?: Writable
   readonly stderr?: Writable
   readonly signals?: SignalSource & HangupSource
-  /** Ends the process immediately; called for a second signal, and when a stopped program's output is not taken. */
+  /** Whether the process was started with SIGHUP ignored, as by `nohup`. @default found out */
+  readonly isHangupIgnored?: boolean
+  /** Ends the process immediately; called for a second signal, and when a stopped program's output is not read. */
   readonly exit?: (code: number) => void
 }
 
@@ -84,8 +87,9 @@ async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise
     return code
   }
   const { stdout = process.stdout, stderr = process.stderr, hide = text => text } = init
-  const { json, explain, checkConfig } = settled.globals
-  const output = createOutput({ json, stdout, stderr, hide })
+  const { json, quiet, explain, checkConfig } = settled.globals
+  const left = settled.command.isOngoing === true && !explain && !checkConfig ? 'notes and events' : 'notes'
+  const output = createOutput({ json, stdout, stderr, hide, quiet: quiet ? left : undefined })
   for (const warning of settled.warnings) output.note(`warning: ${warning}.`)
   if (explain) showOrigins(settled, output)
   else if (checkConfig) output.event('config:checked', {}, 'The configuration is in order.')
@@ -110,15 +114,21 @@ async function runSettled(
 ): Promise<number> {
   const signals = init.signals ?? process
   const exit = init.exit ?? (code => process.exit(code))
+  const isHangupIgnored = command.reloads !== true && (init.isHangupIgnored ?? findHangupIgnored())
   const stops = watchStopSignals({
     source: signals,
-    names: command.reloads === true ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'],
+    names:
+      command.reloads === true || isHangupIgnored ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'],
     exit,
     onStop: name => {
-      // whoever hung up does not read; ssh, which ends its ProxyCommand so, has its user read
-      if (name !== 'SIGHUP') output.note(`Stopping after ${name}; a second one stops at once.`)
+      // a terminal that was closed is not read; ssh, which ends its ProxyCommand so, has its user read
+      if (name !== 'SIGHUP' || !isTerminal(init.stderr ?? process.stderr))
+        output.note(`Stopping after ${name}; a second one stops immediately.`)
     },
   })
+  // without a listener the signal would end the process
+  const onIgnoredHangup = (): void => output.note('SIGHUP is ignored, as this program was started (nohup).')
+  if (isHangupIgnored) signals.on('SIGHUP', onIgnoredHangup)
   const { promise: reloadable, resolve: onReload } = Promise.withResolvers<Reload>()
   const reloads =
     command.reloads === true
@@ -151,6 +161,7 @@ async function runSettled(
   } finally {
     reloads?.close()
     stops.close()
+    signals.off('SIGHUP', onIgnoredHangup)
   }
 }
 
@@ -203,6 +214,10 @@ function showOrigins({ command, config, table, resolution }: SettledCommand, out
 
 function commandName({ name, commands }: ProgramInit, { command }: Run): string {
   return command === undefined || 'run' in commands ? name : `${name} ${command.name}`
+}
+
+function isTerminal(stream: Writable): boolean {
+  return (stream as { isTTY?: boolean }).isTTY === true
 }
 
 function widthOf(stream: Writable): number {

@@ -6,7 +6,7 @@
  */
 
 /** What a text is read against when it does not stand alone. */
-interface ReadingPlace {
+export interface ReadingPlace {
   /** The folder that relative paths start from: the working directory, or that of the config file. */
   readonly directory: string
   /** The folder that a leading `~/` stands for. */

@@ -43,7 +43,7 @@ const pathKind: Kind<string> = {
   noun: 'a path',
   placeholder: 'PATH',
   example: './data',
-  parse: (text, { directory, home }) => expandPath(text, directory, home),
+  parse: (text, place) => expandPath(text, place),
 }
 
 const booleanKind: Kind<boolean> = {

@@ -57,7 +57,8 @@ export function examineOptions<const T extends OptionTable>(
   for (const option of options) {
     const candidates = findings.flatMap(found => found.given.filter(given => given.option.key === option.key))
     // Weakest first, so the last one counts; each is read, so that no wrong value hides behind a stronger source.
-    let [chosen, values] = [builtIn(option), reader.read(builtIn(option))]
+    if (candidates.length === 0) candidates.push(builtIn(option))
+    let [chosen, values]: [Given, unknown[]] = [builtIn(option), []]
     for (const candidate of candidates) [chosen, values] = [candidate, reader.read(candidate)]
     if (isMissing(option, chosen, sources.flags)) problems.push(missing(option))
     config[option.key] = option.spec.many === true ? Object.freeze(values) : values[0]

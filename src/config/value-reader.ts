@@ -2,9 +2,9 @@
  * Parses given values, checks their range, and says what is wrong with them: the value, the rule, an example.
  */
 
-import { homedir } from 'node:os'
 import type { FoundProblem, Given, GivenItem, Source } from './given.ts'
 import type { NamedOption } from './options.ts'
+import { NoHomeError, placeAt } from './paths.ts'
 import { exampleOf } from './sources.ts'
 
 /** Parses and checks given values, and writes down what is wrong with them. */
@@ -35,6 +35,10 @@ export class ValueReader {
       if (fault === undefined) return [value]
       this.#report(given, item.where, fault, item)
     } catch (error) {
+      if (error instanceof NoHomeError) {
+        this.#problems.push(homeless(given, error))
+        return []
+      }
       const rule = error instanceof Error && error.message !== '' ? `: ${error.message}` : ''
       this.#report(
         given,
@@ -48,7 +52,7 @@ export class ValueReader {
 
   #valueOf({ kind }: NamedOption, item: GivenItem): unknown {
     if (item.text.trim() === '') throw new Error('it is empty')
-    return kind.parse(item.text, { directory: item.directory ?? this.#directory, home: homedir() })
+    return kind.parse(item.text, placeAt(item.directory ?? this.#directory))
   }
 
   #rangeFault({ spec, kind }: NamedOption, value: unknown): string | undefined {
@@ -73,6 +77,12 @@ export class ValueReader {
     if (source === 'built in') throw new Error(`The option table is wrong: the default of ${where} ${what}.`)
     this.#problems.push({ where, what, isUsage: source === 'flag' })
   }
+}
+
+/** Not a wrong value, but one that this user cannot have. */
+function homeless({ option, source, where }: Given, { message }: NoHomeError): FoundProblem {
+  const at = source === 'built in' ? option.flag : where
+  return { where: at, what: `${message}; give ${option.name} a path without ~`, isUsage: false }
 }
 
 function quote(text: string): string {

@@ -123,6 +123,7 @@ describe('throughnat forward', { concurrency: 2 }, () => {
     forward.child.stdin.end('GET / HTTP/1.0\r\n\r\n')
     assert.equal(await forward.ended(), 0)
     assert.match(forward.stdout, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nhello from behind$/)
+    assert.equal(forward.stderr, '')
   })
 
   const refusals: ReadonlyArray<[string, string, RegExp]> = [

@@ -81,6 +81,22 @@ describe('connect', () => {
     })
   })
 
+  for (const limits of [{ maxConnections: 1 }, { maxConnectionsPerNetwork: 1 }])
+    it(
+      `says that a relay may be full (${JSON.stringify(limits)}), and not that it speaks no libp2p`,
+      LIMIT,
+      async t => {
+        const relay = await startRelay(t, limits)
+        const first = await startPeer(t, { relays: [...relay.addrs] })
+        await first.reachable(soon())
+        const peer = await startPeer(t, { reserve: false })
+        await assert.rejects(peer.connect(String(relay.addrs[0]), soon()), {
+          name: 'UnreachableError',
+          message: /it may have as many connections as it may|the other side may have as many connections/,
+        })
+      },
+    )
+
   it('says that what answers does not speak libp2p', LIMIT, async t => {
     const server = createServer(socket => {
       socket.on('error', () => {}) // the peer resets the connection

@@ -31,15 +31,27 @@ export class Program {
   stderr = ''
   #hasClosed = false
 
-  /** `json` is false for a program whose stdout is no JSON, line by line; `uid` is another user to run as; `via` is a program that runs it. */
+  /**
+   * `json` is false for a program whose stdout is no JSON, line by line; `uid` is another user to run as, `env` another
+   * environment; `via` is a program that runs it.
+   */
   constructor(
     t: TestContext,
     path: string,
     args: string[],
-    { json = true, uid, via = [] }: { json?: boolean; uid?: number; via?: string[] } = {},
+    {
+      json = true,
+      uid,
+      via = [],
+      env,
+    }: { json?: boolean; uid?: number; via?: string[]; env?: NodeJS.ProcessEnv } = {},
   ) {
     const [command = '', ...rest] = [...via, process.execPath, path, ...args]
-    this.child = spawn(command, rest, uid === undefined ? {} : { uid, gid: uid })
+    this.child = spawn(command, rest, {
+      ...(uid === undefined ? {} : { uid, gid: uid }),
+      // a test run by nohup does not hand on its SIGHUP, but would its trace
+      env: { ...(env ?? process.env), _: undefined },
+    })
     t.after(() => this.child.kill('SIGKILL'))
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text

@@ -28,7 +28,7 @@ export const forwardRuleKind: Kind<ForwardRule> = {
     const rest = text.slice(at + 1)
     if (rest === '' || rest === '-') throw new Error('it does not say where to')
     if (rest.startsWith('@')) {
-      const path = expandPath(rest.slice(1), place.directory, place.home)
+      const path = expandPath(rest.slice(1), place)
       return { local, target: `@${path}`, service: undefined }
     }
     const slash = rest.lastIndexOf('/')

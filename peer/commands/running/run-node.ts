@@ -63,7 +63,7 @@ export const nodeOptions = {
 export async function runNode(
   config: Resolved<typeof nodeOptions>,
   context: CommandContext<typeof nodeOptions>,
-  rules: readonly ForwardRule[] = [],
+  { rules = [], isStrict = false }: { rules?: readonly ForwardRule[]; isStrict?: boolean } = {},
 ): Promise<void> {
   const { relays, relayFile, reservations, relayTokenFile, dataDir, port } = config
   const { output, signal, onReload } = context
@@ -117,7 +117,7 @@ export async function runNode(
     })
     const routes: Routes = { 'GET /status': async () => status.snapshot({ signal }), ...ticketRoutes(office) }
     await using _control = await startControl(dataDir, routes, output)
-    await using _forwards = await startForwards(peer, rules, { ...context, names, status })
+    await using _forwards = await startForwards(peer, rules, isStrict, { ...context, names, status })
     await runUntilStopped(peer, reserve, output, signal)
   } finally {
     await services.stop()

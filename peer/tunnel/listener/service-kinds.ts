@@ -8,8 +8,8 @@ import type { PeerId } from '@libp2p/interface'
 import type { HostPort } from '../../../src/config/address-kinds.ts'
 import { examplePeerId, parseHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
 import { parsePeerId } from '../../../src/addresses/peer-id.ts'
-import type { Kind } from '../../../src/config/kind.ts'
-import { expandPath } from '../../../src/config/paths.ts'
+import type { Kind, ReadingPlace } from '../../../src/config/kind.ts'
+import { expandPath, MAX_SOCKET_PATH_BYTES } from '../../../src/config/paths.ts'
 
 const namePattern = /^[a-z0-9][a-z0-9-]{0,31}$/
 const peerNamePattern = /^[a-z][a-z0-9.-]{0,31}$/
@@ -40,12 +40,12 @@ export const serviceKind: Kind<NamedService> = {
   noun: 'a named service',
   placeholder: 'NAME=HOST:PORT|unix:PATH',
   example: 'web=127.0.0.1:8080',
-  parse(text, { directory, home }) {
+  parse(text, at) {
     const [name, place] = splitNamed(text, 'NAME=HOST:PORT or NAME=unix:PATH')
     if (!place.startsWith(UNIX)) return Object.freeze({ name, ...parseHostPort(place, 1) })
     const path = place.slice(UNIX.length)
     if (path === '') throw new Error('the path of the Unix socket is missing')
-    return Object.freeze({ name, path: expandPath(path, directory, home) })
+    return Object.freeze({ name, path: socketPath(path, at) })
   },
   print: service => `${service.name}=${printPlace(service)}`,
 }
@@ -86,6 +86,16 @@ export function isExposableName(text: string): boolean {
 /** Tells whether a text can be what a user calls a peer. No peer id is as short. */
 export function isPeerName(text: string): boolean {
   return peerNamePattern.test(text)
+}
+
+function socketPath(text: string, place: ReadingPlace): string {
+  const path = expandPath(text, place)
+  const bytes = Buffer.byteLength(path)
+  if (bytes > MAX_SOCKET_PATH_BYTES)
+    throw new Error(
+      `the path of a Unix socket has at most ${MAX_SOCKET_PATH_BYTES} bytes, and ${path} has ${bytes}`,
+    )
+  return path
 }
 
 function splitNamed(text: string, form: string): [name: string, rest: string] {

@@ -44,7 +44,7 @@ export class PublicAddresses {
     }
   }
 
-  /** The addresses that the node announces, public ones first. */
+  /** The addresses that the node announces. */
   list(): Multiaddr[] {
     return this.#components.addressManager.getAddresses()
   }

@@ -130,8 +130,18 @@ const snapshot: StatusSnapshot = {
       local: '127.0.0.1:2222',
       target: 'home',
       service: 'ssh',
+      listening: true,
       failed: 2,
       lastError: 'it\u001b[2J broke',
+      ...usage,
+    },
+    {
+      local: '127.0.0.1:80',
+      target: 'home',
+      service: 'web',
+      listening: false,
+      failed: 0,
+      lastError: 'the port is in use (EADDRINUSE)',
       ...usage,
     },
   ],
@@ -155,6 +165,7 @@ test('a status reads like this, and nothing in it steers a terminal', () => {
       '',
       'Forwards',
       '  127.0.0.1:2222  home ssh  1 open of 3  2 KiB in, 5 MiB out  2 failed, the last: it[2J broke',
+      '  127.0.0.1:80    home web  1 open of 3  2 KiB in, 5 MiB out  does not listen: the port is in use (EADDRINUSE)',
     ],
   )
 })

@@ -82,6 +82,7 @@ export async function runFake(argv: readonly string[], init: FakeInit): Promise<
     directory: '/nowhere',
     stdin: Readable.from([]),
     signals: new EventEmitter(),
+    isHangupIgnored: false,
     exit: exitCode => exits.push(exitCode),
     argv,
     ...init,

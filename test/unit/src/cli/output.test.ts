@@ -50,6 +50,41 @@ test('once stdout is claimed for data, events go to stderr', () => {
   assert.equal(stderr.text, '{"event":"path:changed","at":42}\n')
 })
 
+test('once stdout is claimed for data, people read errors only', () => {
+  const { output, stdout, stderr } = create(false)
+  output.note('before')
+  output.claimStdout().write('data')
+  output.event('path:changed', {}, 'is direct now')
+  output.note('after')
+  output.problem(Object.assign(new Error('no way'), { name: 'UnreachableError' }))
+  assert.deepEqual([stdout.text, stderr.text], ['data', 'before\nerror: no way\n'])
+})
+
+for (const [quiet, texts] of [
+  [undefined, ['pong\ntext\n', 'note\nerror: no way\n']],
+  ['notes', ['pong\ntext\n', 'error: no way\n']],
+  ['notes and events', ['text\n', 'error: no way\n']],
+] as const)
+  test(`an output without ${quiet ?? 'anything left out'} has the rest`, () => {
+    const [stdout, stderr] = [new RecordingStream(), new RecordingStream()]
+    const output = createOutput({ json: false, stdout, stderr, quiet })
+    output.event('pong', {}, 'pong')
+    output.note('note')
+    output.text('text')
+    output.problem(Object.assign(new Error('no way'), { name: 'UnreachableError' }))
+    assert.deepEqual([stdout.text, stderr.text], texts)
+  })
+
+test('an output without notes and events has events under --json', () => {
+  const [stdout, stderr] = [new RecordingStream(), new RecordingStream()]
+  createOutput({ json: true, stdout, stderr, quiet: 'notes and events', now: () => 42 }).event(
+    'pong',
+    {},
+    'pong',
+  )
+  assert.equal(stdout.text, '{"event":"pong","at":42}\n')
+})
+
 test('whatever a field holds, it becomes JSON', () => {
   const circular: Record<string, unknown> = {}
   circular['self'] = circular

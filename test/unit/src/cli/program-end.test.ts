@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { once, turns } from '../../../waits.ts'
 import type { CommandContext } from '../../../../src/cli/command.ts'
@@ -23,8 +26,13 @@ describe('how a run ends', () => {
       [new UnreachableError('No way.'), 4, /^error: No way\.\n$/],
       [new HolePunchFailedError('refused', 'peer'), 5, /^error: No direct connection to peer \(refused\)/],
       [new TypeError('oops'), 1, /bug.*\nTypeError: oops\n\s+at /],
+      [
+        Object.assign(new Error('reset'), { name: 'StreamResetError' }),
+        4,
+        /^error: The connection was cut: the service, or/,
+      ],
       ['thrown text', 1, /bug.*\n'thrown text'/],
-      [Object.assign(new Error('aborted'), { name: 'AbortError' }), 1, /AbortError/],
+      [Object.assign(new Error('aborted'), { name: 'AbortError' }), 4, /^error: aborted\n$/],
     ]
     for (const [error, code, stderr] of cases) {
       const ran = await runFake(argv, {
@@ -67,15 +75,65 @@ describe('how a run ends', () => {
     })
   }
 
-  test('a command that is hung up on ends without a word', async () => {
+  for (const [what, isOngoing, stdout] of [
+    ['keeps the results of a command', false, 'got 1000\n'],
+    ['leaves out the news of a command that runs until it is stopped', true, ''],
+  ] as const)
+    test(`--quiet ${what}, and leaves out the notes`, async () => {
+      const [ping, ...others] = commands(({ output }) => {
+        output.note('a hint')
+        throw new UnreachableError('No way.')
+      })
+      const ran = await runFake([...argv, '--quiet'], { commands: [{ ...ping!, isOngoing }, ...others] })
+      assert.deepEqual([ran.code, ran.stdout, ran.stderr], [4, stdout, 'error: No way.\n'])
+    })
+
+  test('--quiet can be set in a configuration and in the environment', async t => {
+    const directory = await mkdtemp(join(tmpdir(), 'throughnat-quiet-'))
+    t.after(() => rm(directory, { recursive: true }))
+    await writeFile(join(directory, 'quiet.yaml'), 'quiet: true\n')
+    const { HOME } = process.env
+    t.after(() => Object.assign(process.env, { HOME }))
+    process.env['HOME'] = directory
+    for (const env of [
+      { THROUGHNAT_QUIET: 'true' },
+      { THROUGHNAT_CONFIG: join(directory, 'quiet.yaml') },
+      { THROUGHNAT_CONFIG: `"${directory}/quiet.yaml"\r` },
+      { THROUGHNAT_CONFIG: '~/quiet.yaml' },
+    ]) {
+      const ran = await runFake(argv, { commands: commands(({ output }) => output.note('a hint')), env })
+      assert.deepEqual([ran.code, ran.stderr], [0, ''])
+    }
+  })
+
+  test('a SIGHUP that was ignored at the start stops nothing, and is logged', async () => {
     const signals = new EventEmitter()
     const work: Work = async context => {
-      queueMicrotask(() => signals.emit('SIGHUP'))
+      signals.emit('SIGHUP')
+      assert.equal(context.signal.aborted, false)
+      queueMicrotask(() => signals.emit('SIGTERM'))
       await stopped(context)
     }
-    const ran = await runFake(argv, { commands: commands(work), signals })
-    assert.deepEqual([ran.code, ran.stderr], [129, ''])
+    const ran = await runFake(argv, { commands: commands(work), signals, isHangupIgnored: true })
+    assert.equal(ran.code, 143)
+    assert.match(ran.stderr, /^SIGHUP is ignored.*\nStopping after SIGTERM/m)
+    assert.deepEqual([signals.listenerCount('SIGHUP'), ran.exits], [0, []])
   })
+
+  for (const [isTTY, stderr] of [
+    [true, ''],
+    [false, 'Stopping after SIGHUP; a second one stops immediately.\n'],
+  ] as const)
+    test(`a SIGHUP that stops is ${isTTY ? 'not reported on a terminal' : 'reported in a log'}`, async () => {
+      const signals = new EventEmitter()
+      const work: Work = async context => {
+        queueMicrotask(() => signals.emit('SIGHUP'))
+        await stopped(context)
+      }
+      const log = Object.assign(new RecordingStream(), { isTTY })
+      const ran = await runFake(argv, { commands: commands(work), signals, stderr: log })
+      assert.deepEqual([ran.code, log.text], [129, stderr])
+    })
 
   test('a SIGHUP that comes before a command can reload waits until it can, and stops nothing', async () => {
     const signals = new EventEmitter()

@@ -226,6 +226,7 @@ describe('--explain', () => {
         ['port-mapping', 'false', '--no-port-mapping'],
         ['port', '4242', 'THROUGHNAT_PORT'],
         ['json', 'false', 'built in'],
+        ['quiet', 'false', 'built in'],
         ['config', '-', 'built in'],
         ['explain', 'true', '--explain'],
         ['check-config', 'false', 'built in'],

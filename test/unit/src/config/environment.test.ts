@@ -76,6 +76,26 @@ test('a flag of the command line only is ignored with a warning', () => {
   ])
 })
 
+test('a value loses the quotes around it', () => {
+  for (const quoted of ['"4001"', "'4001'", '"4001"\r', ' "4001" '])
+    assert.deepEqual(read({ THROUGHNAT_PORT: quoted }).given, ['THROUGHNAT_PORT=4001'])
+  assert.deepEqual(read({ THROUGHNAT_PORT: '""' }).given, [])
+  assert.deepEqual(read({ THROUGHNAT_PORT: '"4001' }).given, ['THROUGHNAT_PORT="4001'])
+})
+
+test('quotes in a list hold together what has a blank or a comma in it', () => {
+  for (const [text, given] of [
+    ['web=127.0.0.1:80 "files=unix:/run/my files.sock"', 'web=127.0.0.1:80|files=unix:/run/my files.sock'],
+    ["files='unix:/run/a, b.sock',web=127.0.0.1:80", 'files=unix:/run/a, b.sock|web=127.0.0.1:80'],
+    ['"a b"', 'a b'],
+    ['"a" "b"', 'a|b'],
+    ['"it\'s here"', "it's here"],
+    ['"" a', 'a'],
+    ['a,b c\nd', 'a|b|c|d'],
+  ] as const)
+    assert.deepEqual(read({ THROUGHNAT_RELAY: text }).given, [`THROUGHNAT_RELAY=${given}`])
+})
+
 test('a value loses the carriage return at its end', () => {
   assert.deepEqual(read({ THROUGHNAT_PORT: '4001\r', THROUGHNAT_RELAY: 'a b\r' }).given, [
     'THROUGHNAT_PORT=4001',

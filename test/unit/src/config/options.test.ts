@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { forwardRuleKind } from '../../../../peer/commands/options/forward-rule.ts'
+import { serviceKind } from '../../../../peer/tunnel/listener/service-kinds.ts'
+import { homeDirectory, NoHomeError } from '../../../../src/config/paths.ts'
 import { choiceKind, namedKinds } from '../../../../src/config/kinds.ts'
 import type { OptionTable, Resolved } from '../../../../src/config/options.ts'
 import { nameOptions } from '../../../../src/config/options.ts'
@@ -85,6 +88,27 @@ test('paths start from the given folder, and ~ is the home folder', () => {
     '/home/ada',
     '/etc/relay/~ada',
   ])
+})
+
+test('the home folder is looked up only for a path that starts with ~', () => {
+  const place = {
+    directory: '/etc/relay',
+    get home(): string {
+      throw new NoHomeError()
+    },
+  }
+  assert.equal(namedKinds.path.parse('data', place), '/etc/relay/data')
+  assert.equal(serviceKind.parse('web=127.0.0.1:80', place).name, 'web')
+  assert.equal(forwardRuleKind.parse('127.0.0.1:1=@home.ticket', place).target, '@/etc/relay/home.ticket')
+  assert.throws(() => namedKinds.path.parse('~/data', place), { name: 'NoHomeError' })
+  assert.throws(() => serviceKind.parse('web=unix:~/web', place), { name: 'NoHomeError' })
+})
+
+test('an empty HOME is no home folder', t => {
+  const { HOME } = process.env
+  t.after(() => Object.assign(process.env, { HOME }))
+  process.env['HOME'] = ''
+  assert.throws(() => homeDirectory(), { name: 'NoHomeError' })
 })
 
 test('switches take true, false, 1 and 0', () => {
