@@ -118,5 +118,5 @@ export function createOutput(init: OutputInit): Output {
 
 function describeTrouble(stream: 'stdout' | 'stderr', code: string | undefined): string {
   const what = code === undefined ? `Nobody reads ${stream}` : `Cannot write to ${stream}: ${code}`
-  return `warning: ${what}. The program goes on. Lines wait, up to 1 MiB, and more are dropped, until it works again.`
+  return `warning: ${what}. The program goes on. Lines wait, up to 16 MiB, and more are dropped, until it works again.`
 }

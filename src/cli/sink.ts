@@ -72,12 +72,16 @@ class StreamSink implements Sink {
   }
 }
 
-/** How long a terminal that takes nothing is left alone, in milliseconds. A person who presses Ctrl-Q sees no delay. */
-const TERMINAL_PAUSE_MS = 50
+/**
+ * How long a terminal that takes nothing is left alone, in milliseconds. The pause doubles up to the longest, after which a person who
+ * presses Ctrl-Q sees no delay.
+ */
+const TERMINAL_PAUSE_MS = { first: 1, longest: 64 } as const
 
 /** A terminal. One that is stopped (Ctrl-S), or whose other end does not read, takes nothing for a while. */
 class TerminalSink implements Sink {
   readonly #fd: number
+  #pauseMs: number = TERMINAL_PAUSE_MS.first
 
   constructor(fd: number) {
     this.#fd = fd
@@ -85,10 +89,14 @@ class TerminalSink implements Sink {
 
   write(bytes: Buffer): number | Promise<number> {
     try {
-      return writeSync(this.#fd, bytes)
+      const count = writeSync(this.#fd, bytes)
+      this.#pauseMs = TERMINAL_PAUSE_MS.first
+      return count
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
-      return new Promise(resolve => setTimeout(resolve, TERMINAL_PAUSE_MS, 0))
+      const pauseMs = this.#pauseMs
+      this.#pauseMs = Math.min(2 * pauseMs, TERMINAL_PAUSE_MS.longest)
+      return new Promise(resolve => setTimeout(resolve, pauseMs, 0))
     }
   }
 

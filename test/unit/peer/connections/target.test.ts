@@ -35,11 +35,7 @@ describe('a target', () => {
     ['a URL', 'https://example.org/', /neither a multiaddr nor a peer id/],
     ['an address that is no address', '/ip4/300.0.0.1/tcp/1', /^Cannot use/],
     ['an unknown protocol', '/ip9/1/tcp/1', /^Cannot use/],
-    [
-      'an address with half a peer id',
-      `/ip4/192.0.2.1/tcp/1/p2p/${PEER.slice(0, 20)}`,
-      /complete peer id/,
-    ],
+    ['an address with half a peer id', `/ip4/192.0.2.1/tcp/1/p2p/${PEER.slice(0, 20)}`, /complete peer id/],
     [
       'an address with a peer id with a letter that base58 lacks',
       '/ip4/192.0.2.1/tcp/1/p2p/12D3KooW0OIl',
