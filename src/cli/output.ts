@@ -64,7 +64,10 @@ export function createOutput(init: OutputInit): Output {
   const { json, now = Date.now, hide = text => text } = init
   const lost = (count: number): string => `(${count} lines were dropped here: nobody took them in time)\n`
   const stdout: PipeSafeOutput = new PipeSafeOutput(init.stdout, {
-    troubled: code => stderr.write(`${describeTrouble('stdout', code)}\n`),
+    troubled(code) {
+      // where stderr is the same pipe, nobody reads that either
+      if (stderr !== stdout || code !== undefined) stderr.write(`${describeTrouble('stdout', code)}\n`)
+    },
     describeLoss: count => (json ? `${jsonLine('output:dropped', now(), { count })}\n` : lost(count)),
   })
   const ownStderr = (): PipeSafeOutput =>
@@ -116,5 +119,5 @@ export function createOutput(init: OutputInit): Output {
 
 function describeTrouble(stream: 'stdout' | 'stderr', code: string | undefined): string {
   const what = code === undefined ? `Nobody reads ${stream}` : `Cannot write to ${stream}: ${code}`
-  return `warning: ${what}. The program goes on. Lines wait, up to 1 MiB, and more are dropped, until it works again.`
+  return `warning: ${what}. The program goes on. Lines wait, up to 16 MiB, and more are dropped, until it works again.`
 }

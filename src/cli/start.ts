@@ -5,6 +5,7 @@
 
 import { assertRuntime } from '../node/runtime.ts'
 import { isHangupIgnored } from './hangup.ts'
+import { enlargeThreadPool } from './thread-pool.ts'
 import { keepYoungGenerationSmall } from './v8-heap.ts'
 
 /**
@@ -22,6 +23,7 @@ export async function start(load: () => Promise<{ run: () => Promise<number> }>)
     return
   }
   keepYoungGenerationSmall()
+  enlargeThreadPool()
   // until the program listens itself: loading takes time, and the default of the signal ends the process
   if (isHangupIgnored()) process.on('SIGHUP', () => {})
   const { run } = await load()
