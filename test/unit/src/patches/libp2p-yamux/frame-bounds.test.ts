@@ -7,9 +7,8 @@ import { until } from '../../../../waits.ts'
 const KIB = 1024
 const MAX = 4 * KIB * KIB
 const [DATA, SYN] = [0, 1]
-const LIMIT = { timeout: 30_000 }
 
-describe('a frame that is longer than the window of its stream', LIMIT, () => {
+describe('a frame that is longer than the window of its stream', () => {
   for (const [what, flags, streamId, length] of [
     ['a new stream', SYN, 1, 256 * KIB + 1],
     ['no stream', 0, 99, MAX + 1],

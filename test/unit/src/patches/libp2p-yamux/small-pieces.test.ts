@@ -5,10 +5,9 @@ import { header, withRemote } from './muxer-pair.ts'
 import { until } from '../../../../waits.ts'
 
 const [DATA, SYN] = [0, 1]
-const LIMIT = { timeout: 30_000 }
 const BYTES = 5_000
 
-describe('what waits to be read', LIMIT, () => {
+describe('what waits to be read', () => {
   it('is in few pieces, and whole, though each byte comes in a frame of its own', async () => {
     const { remote, muxer } = withRemote([joinSmallPieces])
     for (let n = 0; n < BYTES; n++)

@@ -6,9 +6,8 @@ import { until } from '../../../../waits.ts'
 import { updatesFor } from './window-updates.ts'
 
 const KIB = 1024
-const LIMIT = { timeout: 30_000 }
 
-describe('window updates', LIMIT, () => {
+describe('window updates', () => {
   it('come once half a window is used', async () => {
     const updates = await updatesFor(4 * 1024 * KIB, [updateWindowsSparingly])
     assert.ok(updates > 0 && updates <= (4 * 1024) / 128, String(updates))
