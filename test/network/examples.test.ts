@@ -24,7 +24,7 @@ const programs = [
   'libp2p.ts',
 ]
 
-describe('the examples', { timeout: 120_000 }, () => {
+describe('the examples', () => {
   // they import the package by its name, which leads to dist/
   before(() =>
     execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {

@@ -66,7 +66,7 @@ async function sendAll(stream: ResumableStream, bytes: Buffer): Promise<void> {
 
 const lengthOf = ({ received }: Side): number => received.reduce((sum, it) => sum + it.byteLength, 0)
 
-describe('a resumable stream', { timeout: 30_000 }, () => {
+describe('a resumable stream', () => {
   it('carries bytes both ways and ends on both sides', async () => {
     const { one, other } = await connected()
     one.stream.resume()
