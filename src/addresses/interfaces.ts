@@ -35,31 +35,44 @@ function readInterfaces(): Interfaces {
       (list ?? []).map(({ address }) => [address, name] as const),
     ),
   )
-  const leading = new Set([...defaultDevicesIPv4(), ...defaultDevicesIPv6()])
+  const leading = new Set(defaultRoutes().map(({ device }) => device))
   return { nameOf: host => names.get(host), hasDefaultRoute: name => leading.has(name) }
 }
 
-/** The default routes of IPv4, as in /proc/net/route: device, destination and gateway first. None where there is no such file. */
-export function defaultRoutesIPv4(): string[] {
-  return read('/proc/net/route').filter(line => line.split('\t')[1] === '00000000')
+/** Where packets to the rest of the network leave. */
+export interface DefaultRoute {
+  readonly device: string
+  /** The router, as the kernel writes it in /proc. */
+  readonly gateway: string
 }
 
-function defaultDevicesIPv4(): string[] {
-  return defaultRoutesIPv4().map(line => line.split('\t')[0] ?? '')
+/** The default routes of both families, in Linux; none elsewhere. */
+export function defaultRoutes(): DefaultRoute[] {
+  return [...defaultRoutesIPv4(), ...defaultRoutesIPv6()]
 }
 
-/** By /proc/net/ipv6_route: destination and length of its prefix first, the device last. The kernel's own reject routes are on lo. */
-function defaultDevicesIPv6(): string[] {
-  const prefix = `${'0'.repeat(32)} 00 `
-  return read('/proc/net/ipv6_route')
-    .filter(line => line.startsWith(prefix))
-    .map(line => line.trim().split(/\s+/).at(-1) ?? '')
-    .filter(device => device !== 'lo')
+/** By /proc/net/route: device, destination and gateway first. */
+function defaultRoutesIPv4(): DefaultRoute[] {
+  return rows('/proc/net/route').flatMap(([device = '', destination, gateway = '']) =>
+    destination === '00000000' ? [{ device, gateway }] : [],
+  )
 }
 
-function read(path: string): string[] {
+/** By /proc/net/ipv6_route: destination and length of its prefix first, gateway fifth, device last. The kernel's own reject routes are on lo. */
+function defaultRoutesIPv6(): DefaultRoute[] {
+  const everywhere = '0'.repeat(32)
+  return rows('/proc/net/ipv6_route').flatMap(([destination, length, , , gateway = '', ...more]) => {
+    const device = more.at(-1) ?? ''
+    return destination === everywhere && length === '00' && device !== 'lo' ? [{ device, gateway }] : []
+  })
+}
+
+/** The words of each line of a file; none where there is no such file. */
+function rows(path: string): string[][] {
   try {
-    return readFileSync(path, 'utf8').split('\n')
+    return readFileSync(path, 'utf8')
+      .split('\n')
+      .map(line => line.trim().split(/\s+/))
   } catch {
     return []
   }

@@ -7,7 +7,7 @@
 
 import { networkInterfaces } from 'node:os'
 import { TypedEventEmitter } from 'main-event'
-import { defaultRoutesIPv4, forgetInterfaces } from '../addresses/interfaces.ts'
+import { defaultRoutes, forgetInterfaces } from '../addresses/interfaces.ts'
 
 /** How often it is looked at, in milliseconds. */
 const INTERVAL_MS = 1_000
@@ -64,10 +64,10 @@ function addresses(): string {
     .join()
 }
 
-/** The default route of IPv4, in Linux; elsewhere the addresses have to do. */
+/** The default routes, in Linux; elsewhere the addresses have to do. */
 function routes(): string {
-  return defaultRoutesIPv4()
-    .map(line => line.split('\t').slice(0, 3).join(' '))
+  return defaultRoutes()
+    .map(({ device, gateway }) => `${device} ${gateway}`)
     .toSorted()
     .join()
 }
