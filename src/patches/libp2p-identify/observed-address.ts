@@ -9,7 +9,7 @@
 
 import { identify } from '@libp2p/identify'
 import { isCircuit } from '../../addresses/circuit.ts'
-import { multiaddr } from '@multiformats/multiaddr'
+import { answerIdentify } from '../../protocols/identify/answer.ts'
 import { shapeCheck } from '../expect-shape.ts'
 import { withoutPeerId } from '../../addresses/endpoint.ts'
 import type { Identify, IdentifyInit } from '@libp2p/identify'
@@ -17,24 +17,32 @@ import type { Connection, Stream } from '@libp2p/interface'
 
 type Components = Parameters<ReturnType<typeof identify>>[0]
 
-/** What is behind the interface: a remote's question is answered by this method, which looks at the connection's address alone. */
+/** What is behind the interface: this method answers a remote's question, for which the node says what it is. */
 interface Answering extends Identify {
+  readonly host: { readonly protocolVersion: string; readonly agentVersion: string }
   handleProtocol(stream: Stream, connection: Pick<Connection, 'remoteAddr'>): Promise<void>
 }
 
-/** An address of no host, which identify does not tell. */
-const NOT_OBSERVED = multiaddr('/p2p-circuit')
+/** Time for an answer to leave, in milliseconds: that of `@libp2p/identify`. */
+const TIMEOUT_MS = 5_000
 
-const assertShape = shapeCheck('@libp2p/identify', { handleProtocol: 'function' })
+const assertShape = shapeCheck('@libp2p/identify', {
+  handleProtocol: 'function',
+  'host.protocolVersion': 'string',
+  'host.agentVersion': 'string',
+})
 
 /** A drop-in for `identify()` of `@libp2p/identify`. */
 export function plainIdentify(init?: IdentifyInit): (components: Components) => Identify {
   return components => {
     const service = identify(init)(components) as Answering
     assertShape(service)
-    const answer = service.handleProtocol.bind(service)
-    service.handleProtocol = async (stream, { remoteAddr }) =>
-      answer(stream, { remoteAddr: isCircuit(remoteAddr) ? NOT_OBSERVED : withoutPeerId(remoteAddr) })
+    const { peerId, privateKey, addressManager, peerStore } = components
+    const self = { peerId, privateKey, addressManager, peerStore, ...service.host }
+    service.handleProtocol = async (stream, { remoteAddr }) => {
+      const observed = isCircuit(remoteAddr) ? undefined : withoutPeerId(remoteAddr)
+      await answerIdentify(stream, self, observed, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    }
     return service
   }
 }
