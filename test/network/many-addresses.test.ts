@@ -169,6 +169,22 @@ describe('a peer on a machine with', { concurrency: 2 }, () => {
   )
 })
 
+describe('src/protocols/identify', () => {
+  it(
+    'exists because @libp2p/identify writes all addresses, twice, in one message that it does not read itself',
+    LIMIT,
+    async t => {
+      const remote = await startHost(t, { identify: identify() })
+      const [addr] = remote.getMultiaddrs()
+      addAddresses(remote, machines['200 private addresses of each family']!)
+      const node = await startHost(t, { identify: identify({ runOnConnectionOpen: false }) })
+      const connection = await node.dial(addr!)
+      const service = node.services as { identify: ReturnType<ReturnType<typeof identify>> }
+      await assert.rejects(service.identify.identify(connection), /Message length too long - \d+ > 8192/)
+    },
+  )
+})
+
 /** A plain node that listens. */
 async function startHost(
   t: TestContext,
