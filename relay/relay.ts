@@ -54,6 +54,7 @@ export interface RelayInit extends LimitOverrides {
   admission?: Admission
   /**
    * How long a reservation lasts unless it is refreshed, in milliseconds (go-libp2p's `ReservationTTL`).
+   * The connection of a peer whose reservation expires is closed as soon as it has no streams, so that the peer notices.
    *
    * @default 3600000
    */

@@ -45,6 +45,9 @@ const LAB_CONCURRENCY = 3
  */
 const TEST_LIMIT_SECONDS = { unit: 60, network: 120, lab: 600 } as const
 
+/** Ends a test file that something keeps alive after its tests. */
+const END_OF_TESTS = new URL('../test/end-of-tests.ts', import.meta.url).href
+
 const steps: Step[] = [
   { name: 'lint', command: ['npm', 'run', '--silent', 'lint'], limitMinutes: 5 },
   { name: 'types', command: ['npm', 'run', '--silent', 'types'], limitMinutes: 5 },
@@ -138,7 +141,7 @@ function tests(layer: keyof typeof TEST_LIMIT_SECONDS, concurrency?: number): st
     (one, other) => Number(/idle/.test(other)) - Number(/idle/.test(one)),
   )
   const timeLimit = `--test-timeout=${TEST_LIMIT_SECONDS[layer] * 1000}`
-  return [process.execPath, '--test', timeLimit, ...limit, ...files]
+  return [process.execPath, '--test', '--import', END_OF_TESTS, timeLimit, ...limit, ...files]
 }
 
 function labObstacle(): string | undefined {

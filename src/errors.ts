@@ -49,17 +49,28 @@ export class DataDirError extends Error {
   override readonly name = 'DataDirError'
   readonly reason: 'in-use' | 'unusable'
   readonly path: string
+  /** The system's error code, such as `ENOSPC`, where there is one; else a text. */
+  readonly problem: string
 
   constructor(reason: DataDirError['reason'], path: string, problem: string, options?: ErrorOptions) {
     super(
       reason === 'in-use'
         ? `Cannot use the data directory ${path}: another process is running with it. Stop that, or give this one its own.`
-        : `Cannot use the data directory ${path}: ${problem}. Check that this user may write there.`,
+        : `Cannot use the data directory ${path}: ${problem}. ${DISK_ADVICE[problem] ?? 'Check that this user may write there'}.`,
       options,
     )
     this.reason = reason
     this.path = path
+    this.problem = problem
   }
+}
+
+const DISK_ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'Free some space on its disk',
+  EDQUOT: "Remove files, or raise this user's quota",
+  EFBIG: 'Raise the limit on the size of files (ulimit -f)',
+  EROFS: 'Make its file system writable',
+  EIO: 'Check its disk',
 }
 
 /** Thrown when the certificate for WebSocket listeners cannot be used. */
@@ -168,6 +179,7 @@ export class UnreachableError extends Error {
  * - `timed-out`: no answer came before the window ended; a NAT in between does not let the punch through
  * - `wrong-peer`: something answered, and it was not the remote
  * - `throttled`: too many punches to this remote, or to the address that it gave, have come to nothing of late
+ * - `lossy-path`: a direct connection came up, and full packets did not get through, or the last one died under load
  * - `protocol`: the remote broke the DCUtR protocol or the exchange over the circuit failed
  * - `circuit-closed`: the relayed connection went away before the attempts were over
  * - `stopped`: this node was stopped
@@ -181,6 +193,7 @@ export type HolePunchFailure =
   | 'timed-out'
   | 'wrong-peer'
   | 'throttled'
+  | 'lossy-path'
   | 'protocol'
   | 'circuit-closed'
   | 'stopped'
@@ -196,6 +209,8 @@ export const holePunchAdvice: Readonly<Record<HolePunchFailure, string>> = {
     'a NAT picks a new port for each destination or drops the punch; forward a port on either side',
   'wrong-peer': 'something else answers at the address that the other side gave',
   throttled: 'too many punches to that peer or its address have failed of late; connect again in a minute',
+  'lossy-path':
+    'the direct path loses large packets or dies under load; a router in between may have a smaller MTU than it says',
   protocol: 'the exchange through the relay failed; see the cause',
   'circuit-closed':
     'the circuit ended before the punch was over: the remote peer has left, or the relay allows too little',

@@ -43,6 +43,7 @@ export const forward: Command = defineCommand({
     'throughnat forward @home.ticket --local 127.0.0.1:2222',
     "ssh -o ProxyCommand='throughnat forward 12D3KooWPeer... ssh --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --stdio' user@home",
   ],
+  isOngoing: true,
   run: async (config, context) => {
     const { local, stdio, timeoutMs } = config
     const { output, signal } = context

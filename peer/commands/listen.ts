@@ -9,6 +9,7 @@ export const listen: Command = defineCommand({
   summary: 'Be reachable through relays until stopped, and expose local services',
   options: nodeOptions,
   reloads: true,
+  isOngoing: true,
   examples: [
     'throughnat listen --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --expose web=127.0.0.1:8080 --allow web=anyone',
     'throughnat listen --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --expose ssh=127.0.0.1:22 --allow ssh=12D3KooWPeer...',

@@ -6,7 +6,7 @@ import { describeFailure } from '../connections/describe-failure.ts'
 import { readNames } from '../connections/names.ts'
 import { readDestination, target } from './options/destination.ts'
 import { PingSession } from './running/ping-session.ts'
-import { reportPunching } from './running/report.ts'
+import { reportPunching, reportStorage } from './running/report.ts'
 import { dialingOptions, startDialingPeer, withTimeout } from './running/dial.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { HolePunchFailure } from '../../src/errors.ts'
@@ -54,6 +54,7 @@ export const ping: Command = defineCommand({
     await using peer = (await startDialingPeer(config, signal)).peer
     const over = new AbortController()
     reportPunching(peer, output, over.signal)
+    reportStorage(peer, output)
     const connection = await withTimeout(timeoutMs, signal, label, options => peer.connect(target, options))
     const session = new PingSession(connection, { count, intervalMs, timeoutMs, untilDirect })
     const upgrade = watchUpgrade(connection, signal, error => {

@@ -1,6 +1,7 @@
 /** `throughnat status`: how a running node is. */
 
 import { setTimeout as pause } from 'node:timers/promises'
+import { raceSignal } from 'race-signal'
 import { defineCommand } from '../../src/cli/command.ts'
 import { askNode } from '../control/client.ts'
 import { describeStatus } from '../status/report.ts'
@@ -36,7 +37,10 @@ export const status: Command = defineCommand({
   run: async ({ dataDir, watch, intervalMs }, { output, signal }) => {
     do {
       show(await askNode<StatusSnapshot>(dataDir, 'GET /status', undefined, { signal }), watch, output)
-      if (watch) await pause(intervalMs, undefined, { signal })
+      if (!watch) return
+      // where nobody reads, the next look waits
+      await raceSignal(output.flush(), signal)
+      await pause(intervalMs, undefined, { signal })
     } while (watch)
   },
 })

@@ -62,8 +62,11 @@ export const tickets: Command = defineCommand({
   run: async ({ dataDir }, context) => {
     await withOffice(dataDir, async office => {
       const all = await office.list()
-      for (const ticket of all)
+      for (const ticket of all) {
         context.output.event('ticket:listed', { ...ticket }, `${ticket.id}  ${describe(ticket)}`)
+        // a list waits for its reader, however long it is: what waits beyond a bound would be dropped
+        await context.output.flush()
+      }
       if (all.length === 0) context.output.note('There are none.')
     })
   },

@@ -17,18 +17,23 @@ export const up: Command = defineCommand({
       optional: true,
       doc: 'Listen at LOCAL, and carry each connection to the service NAME of the peer TARGET, or to where the ticket in FILE leads',
     },
+    strict: {
+      kind: 'boolean',
+      doc: 'End with an error if a forward cannot listen, for example because its port is in use. Otherwise it is tried again, and the others work',
+    },
   },
   reloads: true,
+  isOngoing: true,
   examples: [
     'throughnat up --config /etc/throughnat/peer.yaml --data-dir /var/lib/throughnat',
     'throughnat up --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --forward 127.0.0.1:2222=home/ssh --forward 127.0.0.1:8080=@web.ticket',
   ],
   run: async (config, context) => {
-    const { forward, expose } = config
+    const { forward, expose, strict } = config
     if (forward.length === 0 && expose.length === 0)
       throw new UsageError(
         'There is nothing to bring up: give --expose or --forward, or a --config that has them.',
       )
-    await runNode(config, context, forward)
+    await runNode(config, context, { rules: forward, isStrict: strict })
   },
 })

@@ -1,5 +1,9 @@
 /** Failures of libp2p's dials, in words that name the cause and not the layer that noticed it. */
 
+import { connectionMeaningOf } from '../../src/failures/connection-errors.ts'
+import { causesOf } from '../../src/failures/causes.ts'
+import { meaningOf, systemCodeOf } from '../../src/failures/system-errors.ts'
+
 // circuit-v2.md, "Status codes"
 const STATUS: Readonly<Record<string, string>> = {
   RESERVATION_REFUSED: 'the relay has no room for another reservation',
@@ -11,35 +15,67 @@ const STATUS: Readonly<Record<string, string>> = {
   UNEXPECTED_MESSAGE: 'the relay did not expect the request',
 }
 
-const CODES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'the connection was reset',
-  EHOSTUNREACH: 'no route leads there',
-  ENETUNREACH: 'no route leads there',
-  ETIMEDOUT: 'no answer',
-  ENOTFOUND: 'the name does not exist',
+/** What a code means while a connection is being made, where that is more than its own meaning. */
+const WHILE_DIALLING: Readonly<Record<string, string>> = {
+  ECONNRESET:
+    'the connection was reset: the other side may have as many connections as it may, or a firewall cuts it',
 }
+
+const CUT_SHORT =
+  'it closes the connection before a word: it may have as many connections as it may, or does not speak libp2p'
 
 const NAMES: Readonly<Record<string, string>> = {
   UnsupportedProtocolError: 'it does not speak the protocol, so it is no relay',
-  EncryptionFailedError: 'what answers there does not speak libp2p',
   TimeoutError: 'no answer in time',
   AbortError: 'no answer in time',
 }
 
+const CAUSES: Readonly<Record<string, string>> = { HTTPParserError: 'it does not speak HTTP on this port' }
+
+/** Errors that say less than their causes. */
+const WRAPPERS: ReadonlySet<string> = new Set(['ConnectionFailedError', 'DialError', 'Error', 'TypeError'])
+
 /** One clause, without a full stop. */
 export function describeFailure(error: unknown): string {
   if (error instanceof AggregateError) return describeAll(error.errors)
-  if (!(error instanceof Error)) return String(error)
-  const { code, name, message } = error as NodeJS.ErrnoException
+  if (!(error instanceof Error)) return describeOther(error)
+  const { name, message } = error
   const status = Object.keys(STATUS).find(it => message.includes(it))
   if (status !== undefined) return `${STATUS[status]} (${status})`
-  if (code !== undefined && code in CODES) return `${CODES[code]} (${code})`
+  for (const each of WRAPPERS.has(name) ? causesOf(error) : [error]) {
+    const known = describeCode(each) ?? CAUSES[each.name]
+    if (known !== undefined) return known
+  }
   if (message.includes('does not match expected remote identity'))
     return 'another peer answers there; check the peer id in the address'
-  // libp2p keeps only the text of a time-out that ends a handshake
-  if (name === 'EncryptionFailedError' && message.includes('timeout')) return 'no answer in time'
-  return NAMES[name] ?? message
+  if (name === 'EncryptionFailedError') return describeHandshake(message)
+  return NAMES[name] ?? (message === '' ? name : message)
+}
+
+/** libp2p keeps only the text of what ended a handshake (libp2p 3.3.11, upgrader.js `_encryptOutbound`). */
+function describeHandshake(message: string): string {
+  if (message.includes('timeout')) return 'no answer in time'
+  // @libp2p/utils 7.4.1, stream-utils.js: of so many bytes that were awaited, none has come
+  if (/(while|after) reading 0\/\d+ bytes/.test(message) || message.includes('ECONNRESET')) return CUT_SHORT
+  if (message.startsWith('Protocol selection failed'))
+    return 'it speaks libp2p, but no encryption that this version knows'
+  return 'what answers there does not speak libp2p'
+}
+
+function describeCode(error: Error): string | undefined {
+  const { code } = error as NodeJS.ErrnoException
+  const named = systemCodeOf(error) ?? (typeof code === 'string' ? code : '')
+  const meaning = WHILE_DIALLING[named] ?? connectionMeaningOf(named) ?? meaningOf(named)
+  return meaning === undefined ? undefined : `${meaning} (${named})`
+}
+
+/** An event, or what somebody has thrown that is no error. */
+function describeOther(thrown: unknown): string {
+  if (typeof thrown !== 'object' || thrown === null) return String(thrown)
+  const { error, message, type } = thrown as { error?: unknown; message?: unknown; type?: unknown }
+  if (error instanceof Error && error.message !== '') return describeFailure(error)
+  if (typeof message === 'string' && message !== '') return message
+  return typeof type === 'string' ? `it failed with the event "${type}"` : 'it failed without a reason'
 }
 
 function describeAll(errors: readonly unknown[]): string {

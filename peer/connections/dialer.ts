@@ -1,27 +1,25 @@
 /**
- * Dials a remote peer over every way that may lead there: its own addresses, and circuits through relays. The first that is connected wins.
+ * Dials a remote peer over every way that may lead there: its own addresses, and circuits through relays. The first that
+ * is connected wins. Direct ways go first, since they need no relay. A direct way that is slower than a circuit goes on,
+ * and replaces the circuit when it is connected.
  *
- * The ways are tried in the manner of RFC 8305 ("happy eyeballs"): one after the other with a short delay, the next at once when one fails. Direct ways go
- * first, since they need no relay; one that is slower than a circuit goes on and replaces it when it is there.
  * libp2p's own dial tries one address after the other to its end, and joins a dial of the same peer that is in flight.
  */
 
 import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
+import { proveOrAbort } from '../../src/holepunch/proof.ts'
 import { scopeOf } from '../../src/addresses/scope.ts'
-import { setTimeout as pause } from 'node:timers/promises'
+import { raceInTurn } from '../../src/time/race-in-turn.ts'
 import { CODE_P2P } from '@multiformats/multiaddr'
-import { raceSignal } from 'race-signal'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { circuitAddr } from './target.ts'
 import type { AbortOptions, Connection, PeerId, PeerStore } from '@libp2p/interface'
 import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { LossyPaths } from '../../src/holepunch/lossy-paths.ts'
 import type { RelayList } from '../relays/relay-list.ts'
 import type { Target } from './target.ts'
 import type { RelayAuth } from '../relays/relay-auth.ts'
-
-/** RFC 8305 section 5: the recommended Connection Attempt Delay, in milliseconds. */
-const ATTEMPT_DELAY_MS = 250
 
 /** Time for one way, in milliseconds: libp2p's dial time-out (`DIAL_TIMEOUT`). */
 const ATTEMPT_TIMEOUT_MS = 10_000
@@ -36,16 +34,22 @@ export interface DialerComponents {
   connectionManager: ConnectionManager
 }
 
+/** What a dialer works with. */
+export interface DialerInit {
+  relays: RelayList
+  token: RelayAuth
+  /** The direct paths that do not carry data. */
+  lossyPaths: LossyPaths
+}
+
 /** The dialer of one peer. */
 export class Dialer {
   readonly #components: DialerComponents
-  readonly #relays: RelayList
-  readonly #token: RelayAuth
+  readonly #init: DialerInit
 
-  constructor(components: DialerComponents, relays: RelayList, token: RelayAuth) {
+  constructor(components: DialerComponents, init: DialerInit) {
     this.#components = components
-    this.#relays = relays
-    this.#token = token
+    this.#init = init
   }
 
   /**
@@ -56,7 +60,9 @@ export class Dialer {
    */
   async connect(target: Target, options: AbortOptions = {}): Promise<Connection> {
     const { direct, circuits } = await this.ways(target)
-    return this.#race([...direct, ...circuits], options)
+    const lossless = direct.filter(addr => !this.#init.lossyPaths.has(target.peerId, addr))
+    // a lossy path is better than none
+    return this.#race(circuits.length > 0 ? [...lossless, ...circuits] : direct, options)
   }
 
   /** Opens another circuit, whatever connections there are. Throws as {@link connect}. */
@@ -69,7 +75,7 @@ export class Dialer {
   async ways({ peerId, addrs }: Target): Promise<{ direct: Multiaddr[]; circuits: Multiaddr[] }> {
     const told = await this.#told(peerId)
     const toldCircuits = told.filter(isCircuit).slice(0, MAX_TOLD)
-    const own = this.#relays.relays.flatMap(relay => relay.addrs.map(addr => circuitAddr(addr, peerId)))
+    const own = this.#init.relays.relays.flatMap(relay => relay.addrs.map(addr => circuitAddr(addr, peerId)))
     const isNamed = addrs.some(isCircuit)
     return {
       direct: unique(
@@ -99,39 +105,21 @@ export class Dialer {
   }
 
   async #race(ways: readonly Multiaddr[], { signal }: AbortOptions): Promise<Connection> {
-    const result = Promise.withResolvers<Connection>()
-    const won = new AbortController()
-    const failures: unknown[] = []
-    const attempts = new Map<Promise<void>, AbortController>()
-    for (const way of ways) {
-      if (won.signal.aborted || signal?.aborted === true) break
-      const cancel = new AbortController()
-      const attempt = this.#dial(way, cancel.signal, signal).then(
-        connection => {
-          // the signal of a dial stays attached to its connection: the winner must not be cancelled
-          attempts.delete(attempt)
-          result.resolve(connection)
-          won.abort()
-          for (const loser of attempts.values()) loser.abort(new Error('another way was faster'))
-        },
-        error => void failures.push(error),
-      )
-      attempts.set(attempt, cancel)
-      const next = pause(ATTEMPT_DELAY_MS, undefined, { signal: won.signal }).catch(() => {})
-      await Promise.race([attempt, next])
-    }
-    void Promise.all(attempts.keys()).then(() => result.reject(new AggregateError(failures)))
-    return raceSignal(result.promise, signal)
+    return raceInTurn(ways, async (way, lost) => this.#dial(way, lost, signal), { signal })
   }
 
   /** A direct way is not cancelled when a circuit was faster: it replaces that. */
   async #dial(way: Multiaddr, cancel: AbortSignal, stopped: AbortSignal | undefined): Promise<Connection> {
     const { transportManager, connectionManager } = this.#components
     const signals = [AbortSignal.timeout(ATTEMPT_TIMEOUT_MS), ...(stopped === undefined ? [] : [stopped])]
-    if (!isCircuit(way)) return transportManager.dial(way, { signal: AbortSignal.any(signals) })
+    if (!isCircuit(way)) {
+      const connection = await transportManager.dial(way, { signal: AbortSignal.any(signals) })
+      await proveOrAbort(connection, this.#init.lossyPaths, { signal: stopped })
+      return connection
+    }
     const signal = AbortSignal.any([...signals, cancel])
     const relay = await connectionManager.openConnection(relayAddrOf(way), { signal })
-    await this.#token.show(relay, { signal })
+    await this.#init.token.show(relay, { signal })
     return transportManager.dial(way, { signal })
   }
 }

@@ -1,10 +1,10 @@
 /** What this user calls peers: a file with a name and a target a line, as /etc/hosts has names and addresses. */
 
-import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { nearestHint } from '../../src/config/nearest.ts'
+import { expandPath, NoHomeError, placeAt } from '../../src/config/paths.ts'
+import { linesIn, readTextFile } from '../../src/files/text-file.ts'
 import { isPeerName } from '../tunnel/listener/service-kinds.ts'
+import { parseTarget } from './target.ts'
 import { InvalidConfigError } from '../../src/errors.ts'
 import type { ConfigProblem } from '../../src/errors.ts'
 
@@ -28,8 +28,19 @@ export interface PeerNames {
  * @throws {InvalidConfigError} with all that is wrong with the file
  */
 export async function readNames(path: string | undefined): Promise<PeerNames> {
-  const file = path ?? join(homedir(), DEFAULT_NAMES.slice(2))
+  const file = path ?? defaultFile()
+  if (file === undefined) return new NamesFile(DEFAULT_NAMES, new Map())
   return new NamesFile(path ?? DEFAULT_NAMES, parse(await read(file, path === undefined), file))
+}
+
+/** Undefined for a user without a home directory. */
+function defaultFile(): string | undefined {
+  try {
+    return expandPath(DEFAULT_NAMES, placeAt('/'))
+  } catch (error) {
+    if (error instanceof NoHomeError) return undefined
+    throw error
+  }
 }
 
 class NamesFile implements PeerNames {
@@ -51,15 +62,23 @@ class NamesFile implements PeerNames {
   }
 
   nameOf(peerId: string): string | undefined {
-    for (const [name, target] of this.#targets)
-      if (target === peerId || target.endsWith(`/p2p/${peerId}`)) return name
+    for (const [name, target] of this.#targets) if (peerIdIn(target) === peerId) return name
+    return undefined
+  }
+}
+
+/** The id of the peer that a target leads to, in base58; undefined if it is no target. */
+function peerIdIn(target: string): string | undefined {
+  try {
+    return parseTarget(target).peerId.toString()
+  } catch {
     return undefined
   }
 }
 
 async function read(path: string, mayBeMissing: boolean): Promise<string> {
   try {
-    return await readFile(path, 'utf8')
+    return await readTextFile(path)
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException
     // a home that is another user's, or hidden from a service, has no names for this one either
@@ -71,7 +90,7 @@ async function read(path: string, mayBeMissing: boolean): Promise<string> {
 function parse(text: string, path: string): Map<string, string> {
   const targets = new Map<string, string>()
   const problems: ConfigProblem[] = []
-  for (const [index, line] of text.split('\n').entries()) {
+  for (const [index, line] of linesIn(text).entries()) {
     const [name = '', target, ...rest] = line
       .replace(/(^|\s)#.*$/, '')
       .trim()

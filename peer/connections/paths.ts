@@ -4,7 +4,8 @@
  */
 
 import { relayAddrOf } from '../../src/addresses/circuit.ts'
-import { proveConnection } from '../../src/holepunch/proof.ts'
+import { isProved, proveOrAbort } from '../../src/holepunch/proof.ts'
+import { isUnacknowledged } from '../../src/transport/keep-alive.ts'
 import { isCircuit as isCircuitAddr } from '../../src/addresses/circuit.ts'
 import { checkPresence } from './liveness.ts'
 import { relayIdOf } from './target.ts'
@@ -51,7 +52,7 @@ export class Paths {
   /** The best path to a peer, or undefined when it is not connected. */
   to(peerId: PeerId): CurrentPath | undefined {
     const open = this.#libp2p.getConnections(peerId).filter(it => it.status === 'open')
-    const proved = open.filter(it => this.#proved.has(it))
+    const proved = open.filter(it => this.#proved.has(it) || isProved(it))
     // a punch can have several, and the other side is more likely to keep the one that was chosen
     const direct = proved.findLast(it => !this.#unchosen.has(it)) ?? proved.at(-1)
     if (direct !== undefined) return { path: 'direct', connection: direct }
@@ -76,10 +77,11 @@ export class Paths {
       void this.#adopt(this.#chosen(connection))
     } else if (this.#libp2p.getConnections(remotePeer).some(isCircuit)) {
       this.#unchosen.add(connection)
-      void this.#adopt(proved(connection))
+      void this.#adopt(this.#prove(connection))
     } else {
-      // there is nothing else that could be used
-      this.#proved.add(connection)
+      // the remote has chosen it, and there is nothing else that could be used
+      if (connection.direction === 'inbound') this.#proved.add(connection)
+      if (!this.#init.isInfrastructure(remotePeer)) void this.#adopt(this.#prove(connection))
     }
     this.#report(remotePeer)
   }
@@ -88,12 +90,25 @@ export class Paths {
   #onClose(connection: Connection, error: Error | undefined): void {
     const { remotePeer } = connection
     if (this.#listening.signal.aborted || this.#init.isInfrastructure(remotePeer)) return
+    if (error !== undefined && !isCircuit(connection)) this.#noteLoss(connection, error)
     // the relay's connection may close a little later than what it carried
     setImmediate(() => {
       const isLost = error !== undefined || (isCircuit(connection) && !this.#isRelayThere(connection))
       if (isLost && this.to(remotePeer) === undefined) this.#init.onLost(remotePeer)
       else if (isLost && !isCircuit(connection)) void this.#fallBack(remotePeer)
     })
+  }
+
+  #noteLoss({ remotePeer, remoteAddr }: Connection, error: Error): void {
+    const { lossyPaths } = this.#libp2p.services.dcutr
+    if (isUnacknowledged(error)) lossyPaths.note(remotePeer, remoteAddr, 'unacknowledged')
+    else if (isReset(error)) lossyPaths.note(remotePeer, remoteAddr, 'reset')
+  }
+
+  async #prove(connection: Connection): Promise<Connection> {
+    const { lossyPaths } = this.#libp2p.services.dcutr
+    await proveOrAbort(connection, lossyPaths, { signal: this.#listening.signal })
+    return connection
   }
 
   /** What took the direct path may have taken the circuits, too, and nobody has told this end. */
@@ -143,12 +158,10 @@ export class Paths {
   }
 }
 
-/** Time for the proof, in milliseconds (libp2p's ping time-out). */
-const PROOF_TIMEOUT_MS = 10_000
-
-async function proved(connection: Connection): Promise<Connection> {
-  await proveConnection(connection, { signal: AbortSignal.timeout(PROOF_TIMEOUT_MS) })
-  return connection
+/** The other end, or something in between, has reset the connection. */
+function isReset(error: Error): boolean {
+  const { code, name } = error as NodeJS.ErrnoException
+  return code === 'ECONNRESET' || code === 'EPIPE' || name === 'StreamResetError'
 }
 
 function isCircuit({ remoteAddr }: Connection): boolean {

@@ -6,7 +6,8 @@
 import { isPeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { isCircuit } from '../../src/addresses/circuit.ts'
-import { CODE_P2P, isMultiaddr, multiaddr } from '@multiformats/multiaddr'
+import { parseMultiaddr, parsePeerId } from '../../src/addresses/peer-id.ts'
+import { CODE_P2P, isMultiaddr } from '@multiformats/multiaddr'
 import { decodeTicket, looksLikeTicket } from '../tickets/ticket.ts'
 import { InvalidTargetError } from '../../src/errors.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -25,11 +26,11 @@ export interface Target {
  */
 export function parseTarget(target: string | Multiaddr | PeerId): Target {
   if (isPeerId(target)) return { peerId: target, addrs: [] }
-  if (isMultiaddr(target)) return fromMultiaddr(target)
+  if (isMultiaddr(target)) return fromMultiaddr(readMultiaddr(target.toString()))
   if (target.startsWith('/')) return fromMultiaddr(readMultiaddr(target))
   if (looksLikeTicket(target)) return fromTicket(target)
   try {
-    return { peerId: peerIdFromString(target), addrs: [] }
+    return { peerId: parsePeerId(target), addrs: [] }
   } catch (cause) {
     throw new InvalidTargetError(shortened(target), 'it is neither a multiaddr nor a peer id nor a ticket', {
       cause,
@@ -48,7 +49,7 @@ export function relayIdOf(relay: Multiaddr): PeerId {
   const last = components.at(-1)
   if (last?.code !== CODE_P2P || last.value === undefined || isCircuit(relay))
     throw new InvalidTargetError(relay.toString(), "a relay's address ends in /p2p/ and the relay's peer id")
-  return peerIdFromString(last.value)
+  return readPeerId(last.value, relay)
 }
 
 /** The last peer id in an address; empty if there is none. */
@@ -56,10 +57,10 @@ export function lastPeerId(addr: Multiaddr): string {
   return addr.getComponents().findLast(it => it.code === CODE_P2P)?.value ?? ''
 }
 
-/** Reads a multiaddr. Throws `InvalidTargetError`. */
+/** Reads a multiaddr, with its peer ids in base58. Throws `InvalidTargetError`. */
 export function readMultiaddr(text: string): Multiaddr {
   try {
-    return multiaddr(text)
+    return parseMultiaddr(text)
   } catch (cause) {
     throw new InvalidTargetError(text, (cause as Error).message, { cause })
   }
@@ -89,5 +90,17 @@ function fromMultiaddr(addr: Multiaddr): Target {
   const last = addr.getComponents().at(-1)
   if (last?.code !== CODE_P2P || last.value === undefined)
     throw new InvalidTargetError(addr.toString(), "it does not end in /p2p/ and the peer's id")
+  // also the relay's: nobody has a mistyped one
+  for (const { code, value } of addr.getComponents()) if (code === CODE_P2P) readPeerId(value ?? '', addr)
   return { peerId: peerIdFromString(last.value), addrs: addr.getComponents().length > 1 ? [addr] : [] }
+}
+
+/** Reads a peer id that is part of an address: `multiaddr` accepts any text there. */
+function readPeerId(text: string, addr: Multiaddr): PeerId {
+  try {
+    return peerIdFromString(text)
+  } catch (cause) {
+    const problem = `${JSON.stringify(text)} in it is not a complete peer id`
+    throw new InvalidTargetError(addr.toString(), problem, { cause })
+  }
 }

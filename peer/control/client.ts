@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises'
 import { request } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { once } from 'node:events'
+import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
 import { DataDirError, InvalidConfigError, UnreachableError, UsageError } from '../../src/errors.ts'
 import { socketPathOf } from './socket.ts'
 import type { AbortOptions } from '@libp2p/interface'
@@ -17,7 +18,7 @@ const ANSWER_MS = 10_000
  *
  * @param route - such as `GET /status`
  * @throws {UnreachableError} if none runs, or it does not answer, or stops meanwhile
- * @throws {DataDirError} if it belongs to another user
+ * @throws {DataDirError} if it belongs to another user, or its disk cannot be written
  * @throws {UsageError} or {InvalidConfigError} as the node does
  */
 export async function askNode<T>(
@@ -30,26 +31,39 @@ export async function askNode<T>(
   const timeout = AbortSignal.timeout(ANSWER_MS)
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
   const socketPath = socketPathOf(dataDir)
+  let answer: unknown
+  let isDone = false
   try {
     const asking = request({ socketPath, method, path, signal })
     asking.end(body === undefined ? undefined : JSON.stringify(body))
     const [response] = (await once(asking, 'response')) as [IncomingMessage]
-    const answer = await json(response)
-    if (response.statusCode !== 200) throw failureOf(answer)
-    return answer as T
+    answer = await json(response)
+    isDone = response.statusCode === 200
   } catch (error) {
     options.signal?.throwIfAborted()
     throw await explained(error as NodeJS.ErrnoException, dataDir, timeout.aborted)
   }
+  if (!isDone) throw failureOf(answer, dataDir)
+  return answer as T
 }
 
-function failureOf(answer: unknown): Error {
-  const { name = '', message = '' } = (answer as { error?: Partial<Error> }).error ?? {}
+function failureOf(answer: unknown, dataDir: string): Error {
+  const {
+    name = '',
+    message = '',
+    problem = message,
+    code,
+    syscall,
+  } = (answer as { error?: Partial<NodeJS.ErrnoException & { problem: string }> }).error ?? {}
+  if (name === 'DataDirError') return new DataDirError('unusable', dataDir, problem)
   if (name === 'InvalidConfigError') {
     const [where = '', ...what] = message.split(': ')
     return new InvalidConfigError([{ where, what: what.join(': ') }])
   }
-  return new UsageError(`The node that runs says: ${message}`)
+  const said = `The node that runs says: ${message}`
+  const failure = Object.assign(new Error(said), { name, ...(code === undefined ? {} : { code, syscall }) })
+  // its own bugs are in its own log
+  return exitCodeOf(failure) === exitCodes.bug ? new UsageError(said) : failure
 }
 
 async function explained(error: NodeJS.ErrnoException, dataDir: string, isLate: boolean): Promise<Error> {

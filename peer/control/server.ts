@@ -99,8 +99,11 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-function problem({ name, message }: Error): object {
-  return { error: { name, message } }
+/** With the code of an error of the system, by which the command that asked knows its exit code. */
+function problem(error: NodeJS.ErrnoException & { problem?: string }): object {
+  // the data directory is that of the command, too: its path need not be sent
+  const { name, message, code, syscall, problem } = error
+  return { error: { name, message, code, syscall, problem } }
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

@@ -40,7 +40,7 @@ export interface NetcheckOptions extends AbortOptions {
   logger?: ComponentLogger | undefined
 }
 
-export const DEFAULT_TIMEOUT_MS = 15_000
+const DEFAULT_TIMEOUT_MS = 15_000
 
 /**
  * Probes the network by way of these relays; each address ends in the relay's peer id. Sends nothing to anyone else but the router and what names are looked up by.

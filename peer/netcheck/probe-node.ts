@@ -5,7 +5,7 @@
  * them, and call it over any of them.
  */
 
-import { webSockets } from '@libp2p/websockets'
+import { explainedWebSockets } from '../../src/patches/libp2p-websockets/dial-errors.ts'
 import { createLibp2p } from 'libp2p'
 import { dialBack } from '../../src/protocols/autonat/service.ts'
 import { withoutPeerId } from '../../src/addresses/endpoint.ts'
@@ -119,7 +119,7 @@ export async function startProbeNode(family: Family, logger?: ComponentLogger): 
     start: false,
     addresses: { listen },
     connectionMonitor: { enabled: false },
-    transports: [tcp(), webSockets()],
+    transports: [tcp(), explainedWebSockets()],
     services: {
       ...common.services,
       dialBack: dialBack(),

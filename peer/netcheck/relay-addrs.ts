@@ -1,10 +1,7 @@
 /** The addresses of relays as they are probed: names that stand for addresses are looked up, since a probe has to know which hosts differ. */
 
-import { lookup } from 'node:dns/promises'
-import { CODE_DNS4, CODE_DNS6, multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
-import { raceSignal } from 'race-signal'
-import { endpointOf } from '../../src/addresses/endpoint.ts'
+import { resolveHost } from '../../src/addresses/resolve-host.ts'
 import { isDnsaddr, resolveDnsaddr } from '../relays/dnsaddr.ts'
 import { relayIdOf } from '../connections/target.ts'
 import type { AbortOptions } from '@libp2p/interface'
@@ -24,25 +21,16 @@ export async function resolveRelays(
 }
 
 async function resolve(addr: Multiaddr, options: AbortOptions): Promise<Multiaddr[]> {
-  if (!isDnsaddr(addr)) return resolveHost(addr, options)
+  if (!isDnsaddr(addr)) return resolveTcp(addr, options)
   const found = await resolveDnsaddr(addr, options).catch(() => [])
-  const hosts = await Promise.all(found.filter(isRelayAddr).map(async it => resolveHost(it, options)))
+  const hosts = await Promise.all(found.filter(isRelayAddr).map(async it => resolveTcp(it, options)))
   return hosts.length === 0 ? [addr] : hosts.flat()
 }
 
 /** Only of plain TCP: a certificate is made out to a name. */
-async function resolveHost(addr: Multiaddr, options: AbortOptions): Promise<Multiaddr[]> {
-  const [first] = addr.getComponents()
-  if (!TCP.exactMatch(addr) || first?.name.startsWith('dns') !== true) return [addr]
-  const { host, port } = endpointOf(addr)
-  const family = first.code === CODE_DNS4 ? 4 : first.code === CODE_DNS6 ? 6 : 0
-  try {
-    const found = await raceSignal(lookup(host, { family, all: true }), options.signal)
-    const id = relayIdOf(addr)
-    return found.map(it => multiaddr(`/ip${it.family === 6 ? 6 : 4}/${it.address}/tcp/${port}/p2p/${id}`))
-  } catch {
-    return [addr]
-  }
+async function resolveTcp(addr: Multiaddr, options: AbortOptions): Promise<Multiaddr[]> {
+  if (!TCP.exactMatch(addr)) return [addr]
+  return resolveHost(addr, options).catch(() => [addr])
 }
 
 function isRelayAddr(addr: Multiaddr): boolean {

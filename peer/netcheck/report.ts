@@ -24,7 +24,7 @@ export type Filtering =
 export type Unsolicited = 'dropped' | 'refused' | 'unknown'
 
 /** Where one relay sees one local port. */
-export interface ObservedPort {
+interface ObservedPort {
   /** The relay's address. */
   relay: string
   localPort: number
@@ -54,7 +54,7 @@ export interface FamilyReport {
 }
 
 /** What can be told of IPv6, where there may be a filter and should be no NAT. */
-export interface Ipv6Report extends FamilyReport {
+interface Ipv6Report extends FamilyReport {
   /** This host's global address, if it has one. */
   address: string | null
   /** A relay was reached over IPv6; null where no relay has an IPv6 address. */

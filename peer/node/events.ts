@@ -40,6 +40,11 @@ export interface RelayStatus {
   state: ReservationState
   /** When the reservation ends unless it is refreshed; undefined while there is none. */
   expiresAt: Date | undefined
+  /**
+   * How far the relay's clock is ahead of this machine's, in milliseconds, to about a second. It was measured when the relay was last asked; undefined if that
+   * relay does not tell.
+   */
+  clockAheadMs: number | undefined
 }
 
 /** A relay could not be asked, or said no. It is asked again after a pause. */
@@ -57,12 +62,29 @@ export interface PathDetail {
   remoteAddr: Multiaddr
 }
 
+/** The data directory cannot be written. The peer goes on without it and tries again; see {@link StorageRecovered}. */
+interface StorageFailed {
+  /** The data directory. */
+  path: string
+  /** The system's error code, such as `ENOSPC`; `no answer` where the disk has not answered for 10 s; or the database's message. */
+  reason: string
+}
+
+/** What could not be written to the data directory is written now. */
+interface StorageRecovered {
+  path: string
+  /** Records of remote peers that were given up, since too many waited. */
+  dropped: number
+}
+
 /** The events of a peer. */
 export interface PeerEvents extends HolePunchEvents, RelayListEvents, PortMappingServiceEvents {
   'reservation:granted': CustomEvent<ReservationGranted>
   'reservation:lost': CustomEvent<ReservationLost>
   'reservation:failed': CustomEvent<ReservationFailed>
   'relay:state': CustomEvent<{ relay: PeerId; state: ReservationState; previous: ReservationState }>
+  'storage:failed': CustomEvent<StorageFailed>
+  'storage:recovered': CustomEvent<StorageRecovered>
   'network:changed': CustomEvent<{ change: NetworkChange }>
   'peer:connected': CustomEvent<PathDetail>
   'peer:disconnected': CustomEvent<{ peerId: PeerId }>

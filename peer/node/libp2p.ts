@@ -1,12 +1,13 @@
 /** The configuration of the libp2p node that a peer is. */
 
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
-import { webSockets } from '@libp2p/websockets'
+import { explainedWebSockets } from '../../src/patches/libp2p-websockets/dial-errors.ts'
 import { createLibp2p } from 'libp2p'
 import { announceFilter } from '../../src/addresses/ranking.ts'
 import { dialBack } from '../../src/protocols/autonat/service.ts'
 import { longestDurationMs } from '../../src/config/quantities.ts'
-import { dcutr } from '../../src/holepunch/service.ts'
+import { LossyPaths } from '../../src/holepunch/lossy-paths.ts'
+import { HolePunchService } from '../../src/holepunch/service.ts'
 import { commonOptions } from '../../src/node/stack.ts'
 import { optimisticTransport } from '../../src/protocols/optimistic-upgrade.ts'
 import { tcp } from '../../src/transport/shared-port-tcp.ts'
@@ -21,7 +22,6 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 import type { Reach } from './own-addresses.ts'
 import type { DialBackService } from '../../src/protocols/autonat/service.ts'
-import type { HolePunchService } from '../../src/holepunch/service.ts'
 import type { PeerEvents } from './events.ts'
 import type { PortMappingService } from '../port-mapping/service.ts'
 import type { RelayList } from '../relays/relay-list.ts'
@@ -66,6 +66,7 @@ const MAX_STREAMS = 2 * MAX_CONNECTIONS_PER_PEER
 
 /** Makes the node; it is started with `startNode`. */
 export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> {
+  const lossyPaths = new LossyPaths()
   const common = commonOptions({
     privateKey: init.privateKey,
     logger: init.logger,
@@ -92,11 +93,11 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
       // a circuit has the longest round trips, and is what everything else waits for
       optimisticTransport(circuitRelayTransport({ discoveryFilter: NO_DISCOVERY })),
       // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
-      webSockets(),
+      explainedWebSockets(),
     ],
     services: {
       ...common.services,
-      dcutr: dcutr(),
+      dcutr: components => new HolePunchService(components, {}, lossyPaths),
       dialBack: dialBack(),
       ownAddresses: components => new OwnAddresses(components, init.dialBack),
       // off until a relay has seen this peer behind a NAT
@@ -104,7 +105,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         enabled: false,
         verify: async addr => (await init.dialBack(addr)) === 'reached',
       }),
-      dialer: components => new Dialer(components, init.relays, init.token),
+      dialer: components => new Dialer(components, { relays: init.relays, token: init.token, lossyPaths }),
       reservations: components =>
         new ReservationKeeper(components, {
           relays: init.relays,

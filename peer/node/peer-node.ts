@@ -106,6 +106,7 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     this.#listen()
     await startNode(this.#libp2p, listen)
     this.#network.start()
+    this.#watchStorage(this.#storage)
   }
 
   get libp2p(): Libp2p<PeerServices> {
@@ -253,11 +254,22 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
     })
   }
 
+  #watchStorage(storage: Storage | undefined): void {
+    storage?.watch({
+      failed: reason => this.safeDispatchEvent('storage:failed', { detail: { path: storage.path, reason } }),
+      recovered: dropped =>
+        this.safeDispatchEvent('storage:recovered', { detail: { path: storage.path, dropped } }),
+    })
+  }
+
   #onNetworkChange(detail: PeerEvents['network:changed']['detail']): void {
     this.safeDispatchEvent('network:changed', { detail })
     void this.#relays.refresh()
     void this.libp2p.services.portMapping.refresh()
-    if (detail.change !== 'slept') this.libp2p.services.ownAddresses.forget()
+    if (detail.change !== 'slept') {
+      this.libp2p.services.ownAddresses.forget()
+      this.libp2p.services.dcutr.lossyPaths.clear()
+    }
     // whoever slept, or was busy for seconds, learns from the kernel which connections are dead
     const mayBeGone = detail.change !== 'slept'
     this.libp2p.services.reservations.wake(mayBeGone)

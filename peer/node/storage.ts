@@ -3,73 +3,77 @@
  * locks its directory, so that no second process can be the same peer.
  */
 
-import { join } from 'node:path'
+import { connect } from 'node:net'
+import { once } from 'node:events'
 import { DataDirError } from '../../src/errors.ts'
 import { loadIdentity } from '../../src/files/identity.ts'
-import { makePrivateDirectory } from '../../src/files/private-directory.ts'
+import { socketPathOf } from '../control/socket.ts'
+import { Database } from './database.ts'
+import { WriteBehind } from './write-behind.ts'
+import type { Socket } from 'node:net'
 import type { PrivateKey } from '@libp2p/interface'
-import type { ClassicLevel } from 'classic-level'
 import type { LevelDatastore } from 'datastore-level'
+import type { WriteReport } from './write-behind.ts'
 
 /** The name of the database in the data directory. */
 const DATABASE = 'peers'
 
 /** An open data directory. */
 export interface Storage {
+  readonly path: string
+  /** Reports how the writes go, from now on. */
+  watch(report: WriteReport): void
   readonly privateKey: PrivateKey
+  /** It never rejects a write: see {@link WriteBehind}. */
   readonly datastore: LevelDatastore
   /** Lets others open it. Idempotent. */
   close(): Promise<void>
 }
 
 /**
- * Opens a data directory, which is made if it does not exist (0700).
+ * Opens a data directory, which is made if it does not exist (0700). With an identity in it, it opens also where its disk
+ * cannot be written; nothing is remembered until the disk can be written again.
  *
  * @throws {DataDirError} if another process has it open, or it cannot be used
  * @throws {IdentityError} if the identity in it cannot be used
  */
 export async function openStorage(dataDir: string): Promise<Storage> {
-  const datastore = await openDatastore(dataDir)
+  const { LevelDatastore } = await import('datastore-level')
+  const database = await Database.open<Uint8Array>(dataDir, DATABASE, 'view')
   try {
-    return { privateKey: await loadIdentity(dataDir), datastore, close: async () => datastore.close() }
+    if (!database.isOpen && (await isNodeRunning(dataDir))) throw new DataDirError('in-use', dataDir, '')
+    const privateKey = await loadIdentity(dataDir)
+    const records = new WriteBehind(database)
+    // a Level database has more methods than the datastore uses
+    const datastore = new LevelDatastore(
+      records as unknown as ConstructorParameters<typeof LevelDatastore>[0],
+    )
+    return {
+      path: dataDir,
+      watch: report => records.watch(report),
+      privateKey,
+      datastore,
+      close: async () => {
+        await records.close()
+        await database.close()
+      },
+    }
   } catch (error) {
-    await datastore.close()
+    await database.close()
     throw error
   }
 }
 
-async function openDatastore(dataDir: string): Promise<LevelDatastore> {
-  const { LevelDatastore } = await import('datastore-level')
-  const database = await openDatabase<Uint8Array>(dataDir, DATABASE, 'view')
-  // the two differ in what TypeScript makes of an absent value
-  return new LevelDatastore(database as unknown as ConstructorParameters<typeof LevelDatastore>[0])
-}
-
-/**
- * Opens a database in a data directory, which is made if it does not exist. It is native code, with builds for most platforms: it is loaded only
- * where it is wanted.
- *
- * @throws {DataDirError} if another process has it open, or it cannot be used
- */
-export async function openDatabase<V>(
-  dataDir: string,
-  name: string,
-  valueEncoding: 'view' | 'json',
-): Promise<ClassicLevel<string, V>> {
-  const { ClassicLevel } = await import('classic-level')
+/** Stands in for the lock, which a disk that cannot be written does not give. */
+async function isNodeRunning(dataDir: string): Promise<boolean> {
+  let socket: Socket | undefined
   try {
-    await makePrivateDirectory(dataDir)
-    const database = new ClassicLevel<string, V>(join(dataDir, name), { keyEncoding: 'utf8', valueEncoding })
-    // whoever is given it would open it, too, but not tell why it cannot
-    await database.open()
-    return database
-  } catch (error) {
-    throw unusable(dataDir, error as Error)
+    socket = connect(socketPathOf(dataDir))
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket?.destroy()
   }
-}
-
-function unusable(dataDir: string, error: Error): DataDirError {
-  const { code, message } = (error.cause ?? error) as NodeJS.ErrnoException
-  const reason = code === 'LEVEL_LOCKED' ? 'in-use' : 'unusable'
-  return new DataDirError(reason, dataDir, code ?? message, { cause: error })
 }

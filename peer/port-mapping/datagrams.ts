@@ -10,7 +10,7 @@ import { isIPv6 } from 'node:net'
 import type { Socket } from 'node:dgram'
 
 /** RFC 6886 section 1.1 and RFC 6887 section 19.2: NAT-PMP and PCP are spoken on UDP port 5351. */
-export const GATEWAY_PORT = 5351
+const GATEWAY_PORT = 5351
 
 /**
  * RFC 6886 section 3.1: the first answer is waited for 250 ms, each further one twice as long. There it goes on for a

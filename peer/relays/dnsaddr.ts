@@ -5,7 +5,8 @@
  */
 
 import { Resolver } from 'node:dns/promises'
-import { CODE_DNSADDR, CODE_P2P, multiaddr } from '@multiformats/multiaddr'
+import { parseMultiaddr } from '../../src/addresses/peer-id.ts'
+import { CODE_DNSADDR, CODE_P2P } from '@multiformats/multiaddr'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -61,7 +62,7 @@ async function resolve(
 function read(record: string): Multiaddr[] {
   if (!record.startsWith(PREFIX)) return []
   try {
-    return [multiaddr(record.slice(PREFIX.length))]
+    return [parseMultiaddr(record.slice(PREFIX.length))]
   } catch {
     return []
   }

@@ -3,11 +3,11 @@
  * the peer runs.
  */
 
-import { readFile } from 'node:fs/promises'
 import { unwatchFile, watchFile } from 'node:fs'
 import { TypedEventEmitter } from 'main-event'
 import { InvalidConfigError, InvalidTargetError } from '../../src/errors.ts'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
+import { linesIn, readTextFile } from '../../src/files/text-file.ts'
 import { describeFailure } from '../connections/describe-failure.ts'
 import { isDnsaddr, resolveDnsaddr } from './dnsaddr.ts'
 import { readMultiaddr, relayIdOf } from '../connections/target.ts'
@@ -58,8 +58,8 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
    */
   constructor(given: readonly Multiaddr[], file?: string, resolve: typeof resolveDnsaddr = resolveDnsaddr) {
     super()
-    given.forEach(assertRelayAddr)
-    this.#given = given
+    this.#given = given.map(addr => readMultiaddr(addr.toString()))
+    this.#given.forEach(assertRelayAddr)
     this.#file = file
     this.#resolve = resolve
   }
@@ -183,7 +183,7 @@ async function readRelayFile(path: string): Promise<Multiaddr[]> {
 
 async function linesOf(path: string): Promise<string[]> {
   try {
-    return (await readFile(path, 'utf8')).split('\n')
+    return linesIn(await readTextFile(path))
   } catch (error) {
     const what = `the file of relays cannot be read (${(error as NodeJS.ErrnoException).code})`
     throw new InvalidConfigError([{ where: path, what }])

@@ -111,6 +111,15 @@ function countChanges(peer: Peer, registry: Registry): void {
   peer.addEventListener('network:changed', ({ detail: { change } }) => network.inc({ change }))
   for (const event of ['relays:changed', 'relays:failed'] as const) countEvent(peer, event, list)
   for (const event of MAPPING_EVENTS) countEvent(peer, event, mappings)
+  const storage = counter(
+    registry,
+    'storage_changes_total',
+    'The data directory failed, or recovered',
+    'type',
+  )
+  for (const event of ['storage:failed', 'storage:recovered'] as const) countEvent(peer, event, storage)
+  const dropped = counter(registry, 'storage_dropped_total', 'Records that were never written')
+  peer.addEventListener('storage:recovered', ({ detail }) => dropped.inc(detail.dropped))
 }
 
 /** Counts an event by the second part of its name. */

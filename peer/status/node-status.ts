@@ -3,9 +3,12 @@
 import { isCircuit } from '../../src/addresses/circuit.ts'
 import { version } from '../../src/node/version.ts'
 import { ping } from '../../src/protocols/ping.ts'
+import { systemClock } from '../../src/time/clock.ts'
+import { Moment } from '../../src/time/moment.ts'
 import { RemotePeers } from './remote-peers.ts'
 import { Ledger } from './ledger.ts'
 import type { AbortOptions, Connection } from '@libp2p/interface'
+import type { Clock } from '../../src/time/clock.ts'
 import type { ReservationState } from '../node/events.ts'
 import type { PeerNames } from '../connections/names.ts'
 import type { Peer } from '../node/peer.ts'
@@ -20,6 +23,8 @@ export interface RelaySnapshot {
   state: ReservationState
   /** In milliseconds since the epoch; null while there is no reservation. */
   expiresAt: number | null
+  /** How far the relay's clock is ahead of this machine's, in milliseconds, to about a second; null if that is not known. */
+  clockAheadMs: number | null
 }
 
 /** A remote peer, and what tunnels have carried to (`bytesOut`) and from it. */
@@ -47,6 +52,8 @@ export interface ForwardSnapshot extends Usage {
   /** What it leads to, as it was given; never a ticket. */
   target: string
   service: string
+  /** False while the local address cannot be listened on, which is tried again; `lastError` says why. */
+  listening: boolean
   /** Connections that did not reach the service. */
   failed: number
   lastError: string | null
@@ -72,6 +79,16 @@ export interface ExposedService {
   allowed: ServiceRule | undefined
 }
 
+/** What a forward tells the status of itself. */
+export interface ForwardStatus {
+  /** It listens, at this address. */
+  onListening: (local: string) => void
+  /** It cannot listen, for this reason, and tries again. */
+  onNotListening: (reason: string) => void
+  /** A connection did not reach the service. */
+  onFailed: (error: Error) => void
+}
+
 /** How long answers to pings are waited for, in milliseconds. */
 const PING_MS = 2000
 
@@ -85,22 +102,24 @@ export class NodeStatus {
   names: PeerNames
   readonly #peer: Peer
   readonly #remotePeers: RemotePeers
-  readonly #startedAt = Date.now()
+  readonly #started: Moment
   readonly #forwards: Omit<ForwardSnapshot, keyof Usage>[] = []
 
-  constructor(peer: Peer, names: PeerNames) {
+  constructor(peer: Peer, names: PeerNames, clock: Clock = systemClock) {
     this.#peer = peer
     this.names = names
-    this.#remotePeers = new RemotePeers(peer)
+    this.#started = new Moment(clock)
+    this.#remotePeers = new RemotePeers(peer, clock)
   }
 
-  /** Shows a forward from now on; what this returns is called for each of its failures. */
-  addForward(forward: Pick<ForwardSnapshot, 'local' | 'target' | 'service'>): (error: Error) => void {
-    const entry = { ...forward, failed: 0, lastError: null as string | null }
+  /** Shows a forward from now on. It does not listen yet. */
+  addForward(forward: Pick<ForwardSnapshot, 'local' | 'target' | 'service'>): ForwardStatus {
+    const entry = { ...forward, listening: false, failed: 0, lastError: null as string | null }
     this.#forwards.push(entry)
-    return error => {
-      entry.failed += 1
-      entry.lastError = error.message
+    return {
+      onListening: local => Object.assign(entry, { local, listening: true, lastError: null }),
+      onNotListening: reason => Object.assign(entry, { listening: false, lastError: reason }),
+      onFailed: error => Object.assign(entry, { failed: entry.failed + 1, lastError: error.message }),
     }
   }
 
@@ -110,14 +129,15 @@ export class NodeStatus {
     return {
       peerId: peerId.toString(),
       version,
-      startedAt: this.#startedAt,
-      uptimeMs: Date.now() - this.#startedAt,
+      startedAt: this.#started.wall,
+      uptimeMs: Math.round(this.#started.ageMs),
       addrs: addrs.map(String),
-      relays: relays.map(({ relay, addrs, state, expiresAt }) => ({
+      relays: relays.map(({ relay, addrs, state, expiresAt, clockAheadMs }) => ({
         relay: relay.toString(),
         addrs: addrs.map(String),
         state,
         expiresAt: expiresAt?.getTime() ?? null,
+        clockAheadMs: clockAheadMs ?? null,
       })),
       peers: await this.#peers(options),
       services: [...this.services].map(([name, { place, allowed }]) => ({

@@ -1,7 +1,10 @@
 /** The remote peers of a node: how each is connected, and what came of the last try to punch to it. Kept from the events, within bounds. */
 
 import { holePunchAdvice } from '../../src/errors.ts'
+import { systemClock } from '../../src/time/clock.ts'
+import { Moment } from '../../src/time/moment.ts'
 import type { HolePunchFailure } from '../../src/errors.ts'
+import type { Clock } from '../../src/time/clock.ts'
 import type { Path } from '../node/events.ts'
 import type { Peer } from '../node/peer.ts'
 
@@ -29,29 +32,39 @@ export interface RemotePeer {
   punch: PunchStatus | null
 }
 
+/** What is kept of one. Times are moments, so that they stay right when the wall clock is set. */
+interface Entry extends Omit<RemotePeer, 'since' | 'punch'> {
+  since: Moment
+  punch: (Omit<PunchStatus, 'at'> & { at: Moment }) | null
+}
+
 /** Peers that are not connected any more are kept in mind up to this number in all: anybody may connect and leave. */
 const MAX_PEERS = 256
 
 /** Follows a peer from now on. */
 export class RemotePeers {
-  readonly #peers = new Map<string, RemotePeer>()
-  readonly #now: () => number
+  readonly #peers = new Map<string, Entry>()
+  readonly #clock: Clock
 
-  constructor(peer: Pick<Peer, 'addEventListener'>, now: () => number = Date.now) {
-    this.#now = now
+  constructor(peer: Pick<Peer, 'addEventListener'>, clock: Clock = systemClock) {
+    this.#clock = clock
     for (const event of ['peer:connected', 'path:changed'] as const)
       peer.addEventListener(event, ({ detail: { peerId, path, remoteAddr } }) =>
-        this.#update(peerId.toString(), { path, remoteAddr: remoteAddr.toString(), since: now() }),
+        this.#update(peerId.toString(), { path, remoteAddr: remoteAddr.toString(), since: this.#now() }),
       )
     peer.addEventListener('peer:disconnected', ({ detail: { peerId } }) =>
-      this.#update(peerId.toString(), { path: null, remoteAddr: null, since: now() }),
+      this.#update(peerId.toString(), { path: null, remoteAddr: null, since: this.#now() }),
     )
     this.#followPunches(peer)
   }
 
   /** Those that are connected, and those that were, the last ones last. */
   get all(): readonly RemotePeer[] {
-    return [...this.#peers.values()]
+    return [...this.#peers.values()].map(({ since, punch, ...peer }) => ({
+      ...peer,
+      since: since.wall,
+      punch: punch === null ? null : { ...punch, at: punch.at.wall },
+    }))
   }
 
   #followPunches(peer: Pick<Peer, 'addEventListener'>): void {
@@ -74,23 +87,27 @@ export class RemotePeers {
     )
   }
 
-  #punch(peerId: string, change: Partial<PunchStatus>): void {
+  #punch(peerId: string, change: Partial<Omit<PunchStatus, 'at'>>): void {
     const punch = this.#peers.get(peerId)?.punch ?? this.#begun()
     this.#update(peerId, { punch: { ...punch, ...change } })
   }
 
-  #begun(): PunchStatus {
+  #begun(): Entry['punch'] & {} {
     return { outcome: 'running', at: this.#now(), attempts: 0, elapsedMs: null, reason: null, advice: null }
   }
 
-  #update(peerId: string, change: Partial<RemotePeer>): void {
+  #update(peerId: string, change: Partial<Entry>): void {
     const before = this.#peers.get(peerId)
-    const unknown: RemotePeer = { peerId, path: null, remoteAddr: null, since: this.#now(), punch: null }
+    const unknown: Entry = { peerId, path: null, remoteAddr: null, since: this.#now(), punch: null }
     this.#peers.delete(peerId)
     this.#peers.set(peerId, { ...unknown, ...before, ...change })
     for (const [key, { path }] of this.#peers) {
       if (this.#peers.size <= MAX_PEERS) return
       if (path === null) this.#peers.delete(key)
     }
+  }
+
+  #now(): Moment {
+    return new Moment(this.#clock)
   }
 }

@@ -1,5 +1,7 @@
 /** A node's status for people. */
 
+import prettyBytes from 'pretty-bytes'
+import prettyMs from 'pretty-ms'
 import { printable } from '../../src/cli/problem.ts'
 import { layOut } from '../../src/cli/table.ts'
 import type {
@@ -13,6 +15,9 @@ import type { PunchStatus } from './remote-peers.ts'
 
 /** Puts emphasis on a text, where the reader can show it. */
 export type Emphasis = (kind: 'heading' | 'good' | 'bad', text: string) => string
+
+/** Clocks that differ by less than this, in milliseconds, are not worth a line. */
+const CLOCK_DIFFERENCE_MS = 60_000
 
 /** Writes a snapshot, a line each. */
 export function describeStatus(status: StatusSnapshot, now: number, emphasize: Emphasis): string[] {
@@ -40,7 +45,19 @@ function describeRelays(relays: readonly RelaySnapshot[], now: number, emphasize
   const lines = layOut(
     relays.map(({ relay, state, expiresAt, addrs }) => [relay, told(state, expiresAt, now), addrs[0] ?? '']),
   )
-  return lines.map((line, at) => emphasize(relays[at]?.state === 'held' ? 'good' : 'bad', line))
+  return lines.flatMap((line, at) => {
+    const difference = describeClock(relays[at]?.clockAheadMs ?? 0)
+    return [
+      emphasize(relays[at]?.state === 'held' ? 'good' : 'bad', line),
+      ...(difference === undefined ? [] : [`  ${difference}`]),
+    ]
+  })
+}
+
+/** A difference that matters: to tickets, to certificates, and in logs that are compared. */
+function describeClock(aheadMs: number): string | undefined {
+  if (Math.abs(aheadMs) < CLOCK_DIFFERENCE_MS) return undefined
+  return `its clock is ${duration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} this machine's: one of them is wrong`
 }
 
 function told(state: RelaySnapshot['state'], expiresAt: number | null, now: number): string {
@@ -87,9 +104,18 @@ function serviceRow({ name, place, allowed, ...usage }: ServiceSnapshot): string
   return [name, place, who, ...usageCells(usage)]
 }
 
-function forwardRow({ local, target, service, failed, lastError, ...usage }: ForwardSnapshot): string[] {
+function forwardRow({
+  local,
+  target,
+  service,
+  listening,
+  failed,
+  lastError,
+  ...usage
+}: ForwardSnapshot): string[] {
   const failures = failed === 0 ? '' : `${failed} failed, the last: ${lastError}`
-  return [local, `${target} ${service}`, ...usageCells(usage), failures]
+  const trouble = listening ? failures : `does not listen: ${lastError ?? 'not yet'}`
+  return [local, `${target} ${service}`, ...usageCells(usage), trouble]
 }
 
 function usageCells({
@@ -101,16 +127,7 @@ function usageCells({
   return [`${open} open of ${total}`, `${size(bytesIn)} in, ${size(bytesOut)} out`]
 }
 
-function size(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  const at = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
-  return `${(bytes / 1024 ** at).toFixed(at === 0 ? 0 : 1)} ${units[at]}`
-}
+const size = (bytes: number): string => prettyBytes(bytes, { binary: true })
 
-function duration(ms: number): string {
-  const seconds = Math.floor(ms / 1000)
-  if (seconds < 60) return `${seconds} s`
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`
-  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`
-}
+/** The two largest units, which is as exact as a person needs it: `2d 3h`. */
+const duration = (ms: number): string => prettyMs(ms, { unitCount: 2, secondsDecimalDigits: 0 })

@@ -1,7 +1,7 @@
 /** Tickets over the control socket, at both ends. */
 
-import { isMultiaddr, multiaddr } from '@multiformats/multiaddr'
-import { relayAddrKind } from '../../src/config/address-kinds.ts'
+import { multiaddr } from '@multiformats/multiaddr'
+import { relayAddrFault } from '../../src/config/address-kinds.ts'
 import { askNode } from '../control/client.ts'
 import { readWish } from './ticket-issuer.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -45,7 +45,7 @@ function readRelays(body: unknown): Multiaddr[] {
   const relays = fieldOf(body, 'relays') ?? []
   if (!Array.isArray(relays)) throw new TypeError('The relays are no list')
   const addrs = relays.map(it => multiaddr(String(it)))
-  if (!addrs.every(it => isMultiaddr(it) && relayAddrKind.accepts(it)))
+  if (addrs.some(it => relayAddrFault(it) !== undefined))
     throw new TypeError('One of the relays is no address of a relay')
   return addrs
 }

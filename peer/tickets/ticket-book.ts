@@ -2,7 +2,8 @@
  * The tickets that this peer has given out, in a LevelDB in its data directory. What is kept of a ticket's secret is a hash, so that whoever reads
  * the database cannot use the tickets.
  *
- * The invariant: a use is on disk before the bearer is let in, and a ticket that is no longer in memory is no longer on disk.
+ * The invariant: a use is on disk before the bearer is let in, and a ticket that is no longer in memory is no longer on disk. A revoked ticket lets nobody
+ * in from then on, also where the revocation cannot be written.
  */
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
@@ -49,10 +50,16 @@ export interface TicketDatabase {
 }
 
 /** Most tickets at a time: some megabytes. */
-export const MAX_TICKETS = 10_000
+const MAX_TICKETS = 10_000
 
 /** Most peers that one ticket counts. */
 export const MAX_USES = 1000
+
+/**
+ * A clock that is set by up to this, in milliseconds, changes nothing for a ticket: it lets peers in for so much longer than it says, but for no more than a tenth of its
+ * time.
+ */
+const CLOCK_ALLOWANCE_MS = 5 * 60_000
 
 /** Tickets that have ended are listed for so long, in milliseconds. */
 const REMEMBERED_MS = 7 * 24 * 60 * 60_000
@@ -62,40 +69,61 @@ const GUESSES = { capacity: 5, perSecond: 0.2, maxKeys: 10_000 } as const
 
 export class TicketBook implements TicketVerifier, AsyncDisposable {
   readonly #database: TicketDatabase
-  readonly #records: Map<string, TicketRecord>
+  readonly #records = new Map<string, TicketRecord>()
   readonly #now: () => number
   readonly #guesses = new TokenBuckets(GUESSES)
   /** Those that were revoked since the start: who came in by one that was merely forgotten stays. */
   readonly #revoked = new Set<string>()
+  #isLoaded = false
   #lastTurn: Promise<unknown> = Promise.resolve()
 
-  private constructor(database: TicketDatabase, records: Map<string, TicketRecord>, now: () => number) {
+  private constructor(database: TicketDatabase, now: () => number) {
     this.#database = database
-    this.#records = records
     this.#now = now
   }
 
-  /** @param now - milliseconds since the epoch, for tests */
+  /**
+   * Opens the book. Where the database cannot be read now, tickets let nobody in until it can be.
+   *
+   * @param now - milliseconds since the epoch, for tests
+   */
   static async open(database: TicketDatabase, now: () => number = Date.now): Promise<TicketBook> {
-    const records = new Map<string, TicketRecord>()
-    for await (const record of database.values()) records.set(record.id, record)
-    const book = new TicketBook(database, records, now)
-    await book.#forgetEnded()
+    const book = new TicketBook(database, now)
+    await book.load().catch(() => {})
     return book
   }
 
-  /** All tickets that have not been revoked, the oldest first. */
+  /**
+   * Resolves when the tickets are read.
+   *
+   * @throws the database's error, and then it may be called again
+   */
+  async load(): Promise<void> {
+    if (this.#isLoaded) return
+    await this.#inTurn(async () => {
+      if (this.#isLoaded) return
+      const records: TicketRecord[] = []
+      for await (const record of this.#database.values()) records.push(record)
+      for (const record of records) this.#records.set(record.id, record)
+      this.#isLoaded = true
+    })
+    await this.#forgetEnded()
+  }
+
+  /** All tickets that have not been revoked, the oldest first; none before they are read. */
   get tickets(): IssuedTicket[] {
-    const all = [...this.#records.values()].toSorted((a, b) => a.createdAt - b.createdAt)
-    return all.map(withoutHash)
+    const all = [...this.#records.values()].filter(({ id }) => !this.#revoked.has(id))
+    return all.toSorted((a, b) => a.createdAt - b.createdAt).map(withoutHash)
   }
 
   /**
    * Makes a ticket. Its secret is in the result and nowhere else.
    *
    * @throws {RangeError} when there are too many
+   * @throws the database's error, and then there is no ticket
    */
   async issue({ service, validMs, uses }: TicketWish): Promise<{ ticket: IssuedTicket; secret: string }> {
+    await this.load()
     await this.#forgetEnded()
     if (this.#records.size >= MAX_TICKETS)
       throw new RangeError(`There are ${MAX_TICKETS} tickets, and no more are kept: revoke some.`)
@@ -110,11 +138,17 @@ export class TicketBook implements TicketVerifier, AsyncDisposable {
     return { ticket, secret }
   }
 
-  /** Ends a ticket; false if there is none of that id. */
+  /**
+   * Ends a ticket; false if there is none of that id.
+   *
+   * @throws the database's error. The ticket lets nobody in any more while this process runs. It does after the next start, unless the revocation
+   *   can be written by then, which is tried again.
+   */
   async revoke(id: string): Promise<boolean> {
-    const isForgotten = await this.#forget(id)
-    if (isForgotten) this.#revoked.add(id)
-    return isForgotten
+    await this.load()
+    if (!this.#records.has(id)) return false
+    this.#revoked.add(id)
+    return this.#forget(id)
   }
 
   look(
@@ -123,6 +157,11 @@ export class TicketBook implements TicketVerifier, AsyncDisposable {
     bearer: string,
     caller: string = bearer,
   ): { id: string } | TicketRefusal {
+    if (!this.#isLoaded) {
+      // it may be possible by the next time
+      void this.load().catch(() => {})
+      return 'ticket-unreadable'
+    }
     if (this.#guesses.waitMs(caller) > 0) return 'ticket-guesses'
     const record = this.#find(secret)
     if (record === undefined) {
@@ -130,19 +169,22 @@ export class TicketBook implements TicketVerifier, AsyncDisposable {
       return 'ticket-unknown'
     }
     if (record.service !== service) return 'ticket-unknown'
-    if (record.expiresAt !== null && this.#now() >= record.expiresAt) return 'ticket-expired'
+    const untimely = untimelinessOf(record, this.#now())
+    if (untimely !== undefined) return untimely
     return isUsedUp(record, bearer) ? 'ticket-used-up' : { id: record.id }
   }
 
   async count(id: string, bearer: string): Promise<TicketRefusal | undefined> {
     return this.#inTurn(async () => {
       const record = this.#records.get(id)
-      if (record === undefined) return 'ticket-unknown'
+      if (record === undefined || this.#revoked.has(id)) return 'ticket-unknown'
       if (isUsedUp(record, bearer)) return 'ticket-used-up'
       if (record.uses === null || record.peers.includes(bearer)) return undefined
       const counted = { ...record, peers: [...record.peers, bearer] }
       await this.#database.put(id, counted)
       this.#records.set(id, counted)
+      // the disk can be written: so can a revocation that could not
+      if ([...this.#revoked].some(it => this.#records.has(it))) void this.#forgetEnded()
       return undefined
     })
   }
@@ -152,6 +194,7 @@ export class TicketBook implements TicketVerifier, AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    await this.#forgetEnded()
     await this.#inTurn(async () => this.#database.close())
   }
 
@@ -176,15 +219,32 @@ export class TicketBook implements TicketVerifier, AsyncDisposable {
 
   #find(secret: string): TicketRecord | undefined {
     const record = this.#records.get(idOfSecret(secret) ?? '')
-    if (record === undefined) return undefined
+    if (record === undefined || this.#revoked.has(record.id)) return undefined
     return timingSafeEqual(Buffer.from(hashOf(secret)), Buffer.from(record.hash)) ? record : undefined
   }
 
+  /** Takes those from the disk that have ended, and those whose revocation could not be written. What fails is tried again the next time. */
   async #forgetEnded(): Promise<void> {
     const now = this.#now()
-    for (const { id, expiresAt } of this.#records.values())
-      if (expiresAt !== null && expiresAt + REMEMBERED_MS < now) await this.#forget(id)
+    for (const { id, expiresAt } of this.#records.values()) {
+      const isOver = expiresAt !== null && expiresAt + REMEMBERED_MS < now
+      if (!isOver && !this.#revoked.has(id)) continue
+      const isForgotten = await this.#forget(id).then(
+        () => true,
+        () => false,
+      )
+      if (!isForgotten) return
+    }
   }
+}
+
+/** Why a ticket does not let peers in at this time. */
+function untimelinessOf({ createdAt, expiresAt }: IssuedTicket, now: number): TicketRefusal | undefined {
+  if (expiresAt === null) return undefined
+  // a clock that went back would open expired tickets again
+  if (now < createdAt - CLOCK_ALLOWANCE_MS) return 'ticket-clock'
+  const allowanceMs = Math.min(CLOCK_ALLOWANCE_MS, (expiresAt - createdAt) / 10)
+  return now >= expiresAt + allowanceMs ? 'ticket-expired' : undefined
 }
 
 function isUsedUp({ uses, peers }: IssuedTicket, bearer: string): boolean {

@@ -5,10 +5,11 @@
 
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { InvalidConfigError } from '../../src/errors.ts'
-import { serviceNameKind } from '../tunnel/listener/service-kinds.ts'
+import { isExposableName } from '../tunnel/listener/service-kinds.ts'
 import { encodeTicket, MAX_PLACES } from './ticket.ts'
 import { placesOf } from './addresses.ts'
 import { longestDurationMs } from '../../src/config/quantities.ts'
+import { isPlausibleTime } from '../../src/time/clock.ts'
 import { MAX_USES } from './ticket-book.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -27,7 +28,7 @@ export interface NewTicket {
 export interface TicketIssuer {
   /**
    * @param relays - where the peer is; empty for where the node is now
-   * @throws {InvalidConfigError} where that is not known
+   * @throws {InvalidConfigError} where that is not known, or the clock is wrong and the ticket is to expire
    */
   issue(wish: TicketWish, relays: readonly Multiaddr[]): Promise<NewTicket>
   list(): Promise<IssuedTicket[]>
@@ -62,6 +63,7 @@ export class LocalOffice implements TicketIssuer {
         'missing; no relay has granted a reservation to a node that runs here, so that a ticket would not say where it is'
       throw new InvalidConfigError([{ where: '--relay', what }])
     }
+    assertClock(wish)
     const { ticket, secret } = await book.issue(wish)
     const expiresAt = ticket.expiresAt === null ? undefined : new Date(ticket.expiresAt)
     const text = encodeTicket({ peerId, places, service: wish.service, secret, expiresAt })
@@ -69,14 +71,26 @@ export class LocalOffice implements TicketIssuer {
   }
 
   async list(): Promise<IssuedTicket[]> {
+    await this.#init.book.load()
     return this.#init.book.tickets
   }
 
   async revoke(id: string): Promise<boolean> {
-    const isRevoked = await this.#init.book.revoke(id)
-    this.#init.services?.reconsider()
-    return isRevoked
+    try {
+      return await this.#init.book.revoke(id)
+    } finally {
+      // a ticket that is revoked in memory alone lets nobody in either
+      this.#init.services?.reconsider()
+    }
   }
+}
+
+/** A ticket that was made in 1970 has expired as soon as somebody sets the clock. */
+function assertClock({ validMs }: TicketWish): void {
+  const now = Date.now()
+  if (validMs === null || isPlausibleTime(now)) return
+  const what = `this machine's clock is wrong: it shows ${new Date(now).toISOString()}. Set it, or leave --expires out`
+  throw new InvalidConfigError([{ where: '--expires', what }])
 }
 
 /** A name stands for relays that may be others by the time the ticket is used. */
@@ -92,7 +106,8 @@ export function readWish(body: unknown): TicketWish {
   const { service, validMs = null, uses = null } = (body ?? {}) as Record<string, unknown>
   const isCount = (it: unknown, most: number): it is number | null =>
     it === null || (Number.isSafeInteger(it) && Number(it) > 0 && Number(it) <= most)
-  if (!serviceNameKind.accepts(service) || !isCount(validMs, longestDurationMs) || !isCount(uses, MAX_USES))
+  const isService = typeof service === 'string' && isExposableName(service)
+  if (!isService || !isCount(validMs, longestDurationMs) || !isCount(uses, MAX_USES))
     throw new TypeError(
       `A ticket takes a service, and optionally validMs (up to ${longestDurationMs}) and uses (up to ${MAX_USES})`,
     )

@@ -3,10 +3,10 @@
  * directory (mode 0600). Peers need a copy of the file.
  */
 
-import { randomBytes, randomUUID } from 'node:crypto'
-import { rename, rm, stat, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { InvalidConfigError } from '../../src/errors.ts'
+import { createPrivateFile, privacyFault, readWhole } from '../../src/files/private-file.ts'
 import { makePrivateDirectory } from '../../src/files/private-directory.ts'
 
 /** The name of the file in the data directory. */
@@ -23,35 +23,27 @@ const TOKEN_BYTES = 32
 export async function generatedTokenFile(dataDir: string): Promise<string> {
   const path = join(dataDir, TOKEN_FILE)
   try {
-    const mode = await modeOf(path)
-    if (mode === undefined) await create(dataDir, path)
-    else if ((mode & 0o077) !== 0 && process.platform !== 'win32')
-      throw unusable(path, `other users can read it (mode ${mode.toString(8)}); run: chmod 600 ${path}`)
+    const readers = await readersOf(path)
+    if (readers === 'missing') {
+      await makePrivateDirectory(dataDir)
+      await createPrivateFile(path, `${randomBytes(TOKEN_BYTES).toString('base64url')}\n`)
+    } else if (readers !== undefined) {
+      throw unusable(path, `it can be read by ${readers}; run: chmod 600 ${path}`)
+    }
+    await readWhole(path)
     return path
   } catch (error) {
     if (error instanceof InvalidConfigError) throw error
-    throw unusable(path, `${(error as NodeJS.ErrnoException).code}; check the owner of ${dataDir}`)
+    const { code, message } = error as NodeJS.ErrnoException
+    throw unusable(path, code === undefined ? message : `${code}; check the owner of ${dataDir}`)
   }
 }
 
-async function modeOf(path: string): Promise<number | undefined> {
+async function readersOf(path: string): Promise<string | undefined> {
   try {
-    return (await stat(path)).mode & 0o777
+    return await privacyFault(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-/** Written beside and renamed, so that a crash leaves no half token. */
-async function create(dataDir: string, path: string): Promise<void> {
-  await makePrivateDirectory(dataDir)
-  const draft = `${path}.${randomUUID()}`
-  try {
-    await writeFile(draft, `${randomBytes(TOKEN_BYTES).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
-    await rename(draft, path)
-  } catch (error) {
-    await rm(draft, { force: true })
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'missing'
     throw error
   }
 }

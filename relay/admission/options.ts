@@ -16,7 +16,6 @@ const urlKind: Kind<string> = {
     }
     return text
   },
-  accepts: (value): value is string => typeof value === 'string' && URL.canParse(value),
 }
 
 const rules = { kind: ruleKind, many: true, optional: true } as const

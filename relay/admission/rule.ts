@@ -3,7 +3,6 @@
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { peerIdKind } from '../../src/config/address-kinds.ts'
-import { isPeerId } from '@libp2p/interface'
 import { ipOf } from '../../src/limits/ip-network.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -32,10 +31,6 @@ export const ruleKind: Kind<Rule> = {
       throw new Error('expected an IP address, or one with the bits of its range as /24')
     return { peerId: peerIdKind.parse(text, place) }
   },
-  accepts: (value): value is Rule =>
-    typeof value === 'object' &&
-    value !== null &&
-    ('range' in value || ('peerId' in value && isPeerId(value.peerId))),
   print: printRule,
 }
 

@@ -1,7 +1,10 @@
 /** `throughnat-relay`: run a relay until stopped. */
 
 import { once } from 'node:events'
+import prettyBytes from 'pretty-bytes'
+import prettyMs from 'pretty-ms'
 import { defineCommand } from '../../src/cli/command.ts'
+import { warnAboutClock } from '../../src/cli/wrong-clock.ts'
 import { impliedLimits, limitOptions } from '../limits/options.ts'
 import { admissionOptions, admissionRulesOf } from '../admission/options.ts'
 import { ConfiguredAdmission } from '../admission/configured-admission.ts'
@@ -16,6 +19,8 @@ import type { Resolved } from '../../src/config/options.ts'
 import type { Relay, RelayInit } from '../relay.ts'
 import type { RelayEvents } from '../events.ts'
 import type { Limits } from '../limits/limits.ts'
+
+const size = (bytes: number): string => prettyBytes(bytes, { binary: true })
 
 type Sentence<Name extends keyof RelayEvents> = (detail: RelayEvents[Name]['detail']) => string
 
@@ -38,8 +43,8 @@ const sentences: { [Name in keyof PrintedEvents]: Sentence<Name> } = {
   'circuit:refused': ({ initiator, responder, reason, rule }) =>
     `Refused a circuit from ${initiator} to ${responder}: ${rule ?? reason}`,
   'circuit:closed': ({ initiator, responder, reason, bytesToInitiator, bytesToResponder, durationMs }) =>
-    `Circuit from ${initiator} to ${responder} ${reason}: ${bytesToResponder} bytes there, ` +
-    `${bytesToInitiator} back, ${(durationMs / 1000).toFixed(1)} s`,
+    `Circuit from ${initiator} to ${responder} ${reason}: ${size(bytesToResponder)} there, ` +
+    `${size(bytesToInitiator)} back, in ${prettyMs(durationMs)}`,
 }
 
 const relayOptions = {
@@ -107,6 +112,7 @@ export const relayCommand: Command = defineCommand({
   implied: impliedLimits,
   endsWith: ['SIGTERM'],
   reloads: true,
+  isOngoing: true,
   run: async (config, { output, signal, stoppedBy, onReload }) => {
     const tokenFile = await tokenFileOf(config)
     const admission = new ConfiguredAdmission(await admissionRulesOf({ ...config, tokenFile }))
@@ -137,6 +143,7 @@ export const relayCommand: Command = defineCommand({
     if (status !== undefined) output.note(`The status page is at ${status.url}`)
     const note = noteOf(config, relay, tokenFile)
     if (note !== undefined) output.note(note)
+    warnAboutClock(output, 'Peers of other libp2p implementations do not accept its reservations.')
     try {
       if (!signal.aborted) await once(signal, 'abort')
       // at a terminal, Ctrl-C means now

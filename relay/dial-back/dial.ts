@@ -13,6 +13,7 @@ import {
   DialStatus,
 } from '../../src/protocols/autonat/messages.ts'
 import { messageBounds } from '../../src/protocols/message-bounds.ts'
+import { withDeadline } from '../../src/time/deadline.ts'
 import { guard, unguard } from '../../src/patches/multistream-select/endless-length.ts'
 import type { Connection, MultiaddrConnection, Upgrader } from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
@@ -67,17 +68,9 @@ async function connect(
 ): Promise<Connection> {
   const transport = transportManager.dialTransportForMultiaddr(addr)
   if (transport === undefined) throw new Error('no transport dials this address')
-  // the signal of a dial stays attached to its connection: this one must not fire later
-  const cancel = new AbortController()
-  const abort = (): void => cancel.abort(new Error('the dial took too long, or the relay stops'))
-  const timer = setTimeout(abort, DIAL_TIMEOUT_MS)
-  stopped.addEventListener('abort', abort, { once: true })
-  try {
-    return await transport.dial(addr, { signal: cancel.signal, upgrader: guarding(upgrader) })
-  } finally {
-    clearTimeout(timer)
-    stopped.removeEventListener('abort', abort)
-  }
+  return withDeadline(DIAL_TIMEOUT_MS, 'The dial took too long', stopped, signal =>
+    transport.dial(addr, { signal, upgrader: guarding(upgrader) }),
+  )
 }
 
 /** What the remote sends before it is known is looked at, as what comes in is. */

@@ -7,7 +7,6 @@
  * Spec: https://github.com/libp2p/specs/blob/master/autonat/autonat-v2.md
  */
 
-import { TimeoutError } from '@libp2p/interface'
 import { pbStream } from '@libp2p/utils'
 import {
   DIAL_REQUEST_PROTOCOL,
@@ -16,10 +15,11 @@ import {
   ResponseStatus,
 } from '../../src/protocols/autonat/messages.ts'
 import { messageBounds } from '../../src/protocols/message-bounds.ts'
+import { withDeadline } from '../../src/time/deadline.ts'
 import { isDirect } from '../../src/addresses/direct.ts'
 import { dialBack } from './dial.ts'
 import { chooseAddr } from './dialable.ts'
-import { Turns } from './quota.ts'
+import { DialBackQuota } from './quota.ts'
 import type { Connection, Startable, Stream } from '@libp2p/interface'
 import type { AddressManager, Registrar } from '@libp2p/interface-internal'
 import type { DialRequest, DialResponse } from '../../src/protocols/autonat/messages.ts'
@@ -41,7 +41,7 @@ export interface DialBackServerComponents extends DialComponents {
 export class DialBackServer implements Startable {
   readonly [Symbol.toStringTag] = 'throughnat-dial-back'
   readonly #components: DialBackServerComponents
-  readonly #turns = new Turns()
+  readonly #quota = new DialBackQuota()
   #stopped = new AbortController()
 
   constructor(components: DialBackServerComponents) {
@@ -50,7 +50,7 @@ export class DialBackServer implements Startable {
 
   /** Dial-backs in progress. */
   get size(): number {
-    return this.#turns.size
+    return this.#quota.size
   }
 
   async start(): Promise<void> {
@@ -68,10 +68,10 @@ export class DialBackServer implements Startable {
   #onStream = async (stream: Stream, connection: Connection): Promise<void> => {
     try {
       const messages = pbStream(stream, messageBounds(MAX_MESSAGE_BYTES))
-      const { dialRequest } = await withTimeout(signal => messages.read(Message, { signal }))
+      const { dialRequest } = await withStreamTimeout(signal => messages.read(Message, { signal }))
       if (dialRequest === undefined) throw new TypeError('the message is no dial request')
       const dialResponse = await this.#answer(dialRequest, connection)
-      await withTimeout(async signal => {
+      await withStreamTimeout(async signal => {
         await messages.write({ dialResponse }, Message, { signal })
         await stream.close({ signal })
       })
@@ -81,12 +81,12 @@ export class DialBackServer implements Startable {
   }
 
   async #answer(request: DialRequest, connection: Connection): Promise<DialResponse> {
-    const turn = isDirect(connection) ? this.#turns.take(connection) : undefined
-    if (turn === undefined) return { status: ResponseStatus.E_REQUEST_REJECTED }
+    const release = isDirect(connection) ? this.#quota.take(connection) : undefined
+    if (release === undefined) return { status: ResponseStatus.E_REQUEST_REJECTED }
     try {
       return await this.#dial(request, connection)
     } finally {
-      turn.release()
+      release()
     }
   }
 
@@ -100,15 +100,6 @@ export class DialBackServer implements Startable {
   }
 }
 
-async function withTimeout<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const tooLong = new AbortController()
-  const timer = setTimeout(
-    () => tooLong.abort(new TimeoutError('The request took too long')),
-    STREAM_TIMEOUT_MS,
-  )
-  try {
-    return await run(tooLong.signal)
-  } finally {
-    clearTimeout(timer)
-  }
+function withStreamTimeout<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  return withDeadline(STREAM_TIMEOUT_MS, 'The request took too long', undefined, act)
 }

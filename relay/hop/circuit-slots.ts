@@ -1,15 +1,15 @@
 /** How many circuits there are: in all, of each peer, and between each two. */
 
-import { Counter } from '../../src/limits/counter.ts'
+import { Quota } from '../../src/limits/quota.ts'
 import type { CircuitOpened, CircuitRefusal } from '../events.ts'
 import type { Limits } from '../limits/limits.ts'
 
-/** The places that circuits take from the moment when they are asked for. */
+const ALL = 'all'
+
+/** The slots that circuits take from the moment when they are asked for. */
 export class CircuitSlots {
   readonly #limits: Limits
-  readonly #peers = new Counter()
-  readonly #pairs = new Counter()
-  #taken = 0
+  readonly #quota = new Quota()
   #emptied: PromiseWithResolvers<void> | undefined
 
   constructor(limits: Limits) {
@@ -18,33 +18,31 @@ export class CircuitSlots {
 
   /** Circuits that are open or being opened. */
   get taken(): number {
-    return this.#taken
+    return this.#quota.count(ALL)
   }
 
-  /** Resolves when no place is taken. */
+  /** Resolves when no slot is taken. */
   async emptied(): Promise<void> {
-    while (this.#taken > 0) {
+    while (this.taken > 0) {
       this.#emptied ??= Promise.withResolvers()
       await this.#emptied.promise
     }
   }
 
-  /** Takes a place, which is free again when the function that comes back is called; or tells why there is none. */
+  /** Takes a slot and returns the function that releases it, or returns why there is none. */
   take({ initiator, responder }: CircuitOpened): (() => void) | CircuitRefusal {
-    const ends = [...new Set([initiator.toString(), responder.toString()])]
-    const pair = ends.toSorted().join(' ')
+    const ends = [...new Set([initiator.toString(), responder.toString()])].toSorted()
     const { maxCircuits, maxCircuitsPerPeer, maxCircuitsPerPair } = this.#limits
-    if (this.#pairs.count(pair) >= maxCircuitsPerPair) return 'too-many-for-pair'
-    if (ends.some(end => this.#peers.count(end) >= maxCircuitsPerPeer)) return 'too-many-for-peer'
-    if (this.#taken >= maxCircuits) return 'too-many'
-    this.#taken++
-    this.#pairs.add(pair)
-    for (const end of ends) this.#peers.add(end)
+    const bounds = [
+      { key: `pair ${ends.join(' ')}`, max: maxCircuitsPerPair, refusal: 'too-many-for-pair' },
+      ...ends.map(end => ({ key: end, max: maxCircuitsPerPeer, refusal: 'too-many-for-peer' }) as const),
+      { key: ALL, max: maxCircuits, refusal: 'too-many' },
+    ] as const
+    const release = this.#quota.take(bounds)
+    if (release === undefined) return this.#quota.firstFull(bounds)?.refusal ?? 'too-many'
     return () => {
-      this.#taken--
-      if (this.#taken === 0) this.#tellEmptied()
-      this.#pairs.remove(pair)
-      for (const end of ends) this.#peers.remove(end)
+      release()
+      if (this.taken === 0) this.#tellEmptied()
     }
   }
 

@@ -18,11 +18,12 @@ import { messageBounds } from '../../src/protocols/message-bounds.ts'
 import { openAdmission } from '../admission/admission.ts'
 import { limitsOf } from '../limits/limits.ts'
 import { CircuitRequests } from './circuit-requests.ts'
+import { closeWhenUnused } from './close-when-unused.ts'
 import { directConnectionTo } from '../../src/addresses/direct.ts'
 import { HopMessage, HopType, MAX_MESSAGE_BYTES, Status } from '../../src/protocols/circuit-relay/messages.ts'
 import { ReservationRequests } from './reservation-requests.ts'
 import { Reservations } from './reservations.ts'
-import type { AbortOptions, Connection, Startable, Stream } from '@libp2p/interface'
+import type { AbortOptions, Connection, PeerId, Startable, Stream } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { Admission } from '../admission/admission.ts'
 import type { RelayEvents, RequestAnswered } from '../events.ts'
@@ -50,6 +51,7 @@ export interface HopInit {
   limits?: LimitOverrides
   /**
    * How long a reservation lasts unless it is refreshed, in milliseconds (go-libp2p's `ReservationTTL`).
+   * The connection of a peer whose reservation expires is closed as soon as it has no streams, so that the peer notices.
    *
    * @default 3600000
    */
@@ -99,7 +101,10 @@ class Hop implements HopService, Startable {
     const reservations = new Reservations({
       limits,
       ttlMs: init.reservationTtlMs ?? DEFAULT_TTL_MS,
-      onEnded: detail => events.safeDispatchEvent('reservation:ended', { detail }),
+      onEnded: detail => {
+        events.safeDispatchEvent('reservation:ended', { detail })
+        if (detail.reason === 'expired') this.#onExpired(detail.peerId)
+      },
     })
     const admission = init.admission ?? openAdmission
     this.#context = { components, limits, admission, reservations, events, isDraining: false }
@@ -168,6 +173,13 @@ class Hop implements HopService, Startable {
     if (directConnectionTo(components.connectionManager, remotePeer) === undefined) {
       reservations.end(remotePeer, 'disconnected')
     }
+  }
+
+  /** Its peer would have refreshed it if it knew. */
+  #onExpired(peerId: PeerId): void {
+    const { components, reservations } = this.#context
+    const connection = directConnectionTo(components.connectionManager, peerId)
+    if (connection !== undefined) void closeWhenUnused(connection, () => reservations.has(peerId))
   }
 
   #onStream = async (stream: Stream, connection: Connection): Promise<void> => {

@@ -26,7 +26,7 @@ export class Rates {
 
   constructor(limits: Limits) {
     this.#limits = limits
-    this.#total = bucketOf(limits.totalBytesPerSecond)
+    this.#total = boundedBucketOf(limits.totalBytesPerSecond)
   }
 
   /** How many peers have a bucket. */
@@ -37,7 +37,7 @@ export class Rates {
   /** The buckets for a new circuit: its own, those of both peers, and the relay's. */
   ofCircuit({ initiator, responder }: CircuitOpened): CircuitRates {
     const peers = new Set([initiator.toString(), responder.toString()])
-    const buckets = [bucketOf(this.#limits.circuitBytesPerSecond), this.#total]
+    const buckets = [boundedBucketOf(this.#limits.circuitBytesPerSecond), this.#total]
     if (Number.isFinite(this.#limits.peerBytesPerSecond)) {
       for (const peer of peers) buckets.push(this.#acquire(peer))
     }
@@ -55,7 +55,7 @@ export class Rates {
 
   #acquire(peer: string): TokenBucket {
     const entry = this.#peers.get(peer) ?? {
-      bucket: new TokenBucket(this.#limits.peerBytesPerSecond),
+      bucket: bucketOf(this.#limits.peerBytesPerSecond),
       circuits: 0,
     }
     clearTimeout(entry.timer)
@@ -67,10 +67,15 @@ export class Rates {
   #release(peer: string): void {
     const entry = this.#peers.get(peer)
     if (entry === undefined || --entry.circuits > 0) return
-    entry.timer = setTimeout(() => this.#peers.delete(peer), entry.bucket.fullIn()).unref()
+    entry.timer = setTimeout(() => this.#peers.delete(peer), entry.bucket.waitMs()).unref()
   }
 }
 
-function bucketOf(bytesPerSecond: number): TokenBucket | undefined {
-  return Number.isFinite(bytesPerSecond) ? new TokenBucket(bytesPerSecond) : undefined
+/** Has as many bytes as flow in one second. */
+function bucketOf(bytesPerSecond: number): TokenBucket {
+  return new TokenBucket({ capacity: bytesPerSecond, perSecond: bytesPerSecond })
+}
+
+function boundedBucketOf(bytesPerSecond: number): TokenBucket | undefined {
+  return Number.isFinite(bytesPerSecond) ? bucketOf(bytesPerSecond) : undefined
 }

@@ -12,6 +12,7 @@ import { sealVoucher } from '../../src/protocols/circuit-relay/voucher.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationRefusal } from '../events.ts'
 import type { HopContext, HopRequest } from './request.ts'
+import type { Reservation } from './reservations.ts'
 
 /** What addresses add to the answer beside their bytes: tag and length of each, and more bytes for the length of the reservation around them. */
 const ADDR_OVERHEAD_BYTES = 3
@@ -50,11 +51,13 @@ export class ReservationRequests {
     const outcome = reservations.reserve(peerId, remoteAddr)
     if ('refusal' in outcome) return await this.#refuse(request, outcome.refusal)
     markReserved(connection)
-    const { granted, isRefresh } = outcome
-    const expiresAt = new Date(granted.expiresAt)
-    events.safeDispatchEvent('reservation:granted', { detail: { peerId, remoteAddr, expiresAt, isRefresh } })
+    const { isRefresh } = outcome
+    const { expiresAt, remainingMs } = outcome.granted
+    events.safeDispatchEvent('reservation:granted', {
+      detail: { peerId, remoteAddr, expiresAt: new Date(expiresAt), isRefresh },
+    })
     try {
-      await this.#grant(request, granted.expiresAt)
+      await this.#grant(request, { expiresAt, remainingMs })
     } catch (error) {
       // a peer that was not told has none; one that refreshes knows of the one that it had
       if (!isRefresh) reservations.end(peerId, 'disconnected')
@@ -62,9 +65,12 @@ export class ReservationRequests {
     }
   }
 
-  async #grant({ connection, answer }: HopRequest, expiresAtMs: number): Promise<void> {
+  async #grant(
+    { connection, answer }: HopRequest,
+    granted: Pick<Reservation, 'expiresAt' | 'remainingMs'>,
+  ): Promise<void> {
     const { peerId: relay, privateKey } = this.#context.components
-    const expire = Math.floor(expiresAtMs / 1000)
+    const expire = Math.floor(granted.expiresAt / 1000)
     const voucher = await sealVoucher({
       relay,
       peer: connection.remotePeer,
@@ -72,15 +78,19 @@ export class ReservationRequests {
       privateKey,
     })
     const limit = limitMessageOf(this.#context.limits)
+    const remainingMs = Math.floor(granted.remainingMs)
     const message: Parameters<typeof answer>[0] = {
       status: Status.OK,
-      reservation: { expire, voucher },
+      reservation: { expire, voucher, remainingMs },
       ...(limit === undefined ? {} : { limit }),
     }
     const bytes = HopMessage.encode({ ...message, type: HopType.STATUS }).byteLength
     const room = MAX_MESSAGE_BYTES - RESERVATION_OVERHEAD_BYTES - bytes
     const addrs = fitting(this.#addresses(), room, addr => addr.bytes.byteLength + ADDR_OVERHEAD_BYTES)
-    await answer({ ...message, reservation: { expire, addrs: addrs.map(addr => addr.bytes), voucher } })
+    await answer({
+      ...message,
+      reservation: { ...message.reservation, addrs: addrs.map(addr => addr.bytes) },
+    })
   }
 
   /** Where others reach this relay: its public or announced addresses, or in a network without any its private ones. */

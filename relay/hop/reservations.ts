@@ -7,7 +7,7 @@
 
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { networkOf } from '../../src/limits/ip-network.ts'
-import { Counter } from '../../src/limits/counter.ts'
+import { Quota } from '../../src/limits/quota.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationEnded, ReservationRefusal } from '../events.ts'
@@ -26,12 +26,41 @@ export interface ReservationsInit {
 export interface Reservation {
   readonly peerId: PeerId
   readonly remoteAddr: Multiaddr
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by the wall clock as it is set now. */
   readonly expiresAt: number
+  /** How long it lasts from now on unless it is refreshed, in milliseconds. */
+  readonly remainingMs: number
 }
 
-interface Entry extends Reservation {
+/** What an {@link Entry} is made of. */
+interface EntryInit extends Pick<Entry, 'peerId' | 'remoteAddr' | 'network' | 'release'> {
+  ttlMs: number
+}
+
+/** Lives by the monotonic clock: a wall clock that is set ends no reservation, and makes none last longer. */
+class Entry implements Reservation {
+  readonly peerId: PeerId
+  readonly remoteAddr: Multiaddr
   readonly network: RemoteNetwork
+  /** Gives back the slot of the network. */
+  readonly release: () => void
+  readonly #endsAt: number
+
+  constructor({ peerId, remoteAddr, network, release, ttlMs }: EntryInit) {
+    this.peerId = peerId
+    this.remoteAddr = remoteAddr
+    this.network = network
+    this.release = release
+    this.#endsAt = performance.now() + ttlMs
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, this.#endsAt - performance.now())
+  }
+
+  get expiresAt(): number {
+    return Math.round(Date.now() + this.remainingMs)
+  }
 }
 
 type Verdict = { granted: Reservation; isRefresh: boolean } | { refusal: ReservationRefusal }
@@ -40,7 +69,7 @@ type Verdict = { granted: Reservation; isRefresh: boolean } | { refusal: Reserva
 export class Reservations {
   readonly #init: ReservationsInit
   readonly #entries = new Map<string, Entry>()
-  readonly #networks = new Counter()
+  readonly #quota = new Quota()
   #timer: NodeJS.Timeout | undefined
 
   constructor(init: ReservationsInit) {
@@ -65,12 +94,19 @@ export class Reservations {
     const key = peerId.toString()
     const held = this.#entries.get(key)
     const network = networkOf(remoteAddr)
-    const refusal = this.#refusalOf(held, network)
-    if (refusal !== undefined) return { refusal }
-    if (held !== undefined) this.#remove(key, held)
-    const granted = { peerId, remoteAddr, expiresAt: Date.now() + this.#init.ttlMs, network }
+    if (held === undefined && this.#entries.size >= this.#init.limits.maxReservations)
+      return { refusal: 'full' }
+    // a refresh from the same network keeps its slot
+    const isSame = held?.network.key === network.key
+    const release = isSame
+      ? held.release
+      : this.#quota.take([{ key: network.key, max: this.#maxOf(network) }])
+    if (release === undefined) return { refusal: 'full-for-address' }
+    this.#entries.delete(key)
+    if (!isSame) held?.release()
+    const { ttlMs } = this.#init
+    const granted = new Entry({ peerId, remoteAddr, network, release, ttlMs })
     this.#entries.set(key, granted)
-    this.#networks.add(network.key)
     this.#schedule()
     return { granted, isRefresh: held !== undefined }
   }
@@ -80,7 +116,8 @@ export class Reservations {
     const key = peerId.toString()
     const held = this.#entries.get(key)
     if (held === undefined) return
-    this.#remove(key, held)
+    this.#entries.delete(key)
+    held.release()
     this.#schedule()
     this.#init.onEnded({ peerId, reason })
   }
@@ -90,17 +127,9 @@ export class Reservations {
     for (const { peerId } of this.#entries.values()) this.end(peerId, 'stopped')
   }
 
-  #refusalOf(held: Entry | undefined, network: RemoteNetwork): ReservationRefusal | undefined {
-    const { limits } = this.#init
-    if (held === undefined && this.#entries.size >= limits.maxReservations) return 'full'
-    if (held?.network.key === network.key) return undefined
-    const most = network.family === 'ipv4' ? limits.maxReservationsPerIpv4 : limits.maxReservationsPerIpv6Site
-    return this.#networks.count(network.key) >= most ? 'full-for-address' : undefined
-  }
-
-  #remove(key: string, { network }: Entry): void {
-    this.#entries.delete(key)
-    this.#networks.remove(network.key)
+  #maxOf({ family }: RemoteNetwork): number {
+    const { maxReservationsPerIpv4, maxReservationsPerIpv6Site } = this.#init.limits
+    return family === 'ipv4' ? maxReservationsPerIpv4 : maxReservationsPerIpv6Site
   }
 
   #schedule(): void {
@@ -116,14 +145,13 @@ export class Reservations {
         this.#timer = undefined
         this.#expire()
       },
-      Math.min(longestDurationMs, Math.max(0, first.expiresAt - Date.now())),
+      Math.min(longestDurationMs, Math.ceil(first.remainingMs)),
     )
   }
 
   #expire(): void {
-    const now = Date.now()
-    for (const { peerId, expiresAt } of this.#entries.values()) {
-      if (expiresAt > now) break
+    for (const { peerId, remainingMs } of this.#entries.values()) {
+      if (remainingMs > 0) break
       this.end(peerId, 'expired')
     }
     this.#schedule()

@@ -20,7 +20,6 @@ function limited(kind: Kind<number>): Kind<number> {
       if (value < 1) throw new Error(`it would allow nothing; the word for no limit is ${UNLIMITED}`)
       return value
     },
-    accepts: (value): value is number => value === Infinity || (kind.accepts(value) && value >= 1),
     print: value => (value === Infinity ? UNLIMITED : printValue(kind, value)),
   }
 }

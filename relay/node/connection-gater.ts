@@ -2,8 +2,8 @@
 
 import { guard } from '../../src/patches/multistream-select/endless-length.ts'
 import { RequestRates } from '../../src/limits/request-rates.ts'
-import { Counter } from '../../src/limits/counter.ts'
 import { networkOf } from '../../src/limits/ip-network.ts'
+import { Quota } from '../../src/limits/quota.ts'
 import type { ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
 import type { Limits } from '../limits/limits.ts'
 
@@ -11,7 +11,7 @@ import type { Limits } from '../limits/limits.ts'
 export class RelayConnectionGater implements ConnectionGater {
   readonly #maxPerNetwork: number
   readonly #rates: RequestRates
-  readonly #networks = new Counter()
+  readonly #quota = new Quota()
 
   constructor({ maxConnectionsPerNetwork, connectionsPerSecondPerIp }: Limits) {
     this.#maxPerNetwork = maxConnectionsPerNetwork
@@ -20,11 +20,14 @@ export class RelayConnectionGater implements ConnectionGater {
 
   denyInboundConnection = (connection: MultiaddrConnection): boolean => {
     const { key } = networkOf(connection.remoteAddr)
-    if (this.#networks.count(key) >= this.#maxPerNetwork) return true
-    if (!this.#rates.allow(connection.remoteAddr)) return true
+    const release = this.#quota.take([{ key, max: this.#maxPerNetwork }])
+    if (release === undefined) return true
+    if (!this.#rates.allow(connection.remoteAddr)) {
+      release()
+      return true
+    }
     guard(connection)
-    this.#networks.add(key)
-    connection.addEventListener('close', () => this.#networks.remove(key), { once: true })
+    connection.addEventListener('close', release, { once: true })
     return false
   }
 }

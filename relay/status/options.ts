@@ -18,7 +18,6 @@ const statusKind: Kind<HostPort | typeof OFF> = {
   placeholder: `HOST:PORT|${OFF}`,
   example: '127.0.0.1:4002',
   parse: (text, place) => (text === OFF ? OFF : hostPortKind.parse(text, place)),
-  accepts: (value): value is HostPort | typeof OFF => value === OFF || hostPortKind.accepts(value),
   print: value => (value === OFF ? OFF : (hostPortKind.print?.(value) ?? '')),
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
+import prettyBytes from 'pretty-bytes'
 import { printValue } from '../../src/config/kind.ts'
 import { nameOptions } from '../../src/config/options.ts'
 import { limitOptions } from '../limits/options.ts'
@@ -104,7 +105,7 @@ function figures({ reservations, circuits, connections, bytesTransferred, limits
     ['Reservations', `${reservations.count} of ${limits.maxReservations}`],
     ['Circuits', `${circuits} of ${limits.maxCircuits}`],
     ['Connections', `${connections} of ${limits.maxConnections}`],
-    ['Carried', roughSize(toInitiator + toResponder)],
+    ['Carried', prettyBytes(toInitiator + toResponder, { binary: true })],
   ]
   const items = rows.map(([term, value]) => `<div><dt>${term}</dt><dd>${escapeHtml(value)}</dd></div>`)
   return `<dl>${items.join('')}</dl>`
@@ -115,8 +116,8 @@ function peersTable({ peers }: Snapshot): string {
   const rows = peers.map(it => [
     it.peerId,
     it.circuits,
-    roughSize(it.bytesIn),
-    roughSize(it.bytesOut),
+    prettyBytes(it.bytesIn, { binary: true }),
+    prettyBytes(it.bytesOut, { binary: true }),
     it.refusals,
   ])
   return table('Peers whose circuits carried most', head, rows)
@@ -155,14 +156,6 @@ function table(
 
 function list(items: readonly string[]): string {
   return `<ul>${items.map(item => `<li><code>${escapeHtml(item)}</code></li>`).join('')}</ul>`
-}
-
-/** For people: three digits are enough. */
-function roughSize(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
-  const amount = bytes / 1024 ** power
-  return `${power === 0 || amount >= 100 ? amount.toFixed(0) : amount.toFixed(1)} ${units[power]}`
 }
 
 function escapeHtml(text: string): string {

@@ -1,10 +1,14 @@
 /** What each peer has had of the relay, for whoever wants to know who uses it most. */
 
+import QuickLRU from 'quick-lru'
 import type { PeerId } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { CircuitClosed, RelayEvents } from '../events.ts'
 
-/** Peers that are remembered: those that did something last. A relay meets more in a year than it has memory for. */
+/**
+ * Peers that are remembered: at least so many of those that did something last, and at most twice as many. A relay meets
+ * more in a year than it has memory for.
+ */
 const MAX_PEERS = 10_000
 
 /** Sums of one peer since it was first remembered. */
@@ -24,19 +28,13 @@ export interface PeerTotals {
 
 /** The totals of the peers of one relay, from its events. */
 export class PeersTotals {
-  /** The least recent first. */
-  readonly #totals = new Map<string, PeerTotals>()
+  readonly #totals = new QuickLRU<string, PeerTotals>({ maxSize: MAX_PEERS })
 
   constructor(relay: Pick<TypedEventTarget<RelayEvents>, 'addEventListener'>) {
     relay.addEventListener('reservation:granted', ({ detail }) => this.#of(detail.peerId).reservations++)
     relay.addEventListener('reservation:refused', ({ detail }) => this.#of(detail.peerId).refusals++)
     relay.addEventListener('circuit:refused', ({ detail }) => this.#of(detail.initiator).refusals++)
     relay.addEventListener('circuit:closed', ({ detail }) => this.#addCircuit(detail))
-  }
-
-  /** How many peers are remembered. */
-  get size(): number {
-    return this.#totals.size
   }
 
   /** Those whose circuits carried most, the first before the others. */
@@ -57,18 +55,10 @@ export class PeersTotals {
 
   #of(peer: PeerId): PeerTotals {
     const peerId = peer.toString()
-    const totals = this.#totals.get(peerId) ?? {
-      peerId,
-      reservations: 0,
-      circuits: 0,
-      refusals: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-    }
-    this.#totals.delete(peerId)
+    const known = this.#totals.get(peerId)
+    if (known !== undefined) return known
+    const totals = { peerId, reservations: 0, circuits: 0, refusals: 0, bytesIn: 0, bytesOut: 0 }
     this.#totals.set(peerId, totals)
-    const [oldest] = this.#totals.keys()
-    if (this.#totals.size > MAX_PEERS && oldest !== undefined) this.#totals.delete(oldest)
     return totals
   }
 }

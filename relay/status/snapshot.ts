@@ -2,6 +2,7 @@
 
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { version } from '../../src/node/version.ts'
+import type { Moment } from '../../src/time/moment.ts'
 import type { Limits } from '../limits/limits.ts'
 import type { Relay } from '../relay.ts'
 import type { PeersTotals, PeerTotals } from './peer-totals.ts'
@@ -28,7 +29,7 @@ export interface Snapshot {
 }
 
 /** Looks at a relay. */
-export function takeSnapshot(relay: Relay, totals: PeersTotals, startedAt: Date): Snapshot {
+export function takeSnapshot(relay: Relay, totals: PeersTotals, started: Moment): Snapshot {
   const limits = Object.entries(relay.limits).map(([name, limit]) => [
     name,
     Number.isFinite(limit) ? limit : 'unlimited',
@@ -37,8 +38,8 @@ export function takeSnapshot(relay: Relay, totals: PeersTotals, startedAt: Date)
     version,
     peerId: relay.peerId.toString(),
     addrs: relay.addrs.map(String),
-    startedAt: startedAt.toISOString(),
-    uptimeSeconds: Math.floor((Date.now() - startedAt.getTime()) / 1000),
+    startedAt: new Date(started.wall).toISOString(),
+    uptimeSeconds: Math.floor(started.ageMs / 1000),
     isDraining: relay.isDraining,
     connections: relay.connections,
     reservations: { count: relay.reservations.size, newest: newestReservations(relay) },

@@ -3,17 +3,17 @@
  * loopback, or on a network of the operator's; it changes nothing.
  */
 
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { isIP } from 'node:net'
 import { printHostPort } from '../../src/config/address-kinds.ts'
+import { listenOnHost, portOf } from '../../src/addresses/listen-on-host.ts'
 import { ListenError } from '../../src/errors.ts'
 import { createMetrics } from './metrics.ts'
 import { PAGE_POLICY, renderPage } from './page.ts'
 import { PeersTotals } from './peer-totals.ts'
+import { Moment } from '../../src/time/moment.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { HostPort } from '../../src/config/address-kinds.ts'
 import type { Relay } from '../relay.ts'
 
@@ -57,6 +57,19 @@ type Route = () => Answer | Promise<Answer>
  */
 export async function startStatusServer(relay: Relay, at: HostPort): Promise<StatusServer> {
   const routes = routesOf(relay)
+  const servers = await listen(() => boundedServer(routes, at.host), at)
+  return {
+    url: `http://${printHostPort({ host: at.host, port: portOf(servers) })}`,
+    stop: () => {
+      for (const server of servers) {
+        server.close()
+        server.closeAllConnections()
+      }
+    },
+  }
+}
+
+function boundedServer(routes: ReadonlyMap<string, Route>, host: string): Server {
   const server = createServer(
     {
       maxHeaderSize: MAX_HEAD_BYTES,
@@ -65,28 +78,21 @@ export async function startStatusServer(relay: Relay, at: HostPort): Promise<Sta
       keepAliveTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 5,
     },
-    (request, response) => void respond(routes, at.host, request, response),
+    (request, response) => void respond(routes, host, request, response),
   )
   server.maxConnections = MAX_CONNECTIONS
-  // of requests sent in one go all would be answered at once, in the relay's time, and the answers held until they are taken
+  // all requests sent in one flight would be answered in the relay's time, and the answers kept until they are read
   server.maxRequestsPerSocket = 1
-  // the other timeouts end with the request: whoever did not read its answer would keep the connection
+  // the other timeouts end with the request: a client that does not read its answer would keep the connection
   server.timeout = 2 * REQUEST_TIMEOUT_MS
-  await listen(server, at)
-  const { port } = server.address() as AddressInfo
-  return {
-    url: `http://${printHostPort({ host: at.host, port })}`,
-    stop: () => {
-      server.close()
-      server.closeAllConnections()
-    },
-  }
+  // accepting can fail later, for want of file descriptors; the server goes on listening
+  server.on('error', () => {})
+  return server
 }
 
-async function listen(server: Server, { host, port }: HostPort): Promise<void> {
+async function listen(create: () => Server, { host, port }: HostPort): Promise<Server[]> {
   try {
-    server.listen(port, host)
-    await once(server, 'listening')
+    return await listenOnHost(create, { host, port })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new ListenError([printHostPort({ host, port })], `for the status server: ${code ?? message}`, {
@@ -96,7 +102,7 @@ async function listen(server: Server, { host, port }: HostPort): Promise<void> {
 }
 
 function routesOf(relay: Relay): ReadonlyMap<string, Route> {
-  const [metrics, totals, startedAt] = [createMetrics(relay), new PeersTotals(relay), new Date()]
+  const [metrics, totals, started] = [createMetrics(relay), new PeersTotals(relay), new Moment()]
   const isReady = (): boolean => relay.libp2p.status === 'started' && !relay.isDraining
   return new Map<string, Route>([
     ['/healthz', () => ({ status: 200, body: 'ok\n' })],
@@ -106,7 +112,7 @@ function routesOf(relay: Relay): ReadonlyMap<string, Route> {
       '/status',
       () => ({
         status: 200,
-        body: `${JSON.stringify(takeSnapshot(relay, totals, startedAt), undefined, 2)}\n`,
+        body: `${JSON.stringify(takeSnapshot(relay, totals, started), undefined, 2)}\n`,
         type: 'application/json',
       }),
     ],
@@ -114,7 +120,7 @@ function routesOf(relay: Relay): ReadonlyMap<string, Route> {
       '/',
       () => ({
         status: 200,
-        body: renderPage(takeSnapshot(relay, totals, startedAt)),
+        body: renderPage(takeSnapshot(relay, totals, started)),
         type: 'text/html; charset=utf-8',
         headers: { 'content-security-policy': PAGE_POLICY },
       }),

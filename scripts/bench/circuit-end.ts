@@ -26,7 +26,7 @@ import type { Libp2p, Stream } from '@libp2p/interface'
 import type { AddressInfo } from 'node:net'
 import type { EncrypterName } from './encrypters.ts'
 
-export interface CircuitEndOptions {
+interface CircuitEndOptions {
   encrypters?: EncrypterName[] | undefined
   isEndToEnd: boolean
 }

@@ -29,7 +29,7 @@ import type { EncrypterName } from './encrypters.ts'
 /** What can be measured. */
 export type RelayKind = 'ours' | 'stock' | 'stock-defaults' | 'plain'
 
-export interface RelayChildOptions {
+interface RelayChildOptions {
   kind: RelayKind
   /** What it offers; without it, what its stack offers. */
   encrypters?: EncrypterName[] | undefined

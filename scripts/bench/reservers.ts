@@ -4,13 +4,13 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { Reserver } from './reserver.ts'
 import { programOptions, serve } from './serve.ts'
 
-export interface ReserversOptions {
+interface ReserversOptions {
   /** Which of the processes this is; each has loopback addresses of its own. */
   index: number
 }
 
 /** What the peers do beside refreshing. */
-export interface Habits {
+interface Habits {
   /** They ask who the relay is when they have connected. */
   hasIdentify: boolean
   /** Each pings the relay so often, in milliseconds; 0 is never. */

@@ -40,7 +40,7 @@ export interface Entry {
 }
 
 /** Two endpoints, `address:port`. */
-export interface Flow {
+interface Flow {
   from: string
   to: string
 }

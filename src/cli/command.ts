@@ -52,6 +52,8 @@ export interface CommandSpec<T extends OptionTable, A extends OptionTable> {
   readonly implied?: (config: Resolved<T>) => Readonly<Record<string, ImpliedValue>>
   /** Whether SIGHUP has it read its configuration again, see {@link CommandContext.onReload}; otherwise it stops it, as when a terminal is closed. */
   readonly reloads?: boolean
+  /** Whether it runs until it is stopped: what it prints is news and no result, and `--quiet` leaves it out. `--json` is not affected. */
+  readonly isOngoing?: boolean
   /** Signals that are the ordinary end of this command: with one of them the exit code is 0. */
   readonly endsWith?: readonly StopSignal[]
   /**

@@ -7,7 +7,8 @@
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { jsonLine } from './json-line.ts'
-import { Outlet } from './pipe-safe-output.ts'
+import { PipeSafeOutput } from './pipe-safe-output.ts'
+import { areOne } from './sink.ts'
 import { describeProblem, printable } from './problem.ts'
 
 /** What {@link createOutput} needs. */
@@ -16,6 +17,8 @@ export interface OutputInit {
   readonly json: boolean
   readonly stdout: Writable
   readonly stderr: Writable
+  /** What is not written for people: hints (`note`), or these and the sentences of events. @default nothing */
+  readonly quiet?: 'notes' | 'notes and events' | undefined
   /** Takes secrets out of what is written to stderr. @default nothing is */
   readonly hide?: (text: string) => string
   /** Tells the time in milliseconds since the epoch. @default Date.now */
@@ -31,11 +34,14 @@ export interface Output {
   style(style: 'bold' | 'green' | 'yellow', text: string): string
   /**
    * Fires when nobody reads stdout any more (`throughnat ... | head -1`). Writing goes on without effect; a command
-   * should end, quietly. The reason is the stream's error, which may also be a full disk.
+   * should end, quietly. A full disk, or a reader that is slow, does not fire it.
    */
   readonly readerGone: AbortSignal
+  /** The error code for which stdout cannot be written now, such as `ENOSPC`; undefined if it can. */
+  readonly failure: string | undefined
   /**
    * Reports that something happened: `{"event":name,"at":...,...fields}` under `--json`, else the sentence for people.
+   * Where nobody takes it, it waits, and is dropped when too much waits; an `output:dropped` then says how many were.
    *
    * @param human - left out where people need not know
    */
@@ -46,44 +52,68 @@ export interface Output {
   note(text: string): void
   /** Writes what went wrong to stderr: a line, a line a problem, or for a bug its stack. */
   problem(error: unknown): void
-  /** Gives stdout away for raw data. Events go to stderr from then on. */
+  /** Gives stdout away for raw data. From then on events go to stderr under `--json`, and are not written for people, nor are notes. */
   claimStdout(): Writable
-  /** Resolves when everything written so far has left this process. */
+  /** Resolves when everything written so far has left this process, or cannot leave it. A reader that is slow is waited for. */
   flush(): Promise<void>
 }
 
 /** Creates the output of a command. The streams are borrowed and never ended. */
 export function createOutput(init: OutputInit): Output {
   const { json, now = Date.now, hide = text => text } = init
-  const stdout = new Outlet(init.stdout)
-  const stderr = new Outlet(init.stderr)
+  const lost = (count: number): string => `(${count} lines were dropped here: nobody took them in time)\n`
+  const stdout: PipeSafeOutput = new PipeSafeOutput(init.stdout, {
+    troubled: code => stderr.write(`${describeTrouble('stdout', code)}\n`),
+    describeLoss: count => (json ? `${jsonLine('output:dropped', now(), { count })}\n` : lost(count)),
+  })
+  const ownStderr = (): PipeSafeOutput =>
+    new PipeSafeOutput(init.stderr, {
+      troubled(code) {
+        if (events !== stdout) return
+        const reason = code ?? 'not read'
+        if (json) stdout.write(`${jsonLine('output:failed', now(), { stream: 'stderr', reason })}\n`)
+        else stdout.write(`${describeTrouble('stderr', code)}\n`)
+      },
+      describeLoss: lost,
+    })
+  const stderr = areOne(init.stdout, init.stderr) ? stdout : ownStderr()
   const isTerminal = (init.stdout as { isTTY?: boolean }).isTTY === true
   let events = stdout
+  let { quiet } = init
   return {
     json,
     isTerminal,
     // FORCE_COLOR, which `node --test` hands on, would colour what goes into a pipe
     style: (style, text) => (isTerminal ? styleText(style, text, { stream: init.stdout }) : text),
     readerGone: stdout.gone,
+    get failure() {
+      return stdout.failure
+    },
     event(name, fields, human) {
       if (json) events.write(`${jsonLine(name, now(), fields)}\n`)
-      else if (human !== undefined) events.write(`${printable(human)}\n`)
+      else if (human !== undefined && quiet !== 'notes and events') events.write(`${printable(human)}\n`)
     },
     text(text) {
-      stdout.write(text.endsWith('\n') ? text : `${text}\n`)
+      stdout.write(text.endsWith('\n') ? text : `${text}\n`, { keep: true })
     },
     note(text) {
-      stderr.write(`${hide(printable(text))}\n`)
+      if (quiet === undefined) stderr.write(`${hide(printable(text))}\n`)
     },
     problem(error) {
-      stderr.write(`${hide(printable(describeProblem(error)))}\n`)
+      stderr.write(`${hide(printable(describeProblem(error)))}\n`, { keep: true })
     },
     claimStdout() {
       events = stderr
+      if (!json) quiet = 'notes and events'
       return stdout.stream
     },
     async flush() {
       await Promise.all([stdout.flush(), stderr.flush()])
     },
   }
+}
+
+function describeTrouble(stream: 'stdout' | 'stderr', code: string | undefined): string {
+  const what = code === undefined ? `Nobody reads ${stream}` : `Cannot write to ${stream}: ${code}`
+  return `warning: ${what}. The program goes on. Lines wait, up to 1 MiB, and more are dropped, until it works again.`
 }

@@ -5,7 +5,9 @@
  */
 
 import { inspect } from 'node:util'
-import { exitCodeOf, exitCodes, listenFailureOf } from './exit-codes.ts'
+import { describeSystemError, systemCodeOf } from '../failures/system-errors.ts'
+import { causesOf } from '../failures/causes.ts'
+import { exitCodeOf, exitCodes, languageErrors, listenFailureOf } from './exit-codes.ts'
 
 // Remote peers choose some of what is printed (their names, their reasons); none of it may steer a terminal.
 const unprintable = /(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu
@@ -23,7 +25,23 @@ export function describeProblem(error: unknown): string {
   const { name, message } = error as Error
   if (name === 'InvalidConfigError' || name === 'UsageError') return listProblems(message.split('\n'))
   const failure = listenFailureOf(error)
-  return `error: ${failure === undefined ? oneLine(message) : describeListenFailure(failure)}`
+  return `error: ${failure === undefined ? describeOne(error as Error) : describeListenFailure(failure)}`
+}
+
+/** The sentences for errors of libraries whose own do not say what has happened, or to whom. */
+const sentences: Readonly<Record<string, string>> = {
+  StreamResetError: 'The connection was cut: the service, or the remote peer, has reset it.',
+}
+
+/** One line. A plain error that only wraps others says what those say, too. */
+function describeOne(error: Error): string {
+  const { name, message } = error
+  const sentence = describeSystemError(error) ?? sentences[name] ?? oneLine(message)
+  const [, cause] = causesOf(error)
+  if (!languageErrors.has(name) || cause === undefined || systemCodeOf(error) !== undefined)
+    return sentence === '' ? `${name}, without a reason.` : sentence
+  const reason = describeOne(cause)
+  return sentence === '' || reason.includes(sentence) ? reason : `${sentence}: ${reason}`
 }
 
 function listProblems(lines: readonly string[]): string {

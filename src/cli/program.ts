@@ -5,13 +5,14 @@
  */
 
 import type { Readable, Writable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import { explainResolution } from '../config/describe.ts'
 import type { CommandContext } from './command.ts'
 import type { ParsedCommandLine, ProgramDescription } from './command-line.ts'
 import { commandsOf, parseCommandLine } from './command-line.ts'
 import type { StopSignal } from './exit-codes.ts'
 import { exitCodeOf, exitCodeOfSignal, exitCodes } from './exit-codes.ts'
-import { isReaderGone } from './pipe-safe-output.ts'
+import { isHangupIgnored as findHangupIgnored } from './hangup.ts'
 import type { Output } from './output.ts'
 import { createOutput } from './output.ts'
 import type { HangupSource } from './reload.ts'
@@ -34,9 +35,14 @@ export interface ProgramInit extends ProgramDescription {
   readonly stdout?: Writable
   readonly stderr?: Writable
   readonly signals?: SignalSource & HangupSource
-  /** Ends the process at once; called for a second signal only. */
+  /** Whether the process was started with SIGHUP ignored, as by `nohup`. @default found out */
+  readonly isHangupIgnored?: boolean
+  /** Ends the process immediately; called for a second signal, and when a stopped program's output is not read. */
   readonly exit?: (code: number) => void
 }
+
+/** After a signal, output that nobody takes is waited for so long, in milliseconds. */
+const FLUSH_MS = 2_000
 
 type Reload = Parameters<CommandContext['onReload']>[0]
 
@@ -53,10 +59,7 @@ type Run = Extract<ParsedCommandLine, { kind: 'run' }>
 export async function runProgram(init: ProgramInit): Promise<number> {
   const { stdout = process.stdout, stderr = process.stderr, hide = text => text } = init
   const output = createOutput({ json: false, stdout, stderr, hide })
-  const finish = async (code: number): Promise<number> => {
-    await output.flush()
-    return code
-  }
+  const finish = async (code: number): Promise<number> => finishOutput(output, code)
   try {
     const parsed = parseCommandLine(init, init.argv ?? process.argv.slice(2), widthOf(stdout))
     if (parsed.kind === 'run') return await runParsed(init, parsed, output)
@@ -84,14 +87,23 @@ async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise
     return code
   }
   const { stdout = process.stdout, stderr = process.stderr, hide = text => text } = init
-  const { json, explain, checkConfig } = settled.globals
-  const output = createOutput({ json, stdout, stderr, hide })
+  const { json, quiet, explain, checkConfig } = settled.globals
+  const left = settled.command.isOngoing === true && !explain && !checkConfig ? 'notes and events' : 'notes'
+  const output = createOutput({ json, stdout, stderr, hide, quiet: quiet ? left : undefined })
   for (const warning of settled.warnings) output.note(`warning: ${warning}.`)
   if (explain) showOrigins(settled, output)
   else if (checkConfig) output.event('config:checked', {}, 'The configuration is in order.')
   else return await runSettled(init, settled, settle, output)
+  return await finishOutput(output, exitCodes.ok)
+}
+
+/** Hands over what is left, and tells the exit code: a command whose output could not be written has not succeeded. */
+async function finishOutput(output: Output, code: number, isStopped = false): Promise<number> {
   await output.flush()
-  return exitCodes.ok
+  if (output.failure === undefined) return code
+  output.note(`error: Cannot write to stdout: ${output.failure}`)
+  await output.flush()
+  return code === exitCodes.ok && !isStopped ? exitCodes.bug : code
 }
 
 async function runSettled(
@@ -101,15 +113,22 @@ async function runSettled(
   output: Output,
 ): Promise<number> {
   const signals = init.signals ?? process
+  const exit = init.exit ?? (code => process.exit(code))
+  const isHangupIgnored = command.reloads !== true && (init.isHangupIgnored ?? findHangupIgnored())
   const stops = watchStopSignals({
     source: signals,
-    names: command.reloads === true ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'],
-    exit: init.exit ?? (code => process.exit(code)),
+    names:
+      command.reloads === true || isHangupIgnored ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'],
+    exit,
     onStop: name => {
-      // whoever hung up does not read; ssh, which ends its ProxyCommand so, has its user read
-      if (name !== 'SIGHUP') output.note(`Stopping after ${name}; a second one stops at once.`)
+      // a terminal that was closed is not read; ssh, which ends its ProxyCommand so, has its user read
+      if (name !== 'SIGHUP' || !isTerminal(init.stderr ?? process.stderr))
+        output.note(`Stopping after ${name}; a second one stops immediately.`)
     },
   })
+  // without a listener the signal would end the process
+  const onIgnoredHangup = (): void => output.note('SIGHUP is ignored, as this program was started (nohup).')
+  if (isHangupIgnored) signals.on('SIGHUP', onIgnoredHangup)
   const { promise: reloadable, resolve: onReload } = Promise.withResolvers<Reload>()
   const reloads =
     command.reloads === true
@@ -132,11 +151,17 @@ async function runSettled(
     }
     stops.hurry()
     const code = concludeRun(failure, output, stops, command.endsWith ?? [])
-    await output.flush()
+    const isStopped = stops.received !== undefined
+    const finishing = finishOutput(output, code, isStopped)
+    if (!isStopped) return await finishing
+    // a supervisor that stops a program may have stopped reading before
+    const isFlushed = await Promise.race([finishing.then(() => true), pause(FLUSH_MS, false, { ref: false })])
+    if (!isFlushed) exit(code)
     return code
   } finally {
     reloads?.close()
     stops.close()
+    signals.off('SIGHUP', onIgnoredHangup)
   }
 }
 
@@ -173,11 +198,7 @@ function concludeRun(
   if (stops.received !== undefined) {
     return ordinaryEnds.includes(stops.received) ? code : exitCodeOfSignal(stops.received)
   }
-  if (!readerGone.aborted) return code
-  if (isReaderGone(readerGone.reason)) return code
-  const { reason } = readerGone
-  output.note(`error: Cannot write to stdout: ${reason instanceof Error ? reason.message : String(reason)}`)
-  return exitCodes.bug
+  return code
 }
 
 function showOrigins({ command, config, table, resolution }: SettledCommand, output: Output): void {
@@ -193,6 +214,10 @@ function showOrigins({ command, config, table, resolution }: SettledCommand, out
 
 function commandName({ name, commands }: ProgramInit, { command }: Run): string {
   return command === undefined || 'run' in commands ? name : `${name} ${command.name}`
+}
+
+function isTerminal(stream: Writable): boolean {
+  return (stream as { isTTY?: boolean }).isTTY === true
 }
 
 function widthOf(stream: Writable): number {

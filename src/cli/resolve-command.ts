@@ -6,6 +6,7 @@
 
 import type { ConfigFile } from '../config/file.ts'
 import { readConfigFile } from '../config/file.ts'
+import { plainValue } from '../config/environment.ts'
 import type { GivenFlag } from '../config/given.ts'
 import type { OptionTable, Resolved } from '../config/options.ts'
 import { nameOptions, variableOf } from '../config/options.ts'
@@ -30,7 +31,12 @@ export interface SettledCommand {
   readonly command: Command
   readonly config: Resolved<OptionTable>
   readonly arguments: Resolved<OptionTable>
-  readonly globals: { readonly json: boolean; readonly explain: boolean; readonly checkConfig: boolean }
+  readonly globals: {
+    readonly json: boolean
+    readonly quiet: boolean
+    readonly explain: boolean
+    readonly checkConfig: boolean
+  }
   /** The options of the command and the global ones. */
   readonly table: OptionTable
   readonly resolution: Resolution<OptionTable>
@@ -71,6 +77,7 @@ export async function settleCommand(run: Run, surroundings: Surroundings): Promi
     arguments: operands.values,
     globals: {
       json: resolution.config.json === true,
+      quiet: resolution.config.quiet === true,
       explain: resolution.config.explain === true,
       checkConfig: resolution.config.checkConfig === true,
     },
@@ -85,7 +92,7 @@ async function readGivenFile(
   { environment, directory }: Surroundings,
 ): Promise<ConfigFile | undefined> {
   const given = flags.findLast(({ key, text }) => key === 'config' && text !== undefined)?.text
-  const path = given ?? environment[variableOf('config')] ?? ''
+  const path = given ?? plainValue(environment[variableOf('config')])
   // An empty flag is reported along with the other flags; an empty variable counts as not set.
   return path.trim() === '' ? undefined : await readConfigFile(path, directory)
 }

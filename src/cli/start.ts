@@ -4,6 +4,7 @@
  */
 
 import { assertRuntime } from '../node/runtime.ts'
+import { isHangupIgnored } from './hangup.ts'
 import { keepYoungGenerationSmall } from './v8-heap.ts'
 
 /** The exit code for configuration, see exit-codes.ts; that module loads more than an old Node.js may be able to. */
@@ -19,6 +20,8 @@ export async function start(load: () => Promise<{ run: () => Promise<number> }>)
     return
   }
   keepYoungGenerationSmall()
+  // until the program listens itself: loading takes time, and the default of the signal ends the process
+  if (isHangupIgnored()) process.on('SIGHUP', () => {})
   const { run } = await load()
   process.exitCode = await run()
 }

@@ -7,11 +7,9 @@
 
 import { isIPv4, isIPv6 } from 'node:net'
 import type { PeerId } from '@libp2p/interface'
-import { isPeerId } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { isMultiaddr, multiaddr } from '@multiformats/multiaddr'
 import { TCP, WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
+import { parseMultiaddr, parsePeerId } from '../addresses/peer-id.ts'
 import type { Kind } from './kind.ts'
 import { parsePort } from './quantities.ts'
 
@@ -32,7 +30,6 @@ export const hostPortKind: Kind<HostPort> = {
   placeholder: 'HOST:PORT',
   example: '127.0.0.1:8080',
   parse: text => parseHostPort(text, 0),
-  accepts: isHostPort,
   print: printHostPort,
 }
 
@@ -41,8 +38,7 @@ export const multiaddrKind: Kind<Multiaddr> = {
   noun: 'a multiaddr',
   placeholder: 'MA',
   example: '/ip4/192.0.2.1/tcp/4001',
-  parse: parseMultiaddr,
-  accepts: isMultiaddr,
+  parse: parseAddr,
 }
 
 /** The multiaddr of a relay: TCP or WebSocket that can be dialled, and the relay's peer id at the end. */
@@ -51,12 +47,11 @@ export const relayAddrKind: Kind<Multiaddr> = {
   placeholder: 'MA',
   example: `/ip4/192.0.2.1/tcp/4001/p2p/${examplePeerId}`,
   parse(text) {
-    const addr = parseMultiaddr(text)
+    const addr = parseAddr(text)
     const fault = relayAddrFault(addr)
     if (fault !== undefined) throw new Error(fault)
     return addr
   },
-  accepts: (value): value is Multiaddr => isMultiaddr(value) && relayAddrFault(value) === undefined,
 }
 
 /** A libp2p peer id in any of its text forms. */
@@ -65,21 +60,6 @@ export const peerIdKind: Kind<PeerId> = {
   placeholder: 'PEER',
   example: examplePeerId,
   parse: parsePeerId,
-  accepts: isPeerId,
-}
-
-/**
- * Reads a peer id.
- *
- * @throws {Error} when the text is not one
- */
-export function parsePeerId(text: string): PeerId {
-  try {
-    return peerIdFromString(text)
-  } catch {
-    // The library's messages ("Please pass a multibase decoder") are for its callers.
-    throw new Error('expected a complete peer id, which starts with 12D3KooW, 16Uiu2HA or Qm')
-  }
 }
 
 /**
@@ -111,17 +91,6 @@ export function printHostPort({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** Tells whether a value given in code is a usable host and port. */
-export function isHostPort(value: unknown): value is HostPort {
-  if (typeof value !== 'object' || value === null) return false
-  const { host, port } = value as Partial<HostPort>
-  return typeof host === 'string' && (isHost(host) || isIPv6(host)) && isPort(port)
-}
-
-function isPort(value: unknown): boolean {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535
-}
-
 /** RFC 1123 names; underscores too, since container networks hand out names that have them. */
 function isHost(text: string): boolean {
   if (isIPv4(text)) return true
@@ -130,25 +99,22 @@ function isHost(text: string): boolean {
   return /^(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?$/i.test(text)
 }
 
-function parseMultiaddr(text: string): Multiaddr {
+function parseAddr(text: string): Multiaddr {
   if (!text.startsWith('/')) throw new Error('it must start with a slash')
-  let addr: Multiaddr
-  try {
-    addr = multiaddr(text)
-  } catch (error) {
-    throw new Error(error instanceof Error ? error.message : String(error))
-  }
+  const addr = parseMultiaddr(text)
   const components = addr.getComponents()
   if (components.length === 0) throw new Error('it names no address')
   for (const { name, value } of components) {
-    if (name === 'p2p') parsePeerId(value ?? '')
     if (name.startsWith('dns') && !isHost(value ?? '')) throw new Error('it has a malformed host name')
   }
   return addr
 }
 
-/** Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md (an explicit relay address). */
-function relayAddrFault(addr: Multiaddr): string | undefined {
+/**
+ * Completes "the address of a relay: ..." with what is wrong; undefined when it can be dialled.
+ * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md (an explicit relay address).
+ */
+export function relayAddrFault(addr: Multiaddr): string | undefined {
   const components = addr.getComponents()
   if (components.some(({ name }) => name === 'p2p-circuit')) {
     return 'expected the relay itself, without /p2p-circuit and what follows'

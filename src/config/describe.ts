@@ -29,9 +29,9 @@ export interface OptionDescription {
 export interface ExplainedValue {
   /** The option as in the config file: `data-dir`. */
   readonly option: string
-  /** As a person would type it; `(hidden)` for secrets; nothing when there is no value. */
+  /** As a person would type it; nothing when there is no value. */
   readonly value: string | undefined
-  /** `built in`, `relay.yaml:3`, `THROUGHNAT_PORT`, `--port`, or the key in code. */
+  /** `built in`, `relay.yaml:3`, `THROUGHNAT_PORT` or `--port`. */
   readonly from: string
 }
 
@@ -53,22 +53,6 @@ export function describeTable(table: OptionTable): OptionDescription[] {
       isRequired: !isSwitch && spec.default === undefined && spec.optional !== true,
     }
   })
-}
-
-/** Writes the options of a table as a markdown table. */
-export function describeOptions(table: OptionTable): string {
-  const header = ['| Option | Environment | Default | What it does |', '| --- | --- | --- | --- |']
-  const rows = describeTable(table).map(option => {
-    const variable = option.variable === undefined ? '' : code(option.variable)
-    const fallback =
-      option.default === undefined ? (option.isRequired ? 'required' : '') : code(option.default)
-    const example =
-      option.example === undefined || option.default !== undefined
-        ? ''
-        : `, for example ${code(option.example)}`
-    return `| ${code(option.usage)} | ${variable} | ${fallback} | ${cell(option.doc)}${example} |`
-  })
-  return [...header, ...rows].join('\n')
 }
 
 /**
@@ -95,12 +79,4 @@ function defaultText(spec: OptionSpec): string | undefined {
   if (spec.default === undefined) return undefined
   const texts = [spec.default].flat().map(String)
   return texts.length === 0 ? 'none' : texts.join(' ')
-}
-
-function code(text: string): string {
-  return `\`${cell(text)}\``
-}
-
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|')
 }

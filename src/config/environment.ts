@@ -26,7 +26,8 @@ export interface EnvironmentFindings extends Findings {
 
 /**
  * Reads the environment. An empty variable counts as not set, which is how container tools pass on what they were not
- * given. A carriage return at the end of a value is dropped: files with Windows line ends leave one.
+ * given. A carriage return at the end of a value is dropped: files with Windows line ends leave one. Quotes around a value
+ * are dropped, too; in a list, they hold together what has a blank or a comma in it.
  *
  * @param otherVariables - those of the program's other commands; they are ignored without a warning
  */
@@ -45,7 +46,7 @@ export function readEnvironmentSource(
   const given: Given[] = []
   for (const [where, value = ''] of Object.entries(environment)) {
     if (!where.startsWith(environmentPrefix)) continue
-    const text = value.replace(/\r+$/, '')
+    const text = withoutReturn(value)
     const option = byVariable.get(where)
     const flag = flagOnly.get(where)
     const isLink = SERVICE_LINK_NAME.test(where) || SERVICE_LINK_VALUE.test(text)
@@ -57,13 +58,34 @@ export function readEnvironmentSource(
       const meant = own.includes(where) ? undefined : own.find(it => distance(it, where) <= NEAR_MISS_EDITS)
       if (meant !== undefined)
         warnings.push(`${where} is ignored: it is not an option; did you mean ${meant}`)
-    } else if (text.trim() !== '') given.push(read(option, where, text))
+    } else if (unquoted(text).trim() !== '') given.push(read(option, where, text))
   }
   return { given, problems: [], warnings }
 }
 
 function read(option: NamedOption, where: string, text: string): Given {
   const isList = option.spec.many === true
-  const texts = isList ? text.split(/[\s,]+/).filter(part => part !== '') : [text]
+  const texts = isList ? splitList(text) : [unquoted(text)]
   return { option, source: 'environment', where, isList, items: texts.map(part => ({ where, text: part })) }
+}
+
+/** Returns the value of a variable that has one value; empty if it counts as not set. */
+export function plainValue(value: string | undefined): string {
+  return unquoted(withoutReturn(value ?? '')).trim()
+}
+
+function withoutReturn(value: string): string {
+  return value.replace(/\r+$/, '')
+}
+
+/** Splits at blanks and commas, except within quotes: `web=127.0.0.1:80 "files=unix:/run/my files.sock"`. */
+function splitList(text: string): string[] {
+  const parts = text.match(/(?:"[^"]*"|'[^']*'|[^\s,])+/g) ?? []
+  return parts.map(part => part.replace(/"([^"]*)"|'([^']*)'/g, '$1$2')).filter(part => part !== '')
+}
+
+/** Docker's `--env-file` and systemd's `Environment=` inside of other quotes keep the quotes of a value. */
+function unquoted(text: string): string {
+  const [, double, single] = /^\s*(?:"([^"]*)"|'([^']*)')\s*$/.exec(text) ?? []
+  return double ?? single ?? text
 }

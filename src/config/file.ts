@@ -6,9 +6,11 @@
  */
 
 import { open } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import type { Pair, ParsedNode, YAMLError } from 'yaml'
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import { decodeText } from '../files/text-file.ts'
+import { expandPath, NoHomeError, placeAt } from './paths.ts'
 import type { ConfigProblem } from '../errors.ts'
 
 /**
@@ -18,7 +20,7 @@ import type { ConfigProblem } from '../errors.ts'
 export const longestFileBytes = 256 * 1024
 
 /** One key of a configuration file with its value or values, not yet held against any option table. */
-export interface ConfigEntry {
+interface ConfigEntry {
   readonly name: string
   /** Path and line, such as `relay.yaml:3`. */
   readonly where: string
@@ -43,8 +45,8 @@ type Place = (offset: number | undefined) => string
  * @param directory - the folder that a relative `path` starts from
  */
 export async function readConfigFile(path: string, directory: string): Promise<ConfigFile> {
-  const absolute = resolve(directory, path)
   try {
+    const absolute = expandPath(path, placeAt(directory))
     return parseConfigFile(await readText(absolute), path, dirname(absolute))
   } catch (error) {
     return { directory, entries: [], problems: [{ where: path, what: readingFault(error) }] }
@@ -111,7 +113,10 @@ function readMapping(
 type Scalar = { text: string; what?: undefined } | { what: string }
 
 function readScalar(node: ParsedNode | null): Scalar {
-  if (isAlias(node)) return { what: 'is an alias, and aliases are not read; write the value' }
+  if (isAlias(node))
+    return {
+      what: 'is an alias, and aliases are not read; write the value, or put it in quotes if it begins with *',
+    }
   if (node === null || (isScalar(node) && node.value === null)) {
     return { what: 'has no value; remove the line or give one' }
   }
@@ -133,11 +138,11 @@ async function readText(path: string): Promise<string> {
   if (length > longestFileBytes) {
     throw new RangeError(`the file is too large; ${longestFileBytes / 1024} KiB are the most that is read`)
   }
-  return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+  return decodeText(Buffer.concat(chunks), { fatal: true })
 }
 
 function readingFault(error: unknown): string {
-  if (error instanceof RangeError) return error.message
+  if (error instanceof RangeError || error instanceof NoHomeError) return error.message
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   if (code === 'ENOENT') return 'there is no such configuration file; check the path'
   if (code === 'EACCES' || code === 'EPERM')
@@ -153,7 +158,12 @@ function syntaxFault(fault: YAMLError): string {
       return 'not readable as YAML: nested too deeply'
     case 'BAD_DQ_ESCAPE':
       return 'not readable as YAML: invalid escape sequence in double quotes'
+    case 'BAD_SCALAR_START':
+      return `not readable as YAML: ${lowerFirst(fault.message)}; put the value in quotes`
     case 'UNEXPECTED_TOKEN':
+      if (fault.message.startsWith('Unexpected scalar at node end'))
+        return 'not readable as YAML: text after the end of a value; put a value that begins with [ or { in quotes, as in "[::1]:8080"'
+      return `not readable as YAML: ${lowerFirst(fault.message.split(/: | %/)[0] ?? '')}`
     case 'TAG_RESOLVE_FAILED':
     case 'BAD_DIRECTIVE':
       // What follows the colon (or the % of a directive) is quoted from the file.

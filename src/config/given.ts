@@ -8,12 +8,15 @@ import type { ConfigProblem } from '../errors.ts'
 import type { NamedOption } from './options.ts'
 
 /** Where a value can come from, weakest first. */
-export type Source = 'built in' | 'file' | 'environment' | 'flag' | 'code'
+export type Source = 'built in' | 'file' | 'environment' | 'flag'
 
-/** One value as it was given: a text to be parsed, or a value from code. */
-export type GivenItem =
-  | { readonly where: string; readonly text: string; readonly directory?: string }
-  | { readonly where: string; readonly value: unknown }
+/** One value as it was given. */
+export interface GivenItem {
+  readonly where: string
+  readonly text: string
+  /** The folder that a relative path starts from, where it is not that of the command. */
+  readonly directory?: string
+}
 
 /** Everything one source gives to one option. */
 export interface Given {
@@ -26,7 +29,7 @@ export interface Given {
   readonly items: readonly GivenItem[]
 }
 
-/** A problem, and whether the command line is to blame rather than the file, the environment or the program. */
+/** A problem, and whether the command line is to blame rather than the file or the environment. */
 export interface FoundProblem extends ConfigProblem {
   readonly isUsage: boolean
 }

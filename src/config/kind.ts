@@ -1,8 +1,8 @@
 /**
- * What it takes to read one kind of option: its words for people, its parser, its check for values given in code.
+ * What it takes to read one kind of option: its words for people and its parser.
  *
  * A kind never sees where a value came from, and its errors name the broken rule only: whoever asked adds the
- * place, the value (unless it is secret) and an example, so that every problem reads the same.
+ * place, the value and an example, so that every problem reads the same.
  */
 
 /** What a text is read against when it does not stand alone. */
@@ -27,8 +27,6 @@ export interface Kind<T> {
    * @throws {Error} when a rule is broken; the message names the rule, without the value and without a full stop
    */
   parse(text: string, place: ReadingPlace): T
-  /** Tells whether a value given in code can be used as it is. */
-  accepts(value: unknown): value is T
   /** Writes a value the way {@link Kind.parse} would read it. Left out where `String(value)` does that. */
   print?(value: T): string
 }

@@ -32,22 +32,18 @@ export interface KindValues {
   'peer-id': PeerId
 }
 
-const isString = (value: unknown): value is string => typeof value === 'string' && value !== ''
-
 const stringKind: Kind<string> = {
   noun: 'a text',
   placeholder: 'TEXT',
   example: 'text',
   parse: text => text,
-  accepts: isString,
 }
 
 const pathKind: Kind<string> = {
   noun: 'a path',
   placeholder: 'PATH',
   example: './data',
-  parse: (text, { directory, home }) => expandPath(text, directory, home),
-  accepts: isString,
+  parse: (text, place) => expandPath(text, place),
 }
 
 const booleanKind: Kind<boolean> = {
@@ -60,7 +56,6 @@ const booleanKind: Kind<boolean> = {
     if (word === 'false' || word === '0') return false
     throw new Error('expected true, false, 1 or 0')
   },
-  accepts: value => typeof value === 'boolean',
 }
 
 /** The kinds by name. */
@@ -89,6 +84,5 @@ export function choiceKind(choices: readonly string[]): Kind<string> {
       if (!choices.includes(text)) throw new Error()
       return text
     },
-    accepts: (value): value is string => choices.some(choice => choice === value),
   }
 }

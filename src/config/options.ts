@@ -27,8 +27,6 @@ interface OptionBase {
   readonly many?: boolean
   /** May be absent: resolves to `undefined`, or to an empty list with `many`. */
   readonly optional?: boolean
-  /** Is never printed. */
-  readonly secret?: boolean
   /** Can be given on the command line only. */
   readonly flagOnly?: boolean
 }
@@ -87,21 +85,6 @@ type ResolvedOption<S> = S extends { many: true }
 
 /** A table's values: all there, parsed, in the units that their keys name. */
 export type Resolved<T extends OptionTable> = { readonly [K in keyof T]: ResolvedOption<T[K]> }
-
-type GivenInCode<V> = V extends string | number | boolean ? V : V | string
-
-type InitOption<S> = S extends { many: true } ? readonly GivenInCode<ValueOf<S>>[] : GivenInCode<ValueOf<S>>
-
-/** A table's values as a program may give them: any subset, parsed or (addresses, ids) as text. */
-export type InitOf<T extends OptionTable> = { readonly [K in keyof T]?: InitOption<T[K]> | undefined }
-
-/**
- * Checks a table's types as it is written. For tables that stay inside a file; an exported one is written
- * `{ ... } as const`, since declarations need no inference then.
- */
-export function defineOptions<const T extends OptionTable>(table: T): T {
-  return table
-}
 
 /** An option with all of its names. */
 export interface NamedOption {

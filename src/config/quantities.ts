@@ -49,7 +49,6 @@ export const durationKind: Kind<number> = {
     if (duration > longestDurationMs) throw new Error('24 days are the longest wait there is')
     return duration
   },
-  accepts: (value): value is number => isCount(value) && value <= longestDurationMs,
   print: printDuration,
 }
 
@@ -59,7 +58,6 @@ export const sizeKind: Kind<number> = {
   placeholder: 'SIZE',
   example: '128KiB',
   parse: parseSize,
-  accepts: isCount,
   print: printSize,
 }
 
@@ -73,7 +71,6 @@ export const rateKind: Kind<number> = {
     if (!text.endsWith('/s')) throw new Error('expected a size and /s')
     return parseSize(text.slice(0, -2))
   },
-  accepts: isCount,
   print: value => `${printSize(value)}/s`,
 }
 
@@ -88,7 +85,6 @@ export const integerKind: Kind<number> = {
     if (!Number.isSafeInteger(value)) throw new Error('it is too large')
     return value
   },
-  accepts: (value): value is number => Number.isSafeInteger(value),
 }
 
 /** A TCP port, 0 to 65535; 0 lets the system choose. */
@@ -97,7 +93,6 @@ export const portKind: Kind<number> = {
   placeholder: 'PORT',
   example: '4001',
   parse: text => parsePort(text, 0),
-  accepts: (value): value is number => isCount(value) && value <= 65_535,
 }
 
 /**
@@ -114,12 +109,12 @@ export function parsePort(text: string, lowest: 0 | 1): number {
 }
 
 /** Writes milliseconds in the largest unit that loses nothing: 90000 is `90s`. */
-export function printDuration(durationMs: number): string {
+function printDuration(durationMs: number): string {
   return printExactly(durationMs, durationUnits)
 }
 
 /** Writes bytes in the largest unit that loses nothing: 131072 is `128KiB`. */
-export function printSize(bytes: number): string {
+function printSize(bytes: number): string {
   return printExactly(bytes, sizeUnits)
 }
 
@@ -148,8 +143,4 @@ function parseSize(text: string): number {
 function refuseBareNumber(text: string, ...units: readonly string[]): void {
   if (!/^-?\d+(\.\d+)?$/.test(text)) return
   throw new Error(`a bare number has no unit, write ${units.map(unit => `${text}${unit}`).join(' or ')}`)
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
 }

@@ -1,7 +1,7 @@
 /**
  * Turns an option table and everything that was given into one frozen configuration.
  *
- * Precedence, weakest first: built in, file, environment, flag, code. Every value is checked, also one that a
+ * Precedence, weakest first: built in, file, environment, flag. Every value is checked, also one that a
  * stronger source overrides, and all problems of all sources are thrown at once.
  */
 
@@ -9,19 +9,18 @@ import { InvalidConfigError, UsageError } from '../errors.ts'
 import type { ConfigFile } from './file.ts'
 import type { Findings, FoundProblem, Given, GivenFlag, Source } from './given.ts'
 import { printValue } from './kind.ts'
-import type { InitOf, NamedOption, OptionTable, Resolved } from './options.ts'
+import type { NamedOption, OptionTable, Resolved } from './options.ts'
 import { nameOptions, variableOf } from './options.ts'
-import { exampleOf, readCodeSource, readFileSource, readFlagSource } from './sources.ts'
+import { exampleOf, readFileSource, readFlagSource } from './sources.ts'
 import { readEnvironmentSource } from './environment.ts'
 import type { EnvironmentFindings } from './environment.ts'
 import { ValueReader } from './value-reader.ts'
 
 /** Where values may come from. What is left out gives nothing. */
-export interface Sources<T extends OptionTable> {
+export interface Sources {
   readonly file?: ConfigFile | undefined
   readonly environment?: Readonly<Record<string, string | undefined>>
   readonly flags?: readonly GivenFlag[]
-  readonly code?: InitOf<T>
   /** Names (as in `data-dir`) of options of other commands, which the file may hold. */
   readonly otherNames?: readonly string[]
   /** The folder that relative paths start from. @default the working directory */
@@ -31,9 +30,9 @@ export interface Sources<T extends OptionTable> {
 /** Where the value of an option came from, and how it is written. */
 export interface Origin {
   readonly source: Source
-  /** `--port`, `THROUGHNAT_PORT`, `relay.yaml:3`, `built in`, or the key in code. */
+  /** `--port`, `THROUGHNAT_PORT`, `relay.yaml:3` or `built in`. */
   readonly where: string
-  /** One text a value; `(hidden)` for secrets; empty when there is no value. */
+  /** One text a value; empty when there is no value. */
   readonly texts: readonly string[]
 }
 
@@ -43,22 +42,10 @@ export interface Resolution<T extends OptionTable> {
   readonly origins: ReadonlyMap<string, Origin>
 }
 
-/**
- * Resolves a table.
- *
- * @throws {UsageError} when a flag is part of what is wrong (its `cause` holds all problems one by one)
- * @throws {InvalidConfigError} when only the file, the environment or code is wrong
- */
-export function resolveOptions<const T extends OptionTable>(table: T, sources: Sources<T>): Resolution<T> {
-  const { resolution, problems } = examineOptions(table, sources)
-  throwProblems(problems)
-  return resolution
-}
-
-/** Resolves a table and leaves it to the caller to throw the problems; with any, the configuration has holes. */
+/** Resolves a table. The caller throws the problems; with any, the configuration has holes. */
 export function examineOptions<const T extends OptionTable>(
   table: T,
-  sources: Sources<T>,
+  sources: Sources,
 ): { resolution: Resolution<T>; problems: FoundProblem[]; warnings: string[] } {
   const options = nameOptions(table)
   const findings = readSources(options, sources)
@@ -70,9 +57,10 @@ export function examineOptions<const T extends OptionTable>(
   for (const option of options) {
     const candidates = findings.flatMap(found => found.given.filter(given => given.option.key === option.key))
     // Weakest first, so the last one counts; each is read, so that no wrong value hides behind a stronger source.
-    let [chosen, values] = [builtIn(option), reader.read(builtIn(option))]
+    if (candidates.length === 0) candidates.push(builtIn(option))
+    let [chosen, values]: [Given, unknown[]] = [builtIn(option), []]
     for (const candidate of candidates) [chosen, values] = [candidate, reader.read(candidate)]
-    if (isMissing(option, chosen, sources.flags)) problems.push(missing(option, sources.flags !== undefined))
+    if (isMissing(option, chosen, sources.flags)) problems.push(missing(option))
     config[option.key] = option.spec.many === true ? Object.freeze(values) : values[0]
     origins.set(option.key, originOf(chosen, values))
   }
@@ -87,16 +75,15 @@ export function throwProblems(problems: readonly FoundProblem[]): void {
   throw error
 }
 
-function readSources<T extends OptionTable>(
+function readSources(
   options: readonly NamedOption[],
-  sources: Sources<T>,
+  sources: Sources,
 ): Array<Findings & Partial<EnvironmentFindings>> {
-  const { file, environment = {}, flags = [], code = {}, otherNames = [] } = sources
+  const { file, environment = {}, flags = [], otherNames = [] } = sources
   return [
     ...(file === undefined ? [] : [readFileSource(file, options, otherNames)]),
     readEnvironmentSource(environment, options, otherNames.map(variableOf)),
     readFlagSource(flags, options),
-    readCodeSource(code, options),
   ]
 }
 
@@ -113,16 +100,14 @@ function isMissing({ key, spec }: NamedOption, chosen: Given, flags: readonly Gi
   return chosen.items.length === 0 && !flags.some(flag => flag.key === key)
 }
 
-/** On a command line it is usage: whoever runs the command must give it, and the usual way is the flag. */
-function missing(option: NamedOption, onCommandLine: boolean): FoundProblem {
-  const { key, flag, spec } = option
-  const example = onCommandLine ? `${flag} ${exampleOf(option)}` : exampleOf(option)
-  const what = `is required${spec.many === true ? ' at least once' : ''}, for example ${example}`
-  return { where: onCommandLine ? flag : key, what, isUsage: onCommandLine }
+/** Counts as usage: the usual way to give a required option is its flag. */
+function missing(option: NamedOption): FoundProblem {
+  const { flag, spec } = option
+  const times = spec.many === true ? ' at least once' : ''
+  return { where: flag, what: `is required${times}, for example ${flag} ${exampleOf(option)}`, isUsage: true }
 }
 
 function originOf({ option, source, where }: Given, values: readonly unknown[]): Origin {
-  const write = (value: unknown): string =>
-    option.spec.secret === true ? '(hidden)' : printValue(option.kind, value)
-  return { source, where: source === 'built in' ? 'built in' : where, texts: values.map(write) }
+  const texts = values.map(value => printValue(option.kind, value))
+  return { source, where: source === 'built in' ? 'built in' : where, texts }
 }

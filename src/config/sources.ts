@@ -1,5 +1,5 @@
 /**
- * Matches what the file, the command line and the program give to the options of a table.
+ * Matches what the file and the command line give to the options of a table.
  *
  * An unknown name is always a problem, unless it belongs to another command of the program: one file serves them all.
  * The environment has rules of its own, see environment.ts.
@@ -53,30 +53,6 @@ export function readFlagSource(flags: readonly GivenFlag[], options: readonly Na
     const counted = isList ? items : items.slice(-1)
     const where = counted[0]?.where ?? option.flag
     if (counted.length > 0) given.push({ option, source: 'flag', where, isList, items: counted })
-  }
-  return { given, problems }
-}
-
-/** Matches what a program passes to options, by key. `undefined` counts as not given. */
-export function readCodeSource(
-  init: Readonly<Record<string, unknown>>,
-  options: readonly NamedOption[],
-): Findings {
-  const byKey = new Map(options.map(option => [option.key, option]))
-  const problems: FoundProblem[] = []
-  const given: Given[] = []
-  for (const [where, value] of Object.entries(init)) {
-    const option = byKey.get(where)
-    if (option === undefined) {
-      const hint = nearestHint(where, [...byKey.keys()])
-      problems.push({ where, what: `unknown option${hint}`, isUsage: false })
-    } else if (value !== undefined) {
-      const values: readonly unknown[] = Array.isArray(value) ? value : [value]
-      const items = values.map(one =>
-        typeof one === 'string' ? { where, text: one } : { where, value: one },
-      )
-      given.push({ option, source: 'code', where, isList: Array.isArray(value), items })
-    }
   }
   return { given, problems }
 }

@@ -1,13 +1,10 @@
 /**
  * Parses given values, checks their range, and says what is wrong with them: the value, the rule, an example.
- *
- * The value of a secret option never gets into a problem, nor does what a parser says about it.
  */
 
-import { homedir } from 'node:os'
 import type { FoundProblem, Given, GivenItem, Source } from './given.ts'
-import { printValue } from './kind.ts'
 import type { NamedOption } from './options.ts'
+import { NoHomeError, placeAt } from './paths.ts'
 import { exampleOf } from './sources.ts'
 
 /** Parses and checks given values, and writes down what is wrong with them. */
@@ -38,6 +35,10 @@ export class ValueReader {
       if (fault === undefined) return [value]
       this.#report(given, item.where, fault, item)
     } catch (error) {
+      if (error instanceof NoHomeError) {
+        this.#problems.push(homeless(given, error))
+        return []
+      }
       const rule = error instanceof Error && error.message !== '' ? `: ${error.message}` : ''
       this.#report(
         given,
@@ -50,12 +51,8 @@ export class ValueReader {
   }
 
   #valueOf({ kind }: NamedOption, item: GivenItem): unknown {
-    if ('text' in item) {
-      if (item.text.trim() === '') throw new Error('it is empty')
-      return kind.parse(item.text, { directory: item.directory ?? this.#directory, home: homedir() })
-    }
-    if (!kind.accepts(item.value)) throw new Error('')
-    return item.value
+    if (item.text.trim() === '') throw new Error('it is empty')
+    return kind.parse(item.text, placeAt(item.directory ?? this.#directory))
   }
 
   #rangeFault({ spec, kind }: NamedOption, value: unknown): string | undefined {
@@ -70,13 +67,10 @@ export class ValueReader {
   }
 
   #report({ option, source, where: at }: Given, where: string, what: string, item?: GivenItem): void {
-    const { name, spec } = option
     // A place in a file is a line; it does not say which option stands there.
-    const subject = source === 'file' ? `${name} ` : ''
+    const subject = source === 'file' ? `${option.name} ` : ''
     if (item === undefined) this.#add(source, at, `${subject}${what}`)
-    else if (spec.secret === true)
-      this.#add(source, where, `${subject}(hidden) is not ${option.kind.noun} that is allowed`)
-    else this.#add(source, where, `${subject}${quote(item, option)} ${what}`)
+    else this.#add(source, where, `${subject}${quote(item.text)} ${what}`)
   }
 
   #add(source: Source, where: string, what: string): void {
@@ -85,14 +79,13 @@ export class ValueReader {
   }
 }
 
-function quote(item: GivenItem, { kind }: NamedOption): string {
-  if (!('text' in item))
-    return kind.accepts(item.value) ? printValue(kind, item.value) : describeValue(item.value)
-  const longest = 120
-  return JSON.stringify(item.text.length > longest ? `${item.text.slice(0, longest)}...` : item.text)
+/** Not a wrong value, but one that this user cannot have. */
+function homeless({ option, source, where }: Given, { message }: NoHomeError): FoundProblem {
+  const at = source === 'built in' ? option.flag : where
+  return { where: at, what: `${message}; give ${option.name} a path without ~`, isUsage: false }
 }
 
-function describeValue(value: unknown): string {
-  if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value)
-  return `a value of type ${Array.isArray(value) ? 'array' : typeof value}`
+function quote(text: string): string {
+  const longest = 120
+  return JSON.stringify(text.length > longest ? `${text.slice(0, longest)}...` : text)
 }

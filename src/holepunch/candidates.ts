@@ -68,10 +68,10 @@ export function offerTo(local: LocalAddresses, remote: RemoteCandidates): Multia
   return [...best(offer, MAX_CANDIDATES - inside.length), ...inside]
 }
 
-/** True if one connection can come about and no other: between the only endpoints of one family that both have offered. */
-export function areOnePair(theirs: readonly Multiaddr[], ours: readonly Multiaddr[]): boolean {
-  const pairs = theirs.flatMap(remote => ours.filter(local => isIPv6(local) === isIPv6(remote)))
-  return pairs.length === 1
+/** True if one of these candidates is of a family in which this node has a public endpoint. */
+export function hasWay(candidates: readonly Multiaddr[], local: LocalAddresses): boolean {
+  const own = new Set(publicCandidates(local).map(isIPv6))
+  return candidates.some(it => own.has(isIPv6(it)))
 }
 
 /** Tells the family of an address. */
@@ -79,15 +79,24 @@ export function isIPv6(addr: Multiaddr): boolean {
   return net.isIPv6(endpointOf(addr).host)
 }
 
+/** Which addresses of a remote are accepted. */
+export interface AcceptOptions {
+  /** Accept loopback addresses. @default false */
+  acceptLoopback?: boolean
+  /** True for an address whose path does not carry data: it is left out. @default none */
+  isLossy?: (addr: Multiaddr) => boolean
+}
+
 /** The remote's offer, as far as it may be dialled. */
 export class RemoteCandidates {
   readonly #own: ReadonlySet<string>
-  readonly #acceptLoopback: boolean
+  readonly #options: AcceptOptions
   readonly #accepted = new Map<string, Multiaddr>()
+  #hasLossy = false
 
   /** `own` are this node's endpoints: a remote that offers them would have this node dial itself. */
-  constructor(own: readonly Multiaddr[], { acceptLoopback }: { acceptLoopback: boolean }) {
-    this.#acceptLoopback = acceptLoopback
+  constructor(own: readonly Multiaddr[], options: AcceptOptions = {}) {
+    this.#options = options
     this.#own = new Set(own.map(addr => bare(addr)?.toString() ?? ''))
   }
 
@@ -95,7 +104,7 @@ export class RemoteCandidates {
   static from(
     offered: readonly Multiaddr[],
     { observed, listening, announced }: LocalAddresses,
-    options: { acceptLoopback: boolean } = { acceptLoopback: false },
+    options: AcceptOptions = {},
   ): RemoteCandidates {
     const candidates = new RemoteCandidates([...observed, ...listening, ...announced], options)
     for (const addr of best(candidates.#usable(offered), MAX_CANDIDATES)) candidates.offer(addr)
@@ -110,6 +119,11 @@ export class RemoteCandidates {
     if (this.#accepted.size >= MAX_CANDIDATES && !this.#accepted.has(text)) return false
     this.#accepted.set(text, candidate)
     return true
+  }
+
+  /** True if an address was left out because its path does not carry data. */
+  get hasLossy(): boolean {
+    return this.#hasLossy
   }
 
   /** The accepted addresses on the public network. */
@@ -136,7 +150,9 @@ export class RemoteCandidates {
     const usable = new Map<string, Multiaddr>()
     for (const candidate of addrs.flatMap(addr => bare(addr) ?? [])) {
       const text = candidate.toString()
-      if (this.#mayBeDialled(candidate) && !this.#own.has(text)) usable.set(text, candidate)
+      if (!this.#mayBeDialled(candidate) || this.#own.has(text)) continue
+      if (this.#options.isLossy?.(candidate) === true) this.#hasLossy = true
+      else usable.set(text, candidate)
     }
     return [...usable.values()]
   }
@@ -146,7 +162,7 @@ export class RemoteCandidates {
     const scope = scopeOfAddr(candidate)
     if (scope === 'public') return true
     if (endpointOf(candidate).port < FIRST_USER_PORT) return false
-    return scope === 'private' || (scope === 'loopback' && this.#acceptLoopback)
+    return scope === 'private' || (scope === 'loopback' && this.#options.acceptLoopback === true)
   }
 }
 

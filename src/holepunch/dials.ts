@@ -17,7 +17,10 @@ import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** What all dials of one upgrade share. */
-export type DialsInit = Pick<PunchInit, 'transport' | 'upgrader' | 'budget' | 'remotePeer' | 'log'>
+export type DialsInit = Pick<
+  PunchInit,
+  'transport' | 'upgrader' | 'budget' | 'lossyPaths' | 'remotePeer' | 'log'
+>
 
 /** A plain dial. */
 export interface PlainDial {
@@ -64,7 +67,8 @@ export class Dials {
 
   /** Resolves with the direct connection, or with undefined if there is no address to dial or none leads to the remote. */
   async plain({ listed, local, signal, ...bounds }: PlainDial): Promise<Connection | undefined> {
-    const remote = reversalCandidates(listed, local)
+    const { lossyPaths, remotePeer } = this.#init
+    const remote = reversalCandidates(listed, local, addr => lossyPaths.has(remotePeer, addr))
     const plan = choosePlan({ source: 'identify', role: 'responder', local, remote })
     if (plan === undefined) return undefined
     try {

@@ -40,7 +40,7 @@ export const HolePunchMessage = messageType({
 })
 
 /** The addresses that one side sends in its CONNECT. */
-export interface Offer {
+interface Offer {
   /** Where to punch to. */
   addrs: readonly Multiaddr[]
   /** Where this side can be dialled without a punch: its public addresses that no NAT translates. */

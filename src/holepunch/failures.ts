@@ -13,9 +13,10 @@ export function isNotSupported(error: unknown): boolean {
   return (error as Partial<HolePunchFailedError> | undefined)?.reason === 'not-supported'
 }
 
-/** Time has to pass first, more than an upgrade has. */
-export function isThrottled(error: unknown): boolean {
-  return (error as Partial<HolePunchFailedError>).reason === 'throttled'
+/** Time has to pass before another attempt can succeed, more than an upgrade has. */
+export function isHopeless(error: unknown): boolean {
+  const { reason } = error as Partial<HolePunchFailedError>
+  return reason === 'throttled' || reason === 'lossy-path'
 }
 
 /** Another attempt can only help where timing may have been at fault. */

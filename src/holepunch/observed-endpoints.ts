@@ -14,25 +14,12 @@ import type { Scope } from '../addresses/scope.ts'
 import net from 'node:net'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { endpointOf, withoutPeerId } from '../addresses/endpoint.ts'
-import type { Family } from '../transport/punch-port.ts'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/**
- * How a NAT maps one local port towards several remotes (RFC 4787 section 4.1). `unknown` with less than two observers
- * on different hosts.
- */
-export type MappingBehaviour = 'endpoint-independent' | 'address-dependent' | 'unknown'
-
-interface Observation {
-  family: Family
-  observer: string
-  endpoint: Multiaddr
-}
-
 /** The observations of one node. */
 export class ObservedEndpoints {
-  readonly #byConnection = new Map<string, Observation>()
+  readonly #byConnection = new Map<string, Multiaddr>()
 
   /** Notes what the remote of a connection that left from the punch port saw. */
   note(connection: Connection, observed: Multiaddr): void {
@@ -41,11 +28,7 @@ export class ObservedEndpoints {
     const { host } = endpointOf(endpoint)
     if (!net.isIP(host) || !isPlausible(scopeOf(host), scopeOf(endpointOf(connection.remoteAddr).host)))
       return
-    this.#byConnection.set(connection.id, {
-      family: net.isIPv6(host) ? 6 : 4,
-      observer: endpointOf(connection.remoteAddr).host,
-      endpoint,
-    })
+    this.#byConnection.set(connection.id, endpoint)
   }
 
   /** Forgets what the remote of this connection saw. */
@@ -61,17 +44,9 @@ export class ObservedEndpoints {
   /** Each endpoint once, the most recent first. */
   endpoints(): Multiaddr[] {
     const unique = new Map<string, Multiaddr>()
-    for (const { endpoint } of [...this.#byConnection.values()].reverse())
+    for (const endpoint of [...this.#byConnection.values()].reverse())
       unique.set(endpoint.toString(), endpoint)
     return [...unique.values()]
-  }
-
-  /** How the NAT maps the punch port of this family, judged by observers on different hosts. */
-  mapping(family: Family): MappingBehaviour {
-    const observations = [...this.#byConnection.values()].filter(it => it.family === family)
-    if (new Set(observations.map(it => it.observer)).size < 2) return 'unknown'
-    const endpoints = new Set(observations.map(it => it.endpoint.toString()))
-    return endpoints.size === 1 ? 'endpoint-independent' : 'address-dependent'
   }
 }
 

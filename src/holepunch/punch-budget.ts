@@ -14,7 +14,7 @@ import type { PeerId } from '@libp2p/interface'
 
 /**
  * Dials of one address, whatever the ports, before they are slowed down: three attempts (DCUtR.md) of 100 dials
- * (`MAX_DIALS` in punch.ts), the most that one honest upgrade makes. Peers that share a NAT share this, and need a few each.
+ * (`MAX_DIALS` in redial.ts), the most that one honest upgrade makes. Peers that share a NAT share this, and need a few each.
  */
 export const DIALS_PER_ADDRESS = 300
 
@@ -34,7 +34,7 @@ export const DIALS_IN_ALL_PER_SECOND = 50
 
 /** Attempts with one remote that come to nothing: three upgrades (DCUtR.md: 3 attempts each), and one a minute from then on. */
 export const ATTEMPTS_PER_REMOTE = 9
-export const ATTEMPTS_PER_REMOTE_PER_SECOND = 1 / 20
+const ATTEMPTS_PER_REMOTE_PER_SECOND = 1 / 20
 
 // An address stays in mind for as long as its dials take to come back; by the bound on all dials that is fewer.
 const MAX_ADDRESSES = 4_096

@@ -2,8 +2,7 @@
  * One punch: dials all candidates of a remote at once from the punch port, again and again, until a connection is
  * proved or the window closes.
  *
- * Redialling is what survives a NAT that answers an early SYN with RST: the SYNs of both sides must cross in flight,
- * and with a few dozen tries they do. A NAT that drops early SYNs needs one try. Meanwhile a SYN of the remote may come
+ * Redialling (redial.ts) makes the SYNs of both sides cross in flight. Meanwhile a SYN of the remote may come
  * in at the listener that shares the port; it is claimed and upgraded with the role that DCUtR dealt.
  *
  * The initiator chooses the first proved connection. The responder chooses by itself, and may choose another one: what is connected is never reset, and closed
@@ -18,6 +17,8 @@ import { CODE_P2P } from '@multiformats/multiaddr'
 import { endpointOf } from '../addresses/endpoint.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { optimisticUpgrader } from '../protocols/optimistic-upgrade.ts'
+import { jitter, MAX_DIALS, MAX_PRIVATE_DIALS, redialDelayMs } from './redial.ts'
+import type { LossyPaths } from './lossy-paths.ts'
 import { proveConnection } from './proof.ts'
 import { CloseWhenIdle } from './close-when-idle.ts'
 import { guard, unguard } from '../patches/multistream-select/endless-length.ts'
@@ -61,12 +62,12 @@ export interface PunchInit {
   from: 'punch-port' | 'ephemeral-port'
   /** Ends the punch when no socket is connected after so long, in milliseconds. @default the whole window */
   connectTimeoutMs?: number
-  /** True if each side has offered one endpoint: there can be one connection. */
-  isOnlyWay?: boolean
   /** True if both are behind one NAT: the remote may come from any private address. */
   sharesNat?: boolean
   /** The punch port to use instead of the listener's. */
   spare?: BoundAddress | undefined
+  /** The paths of this node that do not carry data. */
+  lossyPaths: LossyPaths
   /** What all punches of this node may dial. */
   budget: PunchBudget
   log: Logger
@@ -75,7 +76,7 @@ export interface PunchInit {
 /**
  * Punches until a direct connection is proved.
  *
- * @throws {HolePunchFailedError} `refused`, `timed-out`, `throttled`, `wrong-peer` or `cannot-share-port`
+ * @throws {HolePunchFailedError} `refused`, `timed-out`, `throttled`, `wrong-peer`, `lossy-path` or `cannot-share-port`
  * @throws what `signal` was aborted with
  */
 export async function punch(init: PunchInit, signal: AbortSignal): Promise<Connection> {
@@ -87,6 +88,7 @@ class Punch {
   readonly #over = new AbortController()
   readonly #sockets = new Set<MultiaddrConnection>()
   readonly #silent = new Set<MultiaddrConnection>()
+  readonly #unproved = new Set<Connection>()
   readonly #result = Promise.withResolvers<Connection>()
   readonly #dials = new Map<string, number>()
   #connectTimer: NodeJS.Timeout | undefined
@@ -126,24 +128,26 @@ class Punch {
     return (role === 'initiator') !== swapsRoles
   }
 
-  /**
-   * True if the remote cannot have chosen another connection. Then the client needs no ping: the second message of the Noise handshake was the remote's answer to its
-   * first one, so bytes have crossed both ways, and the third concludes it. It saves a round trip.
-   */
-  get #isDecided(): boolean {
-    return this.#isClient && this.#init.isOnlyWay === true
-  }
-
   get #isPunch(): boolean {
     return this.#init.from === 'punch-port'
   }
 
   #fail(): void {
+    for (const connection of this.#unproved) this.#giveUp(connection)
     const isUnclear = this.#failure === 'timed-out' || this.#failure === 'refused'
     const reason = this.#isThrottled && isUnclear ? 'throttled' : this.#failure
     this.#result.reject(new HolePunchFailedError(reason, this.#init.remotePeer.toString()))
     if (this.#silent.size > 0) this.#init.onSilence?.()
     this.#resetRest()
+  }
+
+  /** The handshake is done, and full packets do not get through. */
+  #giveUp(connection: Connection): void {
+    const { lossyPaths, remotePeer } = this.#init
+    this.#unproved.delete(connection)
+    this.#failure = 'lossy-path'
+    lossyPaths.note(remotePeer, connection.remoteAddr, 'no-full-packet')
+    connection.abort(new Error('the direct path loses large packets'))
   }
 
   /** Resets what is still in its handshake, so that the responder cannot have chosen it. */
@@ -243,7 +247,7 @@ class Punch {
       const pinned = pin(socket, remotePeer, initiator)
       const connection = await optimisticUpgrader(upgrader).upgradeOutbound(pinned, { signal, initiator })
       this.#sockets.delete(socket)
-      if (!this.#isDecided) await proveConnection(connection, { signal })
+      await this.#prove(connection, signal)
       this.#refund(endpointOf(socket.remoteAddr))
       this.#result.resolve(connection)
       if (initiator) await this.#retireUnlessChosen(connection)
@@ -256,6 +260,20 @@ class Punch {
       socket.abort(error as Error)
     } finally {
       unguard(socket)
+    }
+  }
+
+  async #prove(connection: Connection, signal: AbortSignal): Promise<void> {
+    this.#unproved.add(connection)
+    try {
+      await proveConnection(connection, { signal })
+    } catch (error) {
+      // the other side has found out first, perhaps
+      const { lossyPaths, remotePeer } = this.#init
+      if (connection.status !== 'open') lossyPaths.note(remotePeer, connection.remoteAddr, 'reset')
+      throw error
+    } finally {
+      this.#unproved.delete(connection)
     }
   }
 
@@ -307,30 +325,4 @@ function onProposal(socket: MultiaddrConnection, callback: () => void): void {
 /** The upgrader wraps the encrypter's errors and keeps only the text, that of `@chainsafe/libp2p-noise` here. */
 function isWrongPeer(error: unknown): boolean {
   return (error as Error).message.includes('does not match expected remote identity')
-}
-
-// Dials of one address in one punch: whoever lives there did not ask for SYNs. A window that is refused throughout makes about 95.
-const MAX_DIALS = 100
-
-// In a network of our own there is no NAT between the two whose SYNs would have to cross: the other listens, or is not there.
-const MAX_PRIVATE_DIALS = 10
-
-/** Refused dials that are repeated at once, and for how long, in milliseconds; see {@link redialDelayMs}. */
-const EAGER_DIALS = 40
-const EAGER_MS = 500
-
-/**
- * The pause after the nth refused dial. At first there is none, so that nearly always a socket of ours waits in SYN-SENT
- * when the remote's SYN arrives. If none does, the listener answers with a sequence number of its own, which a Linux NAT
- * takes for invalid: it remembers the one in our last SYN, and an ICMP error does not make it forget. Then nothing gets
- * through between these two endpoints for 2 min (measured in test/lab: NATs that answer by ICMP, 2 ms apart, let 1 punch
- * in 4 through with pauses of 20 to 60 ms). After that slower and slower, since the address was named by the remote.
- */
-function redialDelayMs(n: number, elapsedMs: number): number {
-  if (n <= EAGER_DIALS && elapsedMs < EAGER_MS) return 0
-  return elapsedMs < 1_500 ? jitter(20, 60) : jitter(100, 300)
-}
-
-function jitter(fromMs: number, toMs: number): number {
-  return fromMs + Math.random() * (toMs - fromMs)
 }

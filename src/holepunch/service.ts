@@ -16,7 +16,8 @@ import { findPunchTransport } from '../transport/punch-transport.ts'
 import { DCUTR_PROTOCOL, EXCHANGE_TIMEOUT_MS } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
 import { PeerQueue } from './peer-queue.ts'
-import { pingConnection, proveConnection } from './proof.ts'
+import { LossyPaths } from './lossy-paths.ts'
+import { pingConnection, proveOrAbort } from './proof.ts'
 import { PunchBudget } from './punch-budget.ts'
 import { openSparePort } from './spare-port.ts'
 import { MAX_ATTEMPTS, Upgrade } from './upgrade.ts'
@@ -73,9 +74,6 @@ const SPARE_PORT_TIMEOUT_MS = 5_000
  */
 const MAX_SPARE_PORTS = 2
 
-/** Time for the proof of a direct connection that came about without a punch, in milliseconds (libp2p's ping time-out). */
-const PROOF_TIMEOUT_MS = 10_000
-
 /** Time for a direct connection to show that it still is one, in milliseconds: a slow round trip, and a packet that is lost and sent again. */
 const PRESENCE_TIMEOUT_MS = 2_000
 
@@ -97,6 +95,8 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   readonly [serviceDependencies]: string[] = ['@libp2p/identify']
   /** What relays see of this node. */
   readonly observed: ObservedEndpoints = new ObservedEndpoints()
+  /** The direct paths that do not carry data. */
+  readonly lossyPaths: LossyPaths
 
   readonly #components: HolePunchComponents
   readonly #init: DCUtRServiceInit
@@ -107,8 +107,14 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   #spares = 0
   #transport: PunchTransport | undefined
 
-  constructor(components: HolePunchComponents, init: DCUtRServiceInit = {}) {
+  /** @param lossyPaths - what others of this node have found out about its paths */
+  constructor(
+    components: HolePunchComponents,
+    init: DCUtRServiceInit = {},
+    lossyPaths: LossyPaths = new LossyPaths(),
+  ) {
     super()
+    this.lossyPaths = lossyPaths
     this.#init = init
     this.#components = components
     this.#log = components.logger.forComponent('throughnat:holepunch')
@@ -187,6 +193,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       events: this,
       turns: this.#turns,
       budget: this.#budget,
+      lossyPaths: this.lossyPaths,
       maxAttempts: this.#init.retries ?? MAX_ATTEMPTS,
       exchangeTimeoutMs: this.#init.timeout ?? EXCHANGE_TIMEOUT_MS,
       observed: async signal => this.#waitForObservation(signal),
@@ -257,7 +264,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     try {
       // a plain dial takes no turn, and chooses, too
       if (direct.status !== 'open' || this.#pendingTo(remotePeer).length === 0 || isDialling()) return
-      await proveConnection(direct, { signal: AbortSignal.timeout(PROOF_TIMEOUT_MS) })
+      await proveOrAbort(direct, this.lossyPaths)
       for (const upgrade of this.#pendingTo(remotePeer)) upgrade.succeedWith(direct)
     } catch (error) {
       this.#log('a direct connection to %p did not prove itself - %e', remotePeer, error)

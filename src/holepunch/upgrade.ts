@@ -10,14 +10,22 @@ import { CloseWhenIdle } from './close-when-idle.ts'
 import { Dials } from './dials.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
-import { isPublic, offerTo, publicCandidates, reachableCandidates, RemoteCandidates } from './candidates.ts'
-import { isNotSupported, isThrottled, isWorthRetrying, needsReversal } from './failures.ts'
+import {
+  hasWay,
+  isPublic,
+  offerTo,
+  publicCandidates,
+  reachableCandidates,
+  RemoteCandidates,
+} from './candidates.ts'
+import { isNotSupported, isHopeless, isWorthRetrying, needsReversal } from './failures.ts'
 import { PUNCH_WINDOW_MS } from './punch.ts'
 import { choosePlan } from './strategies/choose-plan.ts'
 import { withSpare } from './spare-port.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
 import type { PunchBudget } from './punch-budget.ts'
 import type { SparePort } from './spare-port.ts'
+import type { LossyPaths } from './lossy-paths.ts'
 import type { PeerQueue } from './peer-queue.ts'
 import type { LocalAddresses } from './candidates.ts'
 import type { ExchangeInit, ExchangeResult, RemoteOffer } from './exchange.ts'
@@ -37,7 +45,7 @@ export const MAX_ATTEMPTS = 3
  */
 const PATIENCE_MS = 10_000
 
-/** How long a reversal waits for the remote's addresses, in milliseconds: identify's own time-out. */
+/** How long a reversal waits for the remote's addresses, in milliseconds: identify's timeout. */
 const IDENTIFY_TIMEOUT_MS = 5_000
 
 /**
@@ -60,6 +68,7 @@ export interface UpgradeContext {
   events: TypedEventTarget<HolePunchEvents>
   turns: PeerQueue
   budget: PunchBudget
+  lossyPaths: LossyPaths
   /** Of the responder. */
   maxAttempts: number
   exchangeTimeoutMs: number
@@ -97,17 +106,17 @@ export class Upgrade {
     this.circuit = circuit
     this.role = circuit.direction === 'inbound' ? 'responder' : 'initiator'
     this.outcome = this.#settle.promise
-    // a node that waits for nobody's outcome must not die of it
-    this.outcome.catch(() => {})
+    this.outcome.catch(() => {}) // a failure that nobody waits for is no unhandled rejection
     this.#context = context
     this.#log = context.logger.forComponent(`throughnat:holepunch:${this.role}`)
-    const { transport, upgrader, budget } = context
-    this.#dials = new Dials({ transport, upgrader, budget, remotePeer: circuit.remotePeer, log: this.#log })
+    const { transport, upgrader, budget, lossyPaths } = context
+    const { remotePeer } = circuit
+    this.#dials = new Dials({ transport, upgrader, budget, lossyPaths, remotePeer, log: this.#log })
     circuit.addEventListener('close', () => this.#onCircuitClosed(), { once: true })
     if (this.role === 'initiator') this.#awaitExchange()
   }
 
-  /** Resolves when `outcome` has settled, however. */
+  /** Resolves when `outcome` has settled. */
   get settled(): Promise<unknown> {
     return this.outcome.catch(() => {})
   }
@@ -181,7 +190,7 @@ export class Upgrade {
       if (exchange !== this.#exchanges) return
       // the responder may try again; after the last attempt it may dial this node's own addresses
       const more = needsReversal(error) ? this.#context.maxAttempts : this.#context.maxAttempts - 1
-      if (this.#attempts <= more && !isThrottled(error)) this.#awaitExchange(error)
+      if (this.#attempts <= more && !isHopeless(error)) this.#awaitExchange(error)
       else this.#fail(error)
     }
   }
@@ -244,13 +253,17 @@ export class Upgrade {
 
   #exchangeInit(local: LocalAddresses): ExchangeInit<Plan> {
     const accepted = (theirs: RemoteOffer | undefined): RemoteCandidates =>
-      RemoteCandidates.from(theirs?.addrs ?? [], local)
+      RemoteCandidates.from(theirs?.addrs ?? [], local, {
+        isLossy: addr => this.#context.lossyPaths.has(this.circuit.remotePeer, addr),
+      })
     return {
       circuit: this.circuit,
       timeoutMs: this.#context.exchangeTimeoutMs,
       offer: theirs => ({ addrs: offerTo(local, accepted(theirs)), reachable: reachableCandidates(local) }),
       plan: theirs => {
-        const plan = choosePlan({ source: 'exchange', role: this.role, local, remote: accepted(theirs) })
+        const remote = accepted(theirs)
+        const plan = choosePlan({ source: 'exchange', role: this.role, local, remote })
+        if (remote.hasLossy && !hasWay(plan?.candidates ?? [], local)) throw this.#error('lossy-path')
         if (plan === undefined) throw this.#error('no-remote-candidates')
         return plan
       },
@@ -268,11 +281,8 @@ export class Upgrade {
 
   /** Dials the remote's own addresses, once each. Resolves with true if one led to a direct connection. */
   async #reverse(): Promise<boolean> {
-    const identified = Promise.race([
-      this.#identified.promise,
-      pause(IDENTIFY_TIMEOUT_MS, [], { ref: false }),
-    ])
-    const listed = await identified
+    const timeout = pause(IDENTIFY_TIMEOUT_MS, [], { ref: false })
+    const listed = await Promise.race([this.#identified.promise, timeout])
     if (!this.isPending) return false
     const local = this.#context.localAddresses()
     const direct = await this.#dials.plain({ listed, local, signal: this.#stopped.signal })

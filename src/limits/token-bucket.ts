@@ -1,44 +1,57 @@
 /**
- * Token buckets: how fast bytes may pass, on average.
+ * Token buckets: how much may pass, on average.
  *
- * Bytes that have arrived are passed on and taken from the bucket, below zero where need be; whoever took them waits until the
- * debt is paid before it reads more. So nothing is cut or kept, and the sender is slowed down by its own window.
+ * Taking always succeeds, and takes the bucket below zero where need be. The taker waits until the debt is paid before it
+ * takes more. So bytes that have arrived are passed on, nothing is cut or kept, and the sender is slowed down by its own
+ * window.
  */
 
-/** One bucket, for one circuit, one peer, or all of them. */
+/** What a bucket is made of. */
+export interface TokenBucketInit {
+  /** The most tokens that the bucket can have; it starts with as many. */
+  capacity: number
+  /** How fast it fills. */
+  perSecond: number
+  /** Milliseconds, for tests. @default performance.now */
+  now?: () => number
+}
+
 export class TokenBucket {
-  readonly #bytesPerMs: number
-  readonly #capacity: number
-  #level: number
-  #filledAt = performance.now()
+  readonly #init: TokenBucketInit
+  readonly #now: () => number
+  #tokens: number
+  #filledAt: number
 
-  /**
-   * A full bucket.
-   *
-   * @param bytesPerSecond - the rate; the bucket holds as much as flows in one second
-   */
-  constructor(bytesPerSecond: number) {
-    this.#bytesPerMs = bytesPerSecond / 1000
-    this.#capacity = bytesPerSecond
-    this.#level = bytesPerSecond
+  constructor(init: TokenBucketInit) {
+    this.#init = init
+    this.#now = init.now ?? (() => performance.now())
+    this.#tokens = init.capacity
+    this.#filledAt = this.#now()
   }
 
-  /** Takes bytes out; tells in how many milliseconds more may come. */
-  take(bytes: number): number {
-    this.#fill()
-    this.#level -= bytes
-    return this.fullIn(0)
+  /** Takes tokens, and returns in how many milliseconds the debt is paid. */
+  take(tokens: number): number {
+    this.#set(this.#level() - tokens)
+    return this.waitMs(0)
   }
 
-  /** Milliseconds until the bucket holds this many bytes, by default all that it can. */
-  fullIn(bytes = this.#capacity): number {
-    this.#fill()
-    return this.#level >= bytes ? 0 : (bytes - this.#level) / this.#bytesPerMs
+  /** Puts tokens back. */
+  refund(tokens: number): void {
+    this.#set(Math.min(this.#init.capacity, this.#level() + tokens))
   }
 
-  #fill(): void {
-    const now = performance.now()
-    this.#level = Math.min(this.#capacity, this.#level + (now - this.#filledAt) * this.#bytesPerMs)
-    this.#filledAt = now
+  /** Milliseconds until the bucket has this many tokens, by default all that it can. */
+  waitMs(tokens = this.#init.capacity): number {
+    return Math.max(0, ((tokens - this.#level()) * 1000) / this.#init.perSecond)
+  }
+
+  #level(): number {
+    const { capacity, perSecond } = this.#init
+    return Math.min(capacity, this.#tokens + ((this.#now() - this.#filledAt) * perSecond) / 1000)
+  }
+
+  #set(tokens: number): void {
+    this.#tokens = tokens
+    this.#filledAt = this.#now()
   }
 }

@@ -1,13 +1,16 @@
 /**
  * Notices when this machine's network has changed (another address, another router) and when time has passed unseen (it slept).
  *
- * Node tells neither, so that it is looked at once a second: the addresses of the interfaces, the default routes, and the clock.
+ * Node tells neither, so that it is looked at once a second: the addresses of the interfaces, the default routes, and a clock that
+ * counts sleep and is not the wall clock: one that is set has not slept.
  * What happens further away is noticed by the connections themselves.
  */
 
 import { networkInterfaces } from 'node:os'
 import { TypedEventEmitter } from 'main-event'
 import { defaultRoutes, forgetInterfaces } from '../addresses/interfaces.ts'
+import { systemClock } from '../time/clock.ts'
+import type { Clock } from '../time/clock.ts'
 
 /** How often it is looked at, in milliseconds. */
 const INTERVAL_MS = 1_000
@@ -29,11 +32,17 @@ export class NetworkWatch extends TypedEventEmitter<NetworkEvents> {
   #addresses = ''
   #routes = ''
   #lookedAt = 0
+  readonly #clock: Clock
+
+  constructor(clock: Clock = systemClock) {
+    super()
+    this.#clock = clock
+  }
 
   start(): void {
     this.#addresses = addresses()
     this.#routes = routes()
-    this.#lookedAt = Date.now()
+    this.#lookedAt = this.#clock.now()
     this.#timer = setInterval(() => this.#look(), INTERVAL_MS).unref()
   }
 
@@ -42,7 +51,7 @@ export class NetworkWatch extends TypedEventEmitter<NetworkEvents> {
   }
 
   #look(): void {
-    const [now, addressesNow, routesNow] = [Date.now(), addresses(), routes()]
+    const [now, addressesNow, routesNow] = [this.#clock.now(), addresses(), routes()]
     if (now - this.#lookedAt > SLEPT_MS) this.#tell('slept')
     if (addressesNow !== this.#addresses) this.#tell('addresses')
     else if (routesNow !== this.#routes) this.#tell('routes')

@@ -1,6 +1,7 @@
 /**
- * The check that each patch makes before it takes hold of the inside of a library: are the members there that it replaces or
- * reads? If not, the library has changed, and the patch must be looked at again. Nothing is skipped silently.
+ * The check that each patch makes before it takes hold of the inside of a library: are the members there that
+ * it replaces or reads? If not, the library has changed, and the patch must be looked at again. Nothing is
+ * skipped silently.
  */
 
 import { readFileSync } from 'node:fs'
@@ -11,9 +12,11 @@ import { UpstreamChangedError } from '../errors.ts'
 export type Shape = Readonly<Record<string, 'function' | 'object' | 'number' | 'string' | 'boolean'>>
 
 /**
- * Makes the check of one patch. It looks at one object of each class, so that it costs nothing for each further connection.
+ * Makes the check of one patch. It looks at one object of each class, so that it costs nothing for each
+ * further connection.
  *
  * @param packageName - the package that is patched
+ *
  * @param shape - nested members are written with dots: `decoder.readFrame`
  */
 export function shapeCheck(packageName: string, shape: Shape): (target: object) => void {

@@ -5,7 +5,7 @@
 
 import { UnsupportedProtocolError } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
-import { readFile } from 'node:fs/promises'
+import { linesIn, readTextFile } from '../files/text-file.ts'
 import { InvalidConfigError } from '../errors.ts'
 import { messageBounds } from './message-bounds.ts'
 import type { AbortOptions, Connection, Stream } from '@libp2p/interface'
@@ -13,7 +13,7 @@ import type { AbortOptions, Connection, Stream } from '@libp2p/interface'
 export const RELAY_TOKEN_PROTOCOL = '/throughnat/relay-token/1.0.0'
 
 /** Longest token in bytes of UTF-8. A random token of 32 bytes is some 44 characters. */
-export const MAX_TOKEN_BYTES = 256
+const MAX_TOKEN_BYTES = 256
 
 const ACCEPTED = 1
 const REFUSED = 0
@@ -82,11 +82,11 @@ export async function receiveToken(
 export async function readTokens(path: string, option: string): Promise<string[]> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = await readTextFile(path)
   } catch (error) {
     throw unusable(path, option, `it cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
-  const lines = text.split('\n').map(line => line.trim())
+  const lines = linesIn(text).map(line => line.trim())
   const tokens = lines.filter(line => line !== '' && !line.startsWith('#'))
   if (tokens.length === 0) throw unusable(path, option, 'it holds no token; write one a line')
   if (tokens.some(token => Buffer.byteLength(token) > MAX_TOKEN_BYTES)) {

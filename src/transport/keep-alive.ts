@@ -26,6 +26,18 @@ const LOOK_MS = { least: 2_000, perConnection: 1 } as const
  */
 const REPETITIONS = { first: 2, later: 4 } as const
 
+const UNACKNOWLEDGED = 'UnacknowledgedError'
+
+/** True for what a connection was aborted with because what was written to it was not acknowledged. */
+export function isUnacknowledged(error: Error): boolean {
+  return error.name === UNACKNOWLEDGED
+}
+
+function unacknowledgedError(): Error {
+  const error = new Error('the other side does not answer')
+  return Object.assign(error, { name: UNACKNOWLEDGED, code: 'ETIMEDOUT' })
+}
+
 interface Watched {
   connection: MultiaddrConnection
   /** Bytes at the last look. */
@@ -84,7 +96,7 @@ function look(): void {
     if (repetitions === undefined) seen.acknowledged = socket.bytesWritten - socket.writableLength
     // a reset: what was not acknowledged would hold the port of a punch for minutes
     else if (repetitions >= (seen.heard === 0 ? REPETITIONS.first : REPETITIONS.later))
-      seen.connection.abort(Object.assign(new Error('the other side does not answer'), { code: 'ETIMEDOUT' }))
+      seen.connection.abort(unacknowledgedError())
   }
 }
 

@@ -6,27 +6,25 @@
  * relay itself is dialled (where `tcp()` is listed before `circuitRelayTransport()`), and it names the relay.
  */
 
+import QuickLRU from 'quick-lru'
 import { CODE_P2P } from '@multiformats/multiaddr'
+import { parsePeerId } from '../addresses/peer-id.ts'
 import { isCircuit, relayAddrOf } from '../addresses/circuit.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-// A node has a handful of relays, and meets others in the addresses of the peers that it dials. When there are more,
-// the oldest is forgotten; a dial to it would then leave from an ephemeral port.
+// A node has a handful of relays, and meets others in the addresses of the peers that it dials. At least so many are
+// remembered, the last ones; a dial to one that is forgotten leaves from an ephemeral port.
 const MAX_RELAYS = 1000
 
 /** The relays of one node. */
 export class RelaySightings {
-  readonly #relays = new Set<string>()
+  readonly #relays = new QuickLRU<string, true>({ maxSize: MAX_RELAYS })
 
   /** Notes the relay that a circuit address names; other addresses are passed over. */
   note(addrs: readonly Multiaddr[]): void {
     for (const addr of addrs) {
       const relay = relayOf(addr)
-      if (relay === undefined) continue
-      this.#relays.delete(relay)
-      this.#relays.add(relay)
-      const [oldest] = this.#relays
-      if (this.#relays.size > MAX_RELAYS && oldest !== undefined) this.#relays.delete(oldest)
+      if (relay !== undefined) this.#relays.set(relay, true)
     }
   }
 
@@ -44,6 +42,12 @@ function relayOf(addr: Multiaddr): string | undefined {
   return firstPeerId(relay) ?? relay.toString()
 }
 
+/** In base58, whatever the form in the address. */
 function firstPeerId(addr: Multiaddr): string | undefined {
-  return addr.getComponents().find(component => component.code === CODE_P2P)?.value
+  const text = addr.getComponents().find(component => component.code === CODE_P2P)?.value
+  try {
+    return text === undefined ? undefined : parsePeerId(text).toString()
+  } catch {
+    return text
+  }
 }

@@ -16,6 +16,8 @@ import { CODE_UNIX } from '@multiformats/multiaddr'
 import { guard, unguard } from '../patches/multistream-select/endless-length.ts'
 import { coalesceWrites } from '../patches/libp2p-tcp/coalesced-writes.ts'
 import { Accepted } from '../patches/libp2p-tcp/flush-before-close.ts'
+import { isNamed, resolveHost } from '../addresses/resolve-host.ts'
+import { raceInTurn } from '../time/race-in-turn.ts'
 import { optimisticUpgrader } from '../protocols/optimistic-upgrade.ts'
 import { InboundClaims } from './inbound-claims.ts'
 import { keepAlive } from './keep-alive.ts'
@@ -48,6 +50,9 @@ export interface SharedPortTcpInit extends TCPOptions {
    */
   dialFromPunchPort?: (addr: Multiaddr) => boolean
 }
+
+/** What connect(2) and bind(2) say where a family has no route, or does not exist. */
+const NO_ROUTE: ReadonlySet<string> = new Set(['ENETUNREACH', 'EAFNOSUPPORT', 'EADDRNOTAVAIL'])
 
 // Sockets that are idle at the level of TCP are not closed: libp2p's connection monitor decides what is dead, and an
 // idle direct connection must outlive any pause of the application (`@libp2p/tcp` would close it after 2 min).
@@ -97,9 +102,26 @@ export class SharedPortTcp implements Transport, PunchTransport {
     return this.#fromPunchPort.has(connection)
   }
 
-  /** Dials and upgrades: relays from the punch port, anything else from an ephemeral one. */
+  /**
+   * Dials and upgrades: relays from the punch port, anything else from an ephemeral one. Of the addresses that a name
+   * stands for, the first that is connected and upgraded wins; the connection's remote address is that one.
+   */
   async dial(addr: Multiaddr, options: DialTransportOptions): Promise<Connection> {
-    if (!this.#leavesFromPunchPort(addr)) return this.#upgrade(await this.connect(addr, options), options)
+    const isRelay = this.#leavesFromPunchPort(addr)
+    if (!isNamed(addr)) return this.#dialAddress(addr, isRelay, options)
+    const { signal } = options
+    const attempt = async (resolved: Multiaddr, lost: AbortSignal): Promise<Connection> =>
+      this.#dialAddress(resolved, isRelay, { ...options, signal: AbortSignal.any([signal, lost]) })
+    const onLate = (connection: Connection): void => connection.abort(new Error('another address was faster'))
+    try {
+      return await raceInTurn(await resolveHost(addr, options), attempt, { signal, onLate })
+    } catch (error) {
+      throw error instanceof AggregateError ? summary(error.errors) : error
+    }
+  }
+
+  async #dialAddress(addr: Multiaddr, isRelay: boolean, options: DialTransportOptions): Promise<Connection> {
+    if (!isRelay) return this.#upgrade(await this.connect(addr, options), options)
     await this.punchPorts.settled()
     let socket: MultiaddrConnection
     try {
@@ -251,6 +273,13 @@ function isUnix(addr: Multiaddr): boolean {
   return addr.getComponents()[0]?.code === CODE_UNIX
 }
 
+/** What all addresses of a name failed with. Where this machine has no route of a family, that says nothing about the remote. */
+function summary(failures: readonly unknown[]): unknown {
+  const telling = failures.filter(error => !NO_ROUTE.has((error as NodeJS.ErrnoException).code ?? ''))
+  const told = telling.length > 0 ? telling : failures
+  return told.length === 1 ? told[0] : new AggregateError(told, 'no address of the name could be dialled')
+}
+
 function isPortTaken(error: unknown): boolean {
   if (error instanceof PunchPortError) return true
   const { code } = error as NodeJS.ErrnoException
@@ -258,7 +287,7 @@ function isPortTaken(error: unknown): boolean {
 }
 
 /** Thrown when a dial cannot leave from the punch port. */
-export class PunchPortError extends Error {
+class PunchPortError extends Error {
   static override readonly name = 'PunchPortError'
   override readonly name = 'PunchPortError'
 }

@@ -10,6 +10,7 @@ import { createPeer } from '../../peer/index.ts'
 import { createRelay } from '../../relay/index.ts'
 import { ECHO_PROTOCOL, echo, exchange } from './echo.ts'
 import { serve, write } from './requests.ts'
+import { untilEvent } from '../waits.ts'
 import type { Actions } from './requests.ts'
 import type { Peer, PeerConnection } from '../../peer/index.ts'
 import type { Relay } from '../../relay/index.ts'
@@ -54,13 +55,11 @@ const actions: Actions = {
   /** Resolves when the peer announces an address of this host that needs no relay. */
   announces: async ({ name, host, timeoutMs }: { name: string; host: string; timeoutMs: number }) => {
     const peer = peerNamed(name)
-    const signal = AbortSignal.timeout(timeoutMs)
-    for (;;) {
-      const addrs = peer.addrs.map(String)
-      const addr = addrs.find(it => it.startsWith(`/ip4/${host}/tcp/`) && !it.includes('/p2p-circuit'))
-      if (addr !== undefined) return { addr }
-      await once(peer.libp2p as never, 'self:peer:update', { signal })
-    }
+    const find = (): string | undefined =>
+      peer.addrs.map(String).find(it => it.startsWith(`/ip4/${host}/tcp/`) && !it.includes('/p2p-circuit'))
+    const what = `${name} announces an address of ${host}`
+    await untilEvent(peer.libp2p, 'self:peer:update', () => find() !== undefined, what, timeoutMs)
+    return { addr: find() }
   },
 
   connect: async ({ name, target, timeoutMs }: { name: string; target: string; timeoutMs: number }) => {
@@ -138,8 +137,7 @@ const actions: Actions = {
     const { remotePeer } = connectionOf(name)
     const isOpen = (): boolean =>
       libp2p.getConnections(remotePeer).some(it => Circuit.exactMatch(it.remoteAddr))
-    const signal = AbortSignal.timeout(timeoutMs)
-    while (isOpen()) await once(libp2p as never, 'connection:close', { signal })
+    await untilEvent(libp2p, 'connection:close', () => !isOpen(), 'the circuit is closed', timeoutMs)
     return {}
   },
 

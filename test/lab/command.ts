@@ -1,8 +1,9 @@
 /** A command of `throughnat` or `throughnat-relay` on a host of the lab: its events, as a script would read them. */
 
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { untilEvent } from '../waits.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { Host } from './net/network.ts'
 
@@ -26,6 +27,7 @@ export class Command {
   stderr = ''
   readonly #child: ChildProcess
   readonly #emitter = new EventEmitter()
+  #hasEnded = false
 
   constructor(host: Host, program: keyof typeof programs, args: readonly string[]) {
     this.#child = host.spawn(process.execPath, [programs[program], ...args, '--json'], {
@@ -33,6 +35,10 @@ export class Command {
     })
     createInterface(this.#child.stdout!).on('line', line => {
       this.events.push(JSON.parse(line) as CommandEvent)
+      this.#emitter.emit('event')
+    })
+    this.#child.once('close', () => {
+      this.#hasEnded = true
       this.#emitter.emit('event')
     })
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
@@ -43,12 +49,16 @@ export class Command {
     fits: (event: CommandEvent) => boolean,
     { after = 0, withinMs = PATIENCE_MS }: { after?: number; withinMs?: number } = {},
   ): Promise<CommandEvent> {
-    const signal = AbortSignal.timeout(withinMs)
-    for (;;) {
-      const found = this.events.slice(after).find(fits)
-      if (found !== undefined) return found
-      await once(this.#emitter, 'event', { signal })
+    const find = (): CommandEvent | undefined => this.events.slice(after).find(fits)
+    const isOver = (): boolean => this.#hasEnded || find() !== undefined
+    try {
+      await untilEvent(this.#emitter, 'event', isOver, `an event for which ${String(fits)}`, withinMs)
+    } catch (cause) {
+      throw new Error(`${(cause as Error).message}. The command printed:\n${this.stderr}`, { cause })
     }
+    const event = find()
+    if (event === undefined) throw new Error(`The command has ended. It printed:\n${this.stderr}`)
+    return event
   }
 
   kill(): void {
@@ -61,5 +71,10 @@ export function isEvent(
   name: string,
   fields: Record<string, unknown> = {},
 ): (event: CommandEvent) => boolean {
-  return event => event.event === name && Object.entries(fields).every(([key, value]) => event[key] === value)
+  const wanted = Object.entries(fields)
+  const fits = (event: CommandEvent): boolean =>
+    event.event === name && wanted.every(([key, value]) => event[key] === value)
+  // for the message of a wait
+  fits.toString = () => `it is ${name} ${JSON.stringify(fields)}`
+  return fits
 }

@@ -164,7 +164,7 @@ async function createNode({
     await readMessage(stream).catch(() => {})
     stream.send(answers[behaviour](addrs))
     await readMessage(stream).catch(() => {})
-    // half a round trip later the punch begins
+    // half a round trip later the punch begins, on the other host: no event tells of it here
     await pause(100)
     synced.emit(circuit.id)
   }
@@ -185,6 +185,7 @@ async function insist(node: Libp2p, target: string): Promise<boolean> {
       await openCircuit(node, target)
       return true
     } catch {
+      // until the relay's address may connect again, see AT_ONCE
       await pause(250)
     }
   }

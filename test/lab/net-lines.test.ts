@@ -1,6 +1,5 @@
 /** The lab tests itself: delay, jitter and loss, cables, programs, and that nothing of a network stays behind. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +9,7 @@ import { describe, it } from 'node:test'
 import { processesInside, sweepNamespaces } from './net/namespaces.ts'
 import { createNetwork } from './net/network.ts'
 import { Prober } from './net/prober.ts'
+import { once } from '../waits.ts'
 import type { Host } from './net/network.ts'
 
 /** The wide area's own share of a round trip, on a machine that has other things to do. */

@@ -5,9 +5,8 @@ import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createNetwork, natKinds } from './net/network.ts'
 import { startGateway } from './net/gateway.ts'
-import { kinds } from './matrix.ts'
 import { Remote } from './remote.ts'
-import type { Host, NatKindName, Network, Translation } from './net/network.ts'
+import type { Host, NatKind, NatKindName, Network } from './net/network.ts'
 import type { NetcheckReport } from '../../peer/netcheck/report.ts'
 
 const THROUGHNAT = fileURLToPath(new URL('../../peer/bin/throughnat.ts', import.meta.url))
@@ -86,9 +85,10 @@ describe('netcheck tells', { concurrency: 1 }, () => {
     return world.net.addHost(name, { behind })
   }
 
-  for (const kind of [...kinds, 'eim-apdf-stack', 'apdm-adf', 'apdm-apdf-icmp'] as const) {
-    if (kind === 'none') continue
-    const { mapping, filtering, unsolicited } = natKinds[kind].ipv4 as Translation
+  for (const [name, { ipv4 }] of Object.entries<NatKind>(natKinds)) {
+    if (typeof ipv4 === 'string') continue
+    const kind = name as Exclude<NatKindName, 'none'>
+    const { mapping, filtering, unsolicited } = ipv4
     it(`the kind of ${kind}`, async () => {
       const host = await place(kind)
       const report = await netcheck(host, relays())

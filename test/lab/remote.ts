@@ -1,8 +1,9 @@
 /** A program on a host of the lab, from the test's side: requests that are awaited, events that are kept. */
 
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { createInterface } from 'node:readline'
+import { once, untilEvent } from '../waits.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { Host } from './net/network.ts'
 
@@ -32,7 +33,7 @@ interface Reply {
 }
 
 /** Thrown where a request failed on its host; `name` and `reason` are those of the error there. */
-export class RemoteError extends Error {
+class RemoteError extends Error {
   readonly reason: string | undefined
 
   constructor(host: string, error: NonNullable<Reply['error']>) {
@@ -65,19 +66,23 @@ export class Remote {
     this.#child.stderr!.setEncoding('utf8').on('data', text => {
       this.stderr += text
     })
-    this.#child.once('exit', () => this.#replies.emit('gone'))
+    this.#child.once('exit', () => {
+      this.#replies.emit('gone')
+      this.#replies.emit('event')
+    })
   }
 
   /** Asks the program for something and resolves with its reply. */
   async do<Result>(action: string, args: object = {}, timeoutMs: number = TIMEOUT_MS): Promise<Result> {
     const id = ++this.#requests
     const gone = new AbortController()
-    const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs + 5_000)])
     const onGone = (): void => gone.abort(new Error(this.crash))
     this.#replies.once('gone', onGone)
     this.#child.stdin!.write(`${JSON.stringify({ id, do: action, timeoutMs, ...args })}\n`)
     try {
-      const [reply] = (await once(this.#replies, String(id), { signal })) as [Reply]
+      const what = `the answer of ${this.host.name} to ${action}`
+      const wait = { signal: gone.signal, timeoutMs: timeoutMs + 5_000, what }
+      const [reply] = (await once(this.#replies, String(id), wait)) as [Reply]
       if (reply.error !== undefined) throw new RemoteError(this.host.name, reply.error)
       return reply as Result
     } finally {
@@ -87,11 +92,14 @@ export class Remote {
 
   /** The first event from now on that fits. */
   async next(fits: (event: LabEvent) => boolean, timeoutMs: number = TIMEOUT_MS): Promise<LabEvent> {
-    const signal = AbortSignal.timeout(timeoutMs)
-    for (;;) {
-      const [event] = (await once(this.#replies, 'event', { signal })) as [LabEvent]
-      if (fits(event)) return event
-    }
+    const before = this.events.length
+    const find = (): LabEvent | undefined => this.events.slice(before).find(fits)
+    const what = `an event of ${this.host.name} for which ${String(fits)}`
+    const isOver = (): boolean => this.crash !== undefined || find() !== undefined
+    await untilEvent(this.#replies, 'event', isOver, what, timeoutMs)
+    const event = find()
+    if (event === undefined) throw new Error(this.crash)
+    return event
   }
 
   /** Sends the program a signal. */
@@ -116,7 +124,7 @@ export class Remote {
     const message = JSON.parse(line) as Reply | LabEvent
     if ('event' in message) {
       this.events.push(message as LabEvent)
-      this.#replies.emit('event', message)
+      this.#replies.emit('event')
     } else this.#replies.emit(String(message.id), message)
   }
 }

@@ -5,7 +5,6 @@
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,6 +15,7 @@ import { describe, it } from 'node:test'
 import { Command, isEvent } from './command.ts'
 import { createNetwork } from './net/network.ts'
 import { startSshd } from './sshd.ts'
+import { inTime, once } from '../waits.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { TestContext } from 'node:test'
 import type { Host, Nat, Network } from './net/network.ts'
@@ -100,13 +100,8 @@ class Session {
     const startedAt = performance.now()
     const line = `line ${++this.#said}`
     this.#ssh.stdin!.write(`${line}\n`)
-    const timeout = new AbortController()
-    const late = pause(withinMs, undefined, { signal: timeout.signal }).then(() => {
-      throw new Error(`no answer to ${line} within ${withinMs} ms. ssh says: ${this.stderr}`)
-    })
-    late.catch(() => {})
-    const { value } = await Promise.race([this.#answers.next(), late])
-    timeout.abort()
+    const what = `the answer to ${line}. ssh says: ${this.stderr}`
+    const { value } = await inTime(this.#answers.next(), what, withinMs)
     assert.equal(value, line, this.stderr)
     return performance.now() - startedAt
   }
@@ -165,6 +160,7 @@ describe('ssh from behind one NAT to behind another', { concurrency: 1 }, () => 
 
     await nats.away.setLink('down')
     const answered = session.say(AWAY_MS + BACK_WITHIN_MS)
+    // the time for which the network is away is what the session has to survive
     await pause(AWAY_MS)
     await nats.away.setLink('up')
     const ms = Math.round((await answered) - AWAY_MS)

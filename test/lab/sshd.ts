@@ -2,7 +2,7 @@
 
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { untilEvent } from '../waits.ts'
 import type { Host } from './net/network.ts'
 
 /** Starts sshd on port 22, and resolves with the options that ssh needs to log in as root. */
@@ -29,8 +29,9 @@ export async function startSshd(host: Host, address: string, directory: string):
   const sshd = host.spawn('/usr/sbin/sshd', ['-D', '-e', '-f', config], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  for await (const line of createInterface(sshd.stderr!)) if (line.includes('listening on')) break
-  sshd.stderr!.resume()
+  let printed = ''
+  sshd.stderr!.setEncoding('utf8').on('data', (text: string) => (printed += text))
+  await untilEvent(sshd.stderr!, 'data', () => printed.includes('listening on'), 'sshd listens')
   const known = join(directory, 'known_hosts')
   const told = ['StrictHostKeyChecking=accept-new', `UserKnownHostsFile=${known}`, 'BatchMode=yes']
   return ['-F', 'none', '-i', join(directory, 'user_key'), ...told.flatMap(it => ['-o', it])]

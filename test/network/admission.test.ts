@@ -1,7 +1,6 @@
 /** Who may use a relay: by lists, a token, or a program that is asked. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { describe, it } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
@@ -10,6 +9,7 @@ import { createPeer } from '../../peer/index.ts'
 import { ConfiguredAdmission } from '../../relay/admission/configured-admission.ts'
 import { ruleKind } from '../../relay/admission/rule.ts'
 import { startRelay } from './circuit-stage.ts'
+import { once } from '../waits.ts'
 import type { PrivateKey } from '@libp2p/interface'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

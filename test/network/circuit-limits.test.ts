@@ -4,7 +4,6 @@
 
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -18,8 +17,8 @@ import {
   startVisitor,
   statusOf,
   streamEnd,
-  until,
 } from './hop-client.ts'
+import { once, until } from '../waits.ts'
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Relay, RelayInit } from '../../relay/index.ts'

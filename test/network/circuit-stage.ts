@@ -5,7 +5,6 @@
  */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
@@ -18,6 +17,7 @@ import { Circuit } from '@multiformats/multiaddr-matcher'
 import { createLibp2p } from 'libp2p'
 import { createRelay } from '../../relay/index.ts'
 import { dcutr, tcp } from '../../src/index.ts'
+import { inTime, once } from '../waits.ts'
 import type { DCUtRServiceInit } from '@libp2p/dcutr'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -123,10 +123,10 @@ export async function assertCarries(connection: Connection): Promise<void> {
 /** Resolves when the other side has reset or closed a stream. */
 export async function streamEnded(stream: Stream): Promise<void> {
   if (stream.status !== 'open') return
-  await new Promise<void>(resolve => {
-    stream.addEventListener('close', () => resolve(), { once: true })
-    stream.addEventListener('remoteCloseWrite', () => resolve(), { once: true })
-  })
+  const { promise, resolve } = Promise.withResolvers<void>()
+  stream.addEventListener('close', () => resolve(), { once: true })
+  stream.addEventListener('remoteCloseWrite', () => resolve(), { once: true })
+  await inTime(promise, 'the other side resets or closes the stream')
 }
 
 /** A listener on loopback that must not be dialled: it counts who comes all the same. */

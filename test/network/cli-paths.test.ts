@@ -1,7 +1,6 @@
 /** The programs where the path stays relayed, where a service is down, and over standard input and output. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { chmod, readdir } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import net from 'node:net'
@@ -10,6 +9,7 @@ import { describe, it } from 'node:test'
 import { startPlain, startRelay as startRelayNode } from './circuit-stage.ts'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
 import { closedPort } from './tunnel-nodes.ts'
+import { once } from '../waits.ts'
 import type { AddressInfo } from 'node:net'
 
 const LIMIT = { timeout: 60_000 }
@@ -61,8 +61,7 @@ describe('throughnat ping', { concurrency: 2 }, () => {
     const plain = await startPlain(t, relay)
     const args = ['ping', `${relay.addrs[0]}/p2p-circuit/p2p/${plain.peerId}`, '--count', '1000']
     const ping = new Program(t, THROUGHNAT, args, { json: false })
-    await once(ping.child.stderr, 'data')
-    assert.match(ping.stderr, /\(not-supported\): the other side does not speak DCUtR/)
+    await ping.said(/\(not-supported\): the other side does not speak DCUtR/)
     ping.child.kill('SIGINT')
     assert.equal(await ping.ended(), 130)
     assert.match(ping.stdout, /answered, relayed \(not-supported\)/)
@@ -124,6 +123,7 @@ describe('throughnat forward', { concurrency: 2 }, () => {
     forward.child.stdin.end('GET / HTTP/1.0\r\n\r\n')
     assert.equal(await forward.ended(), 0)
     assert.match(forward.stdout, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nhello from behind$/)
+    assert.equal(forward.stderr, '')
   })
 
   const refusals: ReadonlyArray<[string, string, RegExp]> = [

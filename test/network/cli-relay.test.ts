@@ -1,13 +1,13 @@
 /** `throughnat-relay` as an operator runs it: configuration, signals, restarts. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { createPeer } from '../../peer/index.ts'
 import { assertCarries, connectCircuit, startPlain } from './circuit-stage.ts'
 import { directory, Program, RELAY, startListener, THROUGHNAT } from './program.ts'
+import { once } from '../waits.ts'
 import type { Connection, Libp2p } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Peer, PeerInit } from '../../peer/index.ts'
@@ -40,10 +40,6 @@ async function joinCircuit(
   const [initiator, responder] = [await startPlain(t, relay), await startPlain(t, relay)]
   const { circuit } = await connectCircuit(initiator, responder, relay)
   return { circuit, responder }
-}
-
-async function stderrHas(program: Program, pattern: RegExp): Promise<void> {
-  while (!pattern.test(program.stderr)) await once(program.child.stderr, 'data', within(10_000))
 }
 
 describe('SIGTERM', () => {
@@ -109,7 +105,7 @@ describe('SIGHUP', () => {
     const { relay, addr } = await start(t, '--config', config)
     await writeFile(config, 'listen: /ip4/127.0.0.1/tcp/0\ndeny-reserv: [127.0.0.0/8]\n')
     relay.child.kill('SIGHUP')
-    await stderrHas(relay, /relay\.yaml:2: unknown option "deny-reserv".*deny-reserve[^]*Nothing was changed/)
+    await relay.said(/relay\.yaml:2: unknown option "deny-reserv".*deny-reserve[^]*Nothing was changed/)
     await startListener(t, addr)
   })
 })
@@ -201,8 +197,8 @@ describe('--check-config', () => {
 describe('a profile', () => {
   it('that is open prints its bounds and how to change them', LIMIT, async t => {
     const { relay, addr } = await start(t)
-    await stderrHas(relay, /Anyone may use this relay.* 2MiB\/s per circuit.* 16MiB\/s in total.* 128 peers/)
-    await stderrHas(relay, /--profile private, --token-file or --allow-reserve/)
+    await relay.said(/Anyone may use this relay.* 2MiB\/s per circuit.* 16MiB\/s in total.* 128 peers/)
+    await relay.said(/--profile private, --token-file or --allow-reserve/)
     await startListener(t, addr)
   })
 
@@ -213,7 +209,7 @@ describe('a profile', () => {
       const dataDir = await directory(t)
       const { relay, addr } = await start(t, '--data-dir', dataDir, '--profile', 'private')
       const token = join(dataDir, 'relay.token')
-      await stderrHas(relay, /--relay-token-file relay\.token --local/)
+      await relay.said(/--relay-token-file relay\.token --local/)
       assert.equal((await stat(token)).mode & 0o777, 0o600)
       const secret = (await readFile(token, 'utf8')).trim()
       assert.match(secret, /^[\w-]{43}$/)

@@ -1,12 +1,12 @@
 /** `throughnat status`, of nodes that run as processes of their own. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdir, stat } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
+import { once } from '../waits.ts'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { StatusSnapshot } from '../../peer/status/node-status.ts'

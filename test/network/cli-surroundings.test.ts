@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { chmod, chown, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
+import { once } from '../waits.ts'
 import type { AddressInfo } from 'node:net'
 
 /** The user of Debian and others that owns nothing. */
@@ -73,7 +73,10 @@ test('a data directory without permission is told with what to check', asNobody,
   const args = ['id', '--data-dir', dataDir]
   const program = new Program(t, THROUGHNAT, args, { json: false, uid: NOBODY })
   assert.equal(await program.ended(), 3)
-  assert.match(program.stderr, /^error: Cannot use .* as identity: EACCES. Check the directory's owner/)
+  assert.match(
+    program.stderr,
+    /^error: Cannot use .* as identity: this user may not do that \(EACCES\). Check the directory's owner/,
+  )
   const { addr: relay } = await startRelay(t, await directory(t))
   const listen = new Program(t, THROUGHNAT, ['listen', '--relay', relay, '--data-dir', dataDir], {
     json: false,

@@ -1,16 +1,18 @@
 /** Tickets, from the command that makes one to the connection that it opens: programs as processes of their own. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { askNode } from '../../peer/control/client.ts'
+import { Database } from '../../peer/node/database.ts'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
+import { inTime, once } from '../waits.ts'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import type { TicketRecord } from '../../peer/tickets/ticket-book.ts'
 import type { Line } from './program.ts'
 
 /** A service that says hello. */
@@ -68,7 +70,7 @@ test('a bearer gets in until the ticket is revoked, which cuts what it has open'
   const cut = new Promise(resolve => socket.on('close', resolve))
   const revoking = new Program(t, THROUGHNAT, ['revoke', String(ticket.id), '--json', '--data-dir', dataDir])
   assert.equal((await revoking.line('ticket:revoked')).id, ticket.id)
-  await cut
+  await inTime(cut, 'the open connection is cut')
   connect({ host: '127.0.0.1', port }).on('error', () => {})
   const { error } = await forward.line('forward:failed')
   assert.match(String(error), /the ticket does not open it: it may be used up, expired or revoked/)
@@ -160,10 +162,10 @@ for (const path of ['relayed', 'direct'])
   test(`a forward that is hung up on while ${path}, as ssh does with its ProxyCommand, leaves nothing open at the other end`, async t => {
     const { dataDir, listener } = await startNode(t)
     const file = await fileOf(t, await makeTicket(t, dataDir))
-    const forward = new Program(t, THROUGHNAT, ['forward', file, '--stdio'], { json: false })
-    await once(forward.child.stdout, 'data')
-    while (path === 'direct' && !forward.stderr.includes('is direct now'))
-      await once(forward.child.stderr, 'data')
+    // stdout is the service's data, and the events are on stderr
+    const forward = new Program(t, THROUGHNAT, ['forward', file, '--stdio', '--json'], { json: false })
+    await forward.said(/hello/, 'stdout')
+    if (path === 'direct') await forward.said(/"event":"path:changed".*"path":"direct"/)
     const hungUpAt = Date.now()
     forward.child.kill('SIGHUP')
     assert.equal(await forward.ended(), 129)
@@ -206,3 +208,33 @@ test('a ticket in the wrong place is not repeated', async t => {
     assert.ok(!program.stderr.includes(text.slice(12, 40)), program.stderr)
   }
 })
+
+test('a list of tickets waits for a slow reader, and none is missing', { timeout: 60_000 }, async t => {
+  const dataDir = await directory(t)
+  assert.equal(await new Program(t, THROUGHNAT, ['id', '--json', '--data-dir', dataDir]).ended(), 0)
+  const count = 8_000
+  {
+    await using database = await Database.open<TicketRecord>(dataDir, 'tickets', 'json')
+    const records = Array.from({ length: count }, (_, n) => recordOf(n.toString(16).padStart(16, '0')))
+    await database.write(records.map(value => ({ type: 'put', key: value.id, value })))
+  }
+  const listing = new Program(t, THROUGHNAT, ['tickets', '--json', '--data-dir', dataDir])
+  listing.child.stdout.pause()
+  await pause(3_000)
+  listing.child.stdout.resume()
+  assert.equal(await listing.ended(), 0)
+  assert.equal(listing.lines.filter(it => it.event === 'ticket:listed').length, count)
+})
+
+function recordOf(id: string): TicketRecord {
+  const hash = 'x'.repeat(43)
+  return {
+    id,
+    service: 'a-service-with-a-long-name',
+    createdAt: 0,
+    expiresAt: null,
+    uses: 1,
+    peers: ['x'.repeat(52)],
+    hash,
+  }
+}

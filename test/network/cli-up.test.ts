@@ -1,11 +1,11 @@
 /** `throughnat up`, and what `listen` can expose: programs as processes of their own. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { once } from '../waits.ts'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
@@ -133,8 +133,7 @@ test('SIGHUP reads the rules again: who is no longer allowed is cut off, and who
   await writeFile(allowFile, 'web=nonsense here\n')
   const reloads = listener.lines.filter(it => it.event === 'config:reloaded').length
   listener.child.kill('SIGHUP')
-  await once(listener.child.stderr, 'data')
-  assert.match(listener.stderr, /allow:1/)
+  await listener.said(/allow:1/)
   assert.equal(listener.lines.filter(it => it.event === 'config:reloaded').length, reloads)
 
   await writeFile(allowFile, 'web=anyone\n')
@@ -158,7 +157,7 @@ test('a node without services that is given some by SIGHUP says that it has to b
   await writeFile(config, [...lines, 'expose: [web=127.0.0.1:80]'].join('\n'))
   node.child.kill('SIGHUP')
   await node.line('config:reloaded')
-  while (!/start it again, so that it can be reached/.test(node.stderr)) await once(node.child.stderr, 'data')
+  await node.said(/start it again, so that it can be reached/)
 })
 
 test('a service that asks for it is told who connects', async t => {

@@ -1,12 +1,12 @@
 /** The programs as other programs see them: JSON lines on stdout, exit codes, signals. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { chmod, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { directory, Program, RELAY, startListener, startRelay, THROUGHNAT } from './program.ts'
+import { once } from '../waits.ts'
 import type { AddressInfo } from 'node:net'
 
 const SOMEBODY = '12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw'

@@ -19,7 +19,7 @@ export function message(type: number, addrs: readonly string[] = []): Buffer<Arr
 }
 
 /** A number as protobuf writes it, below 2^14. */
-export function varint(value: number): Buffer<ArrayBuffer> {
+function varint(value: number): Buffer<ArrayBuffer> {
   return value < 128 ? Buffer.of(value) : Buffer.concat([Buffer.of((value & 127) | 128), varint(value >> 7)])
 }
 

@@ -5,7 +5,6 @@
  */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, it } from 'node:test'
 import { startRelay, startTrap } from './circuit-stage.ts'
@@ -21,7 +20,8 @@ import {
   turnsOf,
 } from './dial-back-stage.ts'
 import { fuzzed, seededRandom } from './fuzz.ts'
-import { framed, startClient, startVisitor, streamEnd, until } from './hop-client.ts'
+import { framed, startClient, startVisitor, streamEnd } from './hop-client.ts'
+import { once, until } from '../waits.ts'
 import type { Socket, AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 

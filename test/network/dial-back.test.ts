@@ -1,7 +1,6 @@
 /** AutoNAT v2 between our ends: what is verified, and what is not. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, it } from 'node:test'
 import { lpStream } from '@libp2p/utils'
@@ -18,7 +17,8 @@ import {
   fixed64Field,
 } from './dial-back-stage.ts'
 import { loopback, startRemote, startVerifier, turnsOf } from './dial-back-stage.ts'
-import { field, fieldsOf, framed, messageIn, startClient, streamEnd, until } from './hop-client.ts'
+import { field, fieldsOf, framed, messageIn, startClient, streamEnd } from './hop-client.ts'
+import { once, until } from '../waits.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'

@@ -6,7 +6,6 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
 import { before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -15,9 +14,6 @@ import type { TestContext } from 'node:test'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url))
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-
-/** Time for anything that a program is to print. An upgrade with all its attempts takes 20 s. */
-const TIMEOUT_MS = 30_000
 
 const programs = [
   'echo/listener.ts',
@@ -57,7 +53,7 @@ describe('the examples', { timeout: 120_000 }, () => {
     assert.equal(await dialer.ended(), 0, dialer.stderr)
     // most often it is still relayed at first
     assert.match(dialer.stdout, /^(relayed|direct): hello\ndirect: hello again\n$/)
-    await said(listener, /is now direct/)
+    await listener.said(/is now direct/, 'stdout')
     await endsOnCtrlC(listener)
   })
 
@@ -81,9 +77,9 @@ describe('the examples', { timeout: 120_000 }, () => {
     const { listener: waiting, target } = await listening(t, 'chat.ts', /chat\.ts (\S+)/, 'stderr')
     const calling = run(t, 'chat.ts', target)
     calling.child.stdin.write('hello\n')
-    await said(waiting, /^hello\n/)
+    await waiting.said(/^hello\n/, 'stdout')
     waiting.child.stdin.write('hello yourself\n')
-    await said(calling, /^hello yourself\n/)
+    await calling.said(/^hello yourself\n/, 'stdout')
     calling.child.stdin.end()
     assert.equal(await waiting.ended(), 0, waiting.stderr)
     assert.equal(await calling.ended(), 0, calling.stderr)
@@ -97,8 +93,8 @@ describe('the examples', { timeout: 120_000 }, () => {
   it('libp2p turns direct by two factories', async t => {
     const { listener, relay, target } = await listening(t, 'libp2p.ts', /listening: (\S+)/)
     const dialer = run(t, 'libp2p.ts', relay, target)
-    await said(dialer, /connected: \S+\/p2p-circuit\/p2p\/\S+\n/)
-    await said(dialer, /direct: \/ip4\//)
+    await dialer.said(/connected: \S+\/p2p-circuit\/p2p\/\S+\n/, 'stdout')
+    await dialer.said(/direct: \/ip4\//, 'stdout')
     await endsOnCtrlC(dialer)
     await endsOnCtrlC(listener)
   })
@@ -117,25 +113,8 @@ async function listening(
 ): Promise<{ listener: Program; relay: string; target: string }> {
   const { addr: relay } = await startRelay(t, await directory(t))
   const listener = run(t, name, relay)
-  const [, target = ''] = await said(listener, pattern, from)
+  const [, target = ''] = await listener.said(pattern, from)
   return { listener, relay, target }
-}
-
-async function said(
-  program: Program,
-  pattern: RegExp,
-  from: 'stdout' | 'stderr' = 'stdout',
-): Promise<RegExpExecArray> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS)
-  for (;;) {
-    const match = pattern.exec(program[from])
-    if (match !== null) return match
-    try {
-      await once(program.child[from], 'data', { signal })
-    } catch (cause) {
-      throw new Error(`${String(pattern)} was not said, but:\n${program.stdout}${program.stderr}`, { cause })
-    }
-  }
 }
 
 async function endsOnCtrlC(program: Program): Promise<void> {

@@ -1,12 +1,11 @@
 /** A client of circuit-relay v2 that is written by hand, byte by byte, on a plain node: it can say anything. */
 
-import { once } from 'node:events'
-import { setInterval } from 'node:timers/promises'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { tcp } from '@libp2p/tcp'
 import { lpStream } from '@libp2p/utils'
 import { createLibp2p } from 'libp2p'
+import { once } from '../waits.ts'
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
@@ -23,7 +22,7 @@ const PATIENCE_MS = 20_000
 export type Fields = Map<number, Array<number | Buffer>>
 
 /** A number as protobuf writes it. */
-export function varint(value: number): Buffer {
+function varint(value: number): Buffer {
   const low = value % 128
   return value < 128 ? Buffer.of(low) : Buffer.concat([Buffer.of(low | 128), varint(Math.floor(value / 128))])
 }
@@ -220,16 +219,6 @@ export async function streamEnd(stream: Stream): Promise<Stream['status']> {
   if (stream.status === 'open')
     await once(stream as never, 'close', { signal: AbortSignal.timeout(PATIENCE_MS * 2) })
   return stream.status
-}
-
-/** Resolves when something holds that nothing tells of. */
-export async function until(condition: () => boolean, what: string, patienceMs = PATIENCE_MS): Promise<void> {
-  const givenUpAt = performance.now() + patienceMs
-  if (condition()) return
-  for await (const _ of setInterval(10)) {
-    if (condition()) return
-    if (performance.now() > givenUpAt) throw new Error(`in vain: ${what}`)
-  }
 }
 
 /** Streams that are open on all connections of a node, by protocol. */

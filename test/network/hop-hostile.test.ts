@@ -21,9 +21,9 @@ import {
   startVisitor,
   statusOf,
   streamEnd,
-  until,
 } from './hop-client.ts'
 import { assertNothingHeld, startStage } from './hop-stage.ts'
+import { until } from '../waits.ts'
 import type { Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Relay } from '../../relay/index.ts'

@@ -25,8 +25,8 @@ import {
   statusOf,
   STOP,
   STOP_OK,
-  until,
 } from './hop-client.ts'
+import { until } from '../waits.ts'
 import type { Stream } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Admission, Relay, RelayInit } from '../../relay/index.ts'

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { startRelay } from './circuit-stage.ts'
-import { openCircuit, openStreams, startMember, until } from './hop-client.ts'
+import { openCircuit, openStreams, startMember } from './hop-client.ts'
+import { until } from '../waits.ts'
 import type { StreamMessageEvent } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Relay, RelayInit } from '../../relay/index.ts'

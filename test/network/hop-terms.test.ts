@@ -1,6 +1,7 @@
 /** What the relay grants, on the wire: until when, at which addresses, within which limits, and over which connections. */
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
@@ -26,8 +27,8 @@ import {
   startMember,
   startVisitor,
   statusOf,
-  until,
 } from './hop-client.ts'
+import { until } from '../waits.ts'
 import type { Libp2p } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { HopInit, HopService, Relay } from '../../relay/index.ts'
@@ -77,6 +78,41 @@ describe('a reservation', { concurrency: 4 }, () => {
     assert.deepEqual(said.get(1), [Buffer.from(relay.peerId.toMultihash().bytes)])
     assert.deepEqual(said.get(2), [Buffer.from(node.peerId.toMultihash().bytes)])
     assert.equal(numberIn(said, 3), expire)
+  })
+
+  it('that expires takes the connection along, which its peer notices', LIMIT, async t => {
+    const relay = await startRelay(t, { reservationTtlMs: 500 })
+    const expired = nextEvent(relay, 'reservation:ended')
+    const { connection } = await startMember(t, relay)
+    const closed = once(connection as never, 'close', { signal: AbortSignal.timeout(10_000) })
+    assert.equal((await expired).reason, 'expired')
+    await closed
+  })
+
+  it('that expires leaves the connection as long as a circuit is on it', LIMIT, async t => {
+    const relay = await startRelay(t, { reservationTtlMs: 1_000 })
+    const expired = nextEvent(relay, 'reservation:ended')
+    const [from, to] = [await startVisitor(t, relay), await startMember(t, relay)]
+    const { initiator, responder } = await openCircuit(from, to)
+    assert.equal((await expired).reason, 'expired')
+    const arrived = once(responder as never, 'message', { signal: AbortSignal.timeout(10_000) })
+    initiator.send(Buffer.from('still here'))
+    await arrived
+    assert.equal(to.connection.status, 'open')
+    const closed = once(to.connection as never, 'close', { signal: AbortSignal.timeout(10_000) })
+    await Promise.all([initiator.close(), responder.close()])
+    await closed
+  })
+
+  it('that is made again after it expired keeps the connection that a circuit has kept', LIMIT, async t => {
+    const relay = await startRelay(t, { reservationTtlMs: 1_000 })
+    const [from, to] = [await startVisitor(t, relay), await startMember(t, relay)]
+    const { initiator, responder } = await openCircuit(from, to)
+    await nextEvent(relay, 'reservation:ended')
+    assert.equal(await statusOf(to.connection, RESERVE), OK)
+    const ended = nextEvent(relay, 'reservation:ended')
+    await Promise.all([initiator.close(), responder.close()])
+    assert.equal((await ended).reason, 'expired')
   })
 
   it('has no limit where circuits have none', LIMIT, async t => {
@@ -289,3 +325,21 @@ function listening(relay: Relay): ReturnType<typeof multiaddr>[] {
   }
   return components.transportManager.getAddrs()
 }
+
+// alone: the clock is everybody's
+describe('a relay whose clock is wrong', () => {
+  it('says how long a reservation lasts', LIMIT, async t => {
+    const relay = await startRelay(t, { reservationTtlMs: 600_000 })
+    const { connection } = await startVisitor(t, relay)
+    const { now } = Date
+    for (const offMs of [0, 86_400_000, -now()]) {
+      const clock = t.mock.method(Date, 'now', () => now() + offMs)
+      const reservation = messageIn((await ask(connection, RESERVE)).fields, 3)
+      clock.mock.restore()
+      const remainingMs = numberIn(reservation, 1001) ?? 0
+      assert.ok(remainingMs > 590_000 && remainingMs <= 600_000, `${remainingMs} ms`)
+      const expireMs = (numberIn(reservation, 1) ?? 0) * 1000
+      assert.ok(Math.abs(expireMs - now() - offMs - 600_000) < 10_000, `expires in ${expireMs - now()} ms`)
+    }
+  })
+})

@@ -8,7 +8,7 @@ import { RESERVE, startClient, statusOf } from './hop-client.ts'
 import type { TestContext } from 'node:test'
 import type { Connection } from '@libp2p/interface'
 
-/** More than the relay's patience. */
+/** Longer than the relay waits before it asks. That it does not ask is no event, so the test has to let this time pass. */
 const LONG_MS = 1_500
 
 const TIMEOUT = { timeout: 10_000 }

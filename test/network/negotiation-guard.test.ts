@@ -1,7 +1,6 @@
 /** A length without an end, wherever a protocol is negotiated: on a socket, on an encrypted connection, on a stream. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import net from 'node:net'
 import { describe, it } from 'node:test'
 import { noise } from '@chainsafe/libp2p-noise'
@@ -13,6 +12,7 @@ import { createLibp2p } from 'libp2p'
 import { DCUTR_PROTOCOL } from '../../src/holepunch/exchange.ts'
 import { assertCarries, connectCircuit, startPlain, startPunching, startRelay } from './circuit-stage.ts'
 import { CONNECT, message, SYNC } from './dcutr-message.ts'
+import { once } from '../waits.ts'
 import type { Connection, ConnectionEncrypter, Stream, StreamMuxer } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Relay } from '../../relay/index.ts'

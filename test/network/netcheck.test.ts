@@ -1,7 +1,6 @@
 /** netcheck without a NAT, and with relays that are down, old, silent, or lie. The NATs are in test/lab/netcheck.test.ts. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, it } from 'node:test'
 import { identify } from '@libp2p/identify'
@@ -11,6 +10,7 @@ import { runNetcheck } from '../../peer/netcheck/netcheck.ts'
 import { startRemote } from './dial-back-stage.ts'
 import { startRelay, startTrap } from './circuit-stage.ts'
 import { Program, THROUGHNAT } from './program.ts'
+import { once } from '../waits.ts'
 import type { IdentifyComponents } from '@libp2p/identify'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'

@@ -1,11 +1,11 @@
 /** What a peer tells of a relay's limits. The remote peer is a plain node, which never becomes direct. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createPeer } from '../../peer/index.ts'
 import { startPlain, startRelay } from './circuit-stage.ts'
+import { once } from '../waits.ts'
 import type { Libp2p, Stream, StreamCloseEvent } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { CircuitLimitError, Peer, PeerConnection } from '../../peer/index.ts'

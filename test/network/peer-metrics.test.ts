@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { Registry } from 'prom-client'
 import { createMetrics, createPeer } from '../../peer/index.ts'
 import { startPlain, startRelay } from './circuit-stage.ts'
-import { until } from './hop-client.ts'
+import { until } from '../waits.ts'
 import type { TestContext } from 'node:test'
 import type { Peer, PeerInit } from '../../peer/index.ts'
 

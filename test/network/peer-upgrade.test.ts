@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { describe, it } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Circuit } from '@multiformats/multiaddr-matcher'
 import { createPeer } from '../../peer/index.ts'
+import { ping } from '../../src/protocols/ping.ts'
 import { startRelay } from './circuit-stage.ts'
+import { once } from '../waits.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { PathDetail, Peer, PeerConnection, PeerInit } from '../../peer/index.ts'
@@ -93,19 +93,19 @@ describe('the upgrade to a direct path', { concurrency: true }, () => {
     await listener.reachable(within(10_000))
     const dialer = await startPeer(t, { relays: [...relay.addrs], reserve: false })
     const [before, after] = [randomBytes(100), randomBytes(100)]
-    const opened: Array<Promise<Stream>> = []
+    const opened: Array<{ direct: Connection; stream: Promise<Stream> }> = []
     dialer.libp2p.addEventListener('connection:open', ({ detail }) => {
       if (detail.remotePeer.equals(listener.peerId) && !Circuit.exactMatch(detail.remoteAddr))
-        opened.push(detail.newStream(HASH, within(10_000)))
+        opened.push({ direct: detail, stream: detail.newStream(HASH, within(10_000)) })
     })
     const changes = [listener, dialer].map(async it => once(it as never, 'path:changed', within(20_000)))
     await dialer.connect(listener.peerId, within(10_000))
     await Promise.all(changes)
-    const streams = await Promise.all(opened)
+    const streams = await Promise.all(opened.map(async ({ stream }) => stream))
     assert.ok(streams.length > 1, `${streams.length} direct connections`)
     for (const stream of streams) await send(stream, before)
-    // both sides have chosen; a reset would have come by now
-    await pause(1_000)
+    // both sides have chosen, and each connection still carries a round trip: a reset would have come before its end
+    for (const { direct } of opened) await ping(direct, within(10_000))
     const expected = createHash('sha256').update(before).update(after).digest('hex')
     for (const stream of streams) {
       await send(stream, after)

@@ -1,11 +1,11 @@
 /** The embeddable peer on loopback: paths, what cannot be reached, and that nothing is left behind. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, it } from 'node:test'
 import { createPeer } from '../../peer/index.ts'
 import { createRelay } from '../../relay/index.ts'
+import { once } from '../waits.ts'
 import type { AddressInfo } from 'node:net'
 import type { Peer, PeerInit } from '../../peer/index.ts'
 import type { Relay, RelayInit } from '../../relay/index.ts'
@@ -80,6 +80,22 @@ describe('connect', () => {
       message: /nothing listens there/,
     })
   })
+
+  for (const limits of [{ maxConnections: 1 }, { maxConnectionsPerNetwork: 1 }])
+    it(
+      `says that a relay may be full (${JSON.stringify(limits)}), and not that it speaks no libp2p`,
+      LIMIT,
+      async t => {
+        const relay = await startRelay(t, limits)
+        const first = await startPeer(t, { relays: [...relay.addrs] })
+        await first.reachable(soon())
+        const peer = await startPeer(t, { reserve: false })
+        await assert.rejects(peer.connect(String(relay.addrs[0]), soon()), {
+          name: 'UnreachableError',
+          message: /it may have as many connections as it may|the other side may have as many connections/,
+        })
+      },
+    )
 
   it('says that what answers does not speak libp2p', LIMIT, async t => {
     const server = createServer(socket => {

@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { describe, test } from 'node:test'
 import { fetchBounded } from '../../peer/port-mapping/bounded-http.ts'
 import { ask } from '../../peer/port-mapping/datagrams.ts'
 import { openGateway } from '../../peer/port-mapping/upnp.ts'
+import { once } from '../waits.ts'
 import type { Socket } from 'node:dgram'
 import type { RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'

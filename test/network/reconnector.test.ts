@@ -2,15 +2,14 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { queryObjects } from 'node:v8'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { createPeer } from '../../peer/index.ts'
 import { startPlain, startRelay } from './circuit-stage.ts'
-import { until } from './hop-client.ts'
 import { Reconnector } from '../../peer/connections/reconnector.ts'
+import { once, until } from '../waits.ts'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 

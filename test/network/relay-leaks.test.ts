@@ -16,8 +16,8 @@ import {
   statusOf,
   STOP,
   STOP_OK,
-  until,
 } from './hop-client.ts'
+import { turns, until } from '../waits.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 import type { TypedEventEmitter } from 'main-event'
 import type { TestContext } from 'node:test'
@@ -218,13 +218,14 @@ describe('a relay is as it was', () => {
 async function rest(relay: Relay, before: Inventory | undefined): Promise<Inventory> {
   await until(() => openStreams(relay).length === 0 && relay.circuits === 0, 'nothing is under way')
   let now = await inventory(relay)
+  // no event tells of the end of a timer; the assertions below say what is left at the deadline
   const deadline = performance.now() + 15_000
   while (
     before !== undefined &&
     performance.now() < deadline &&
     (now.timers > before.timers || now.knownPeers > before.knownPeers)
   ) {
-    await new Promise(setImmediate)
+    await turns(1)
     now = await inventory(relay)
   }
   if (before !== undefined) {

@@ -1,7 +1,6 @@
 /** The relay on loopback: what it reports about reservations and circuits, what it announces, and how it begins and ends. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -17,6 +16,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { createRelay } from '../../relay/index.ts'
 import { connectCircuit, startPlain, startRelay } from './circuit-stage.ts'
+import { once } from '../waits.ts'
 import type { Libp2p, Stream } from '@libp2p/interface'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'

@@ -1,7 +1,6 @@
 /** Reservations from the peer's side: kept where it can be done, explained where it cannot. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import net from 'node:net'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,6 +12,7 @@ import { raceSignal } from 'race-signal'
 import { createPeer } from '../../peer/index.ts'
 import { startRelay } from './circuit-stage.ts'
 import { closedPort } from './tunnel-nodes.ts'
+import { once } from '../waits.ts'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Peer, PeerEvents, PeerInit } from '../../peer/index.ts'

@@ -2,7 +2,6 @@
 
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import {
   call,
@@ -15,6 +14,7 @@ import {
   serveEcho,
 } from './tunnel-nodes.ts'
 import { openService } from '../../peer/tunnel/dialer/open-service.ts'
+import { once } from '../waits.ts'
 import type { Connection } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Nodes, Path } from './tunnel-nodes.ts'

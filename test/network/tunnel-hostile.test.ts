@@ -7,7 +7,7 @@
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { once } from 'node:events'
+import { once } from '../waits.ts'
 import type { Stream } from '@libp2p/interface'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'

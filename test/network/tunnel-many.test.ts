@@ -3,9 +3,9 @@
  */
 
 import { strict as assert } from 'node:assert'
-import { once } from 'node:events'
 import { test } from 'node:test'
 import { call, connectNodes, exposePort, forward, paths, serveEcho } from './tunnel-nodes.ts'
+import { once } from '../waits.ts'
 import type { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 
@@ -37,7 +37,7 @@ for (const path of paths)
     await Promise.all(
       callers.map(async caller => {
         caller.write('?')
-        await once(caller, 'data')
+        await once(caller, 'data', { timeoutMs: 200_000 })
       }),
     )
     const before = process.memoryUsage.rss()

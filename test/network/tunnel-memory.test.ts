@@ -6,7 +6,7 @@
  * reads. Without back-pressure anywhere on the way it never would, and would grow by the whole gibibyte.
  */
 import { strict as assert } from 'node:assert'
-import { once } from 'node:events'
+import { inTime, once } from '../waits.ts'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { call, connectNodes, exposePort, forward, paths, serve } from './tunnel-nodes.ts'
@@ -22,7 +22,7 @@ for (const path of paths)
     const service = await serve(t, socket => resolve(socket.pause()))
     const nodes = await connectNodes(t, path)
     const services = await exposePort(t, nodes, service.port)
-    const closed = once(services, 'service:closed')
+    const closed = once(services, 'service:closed', { timeoutMs: 240_000 })
     const local = await forward(t, nodes)
     const caller = await call(t, local.address.port)
 
@@ -64,15 +64,16 @@ for (const path of paths)
   })
 
 /** Resolves when a count has not changed for a quarter of a second, which a loopback transfer under way never shows. */
-function standstill(count: () => number): Promise<void> {
-  return new Promise(resolve => {
-    let last = count()
-    const timer = setInterval(() => {
-      if (last > 0 && last === count()) {
-        clearInterval(timer)
-        resolve()
-      }
-      last = count()
-    }, 250)
-  })
+async function standstill(count: () => number): Promise<void> {
+  let last = count()
+  const stands = Promise.withResolvers<void>()
+  const timer = setInterval(() => {
+    if (last > 0 && last === count()) stands.resolve()
+    last = count()
+  }, 250)
+  try {
+    await inTime(stands.promise, 'the transfer stands still', 60_000)
+  } finally {
+    clearInterval(timer)
+  }
 }

@@ -1,6 +1,6 @@
 /** One tunnel connection over standard input and output, as ssh's ProxyCommand uses it, between real nodes. */
 import { strict as assert } from 'node:assert'
-import { once } from 'node:events'
+import { once } from '../waits.ts'
 import type { Socket } from 'node:net'
 import { PassThrough, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'

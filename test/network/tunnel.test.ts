@@ -3,8 +3,8 @@
  * in, on real TCP sockets at both far ends, so a tunnel that swallows, reorders, ends or resets wrongly fails it.
  */
 import { createHash, randomFillSync } from 'node:crypto'
-import { once } from 'node:events'
 import { createServer, request } from 'node:http'
+import { once, turns } from '../waits.ts'
 import type { AddressInfo, Socket } from 'node:net'
 import { strict as assert } from 'node:assert'
 import { describe, test } from 'node:test'
@@ -295,8 +295,3 @@ test('a caller that has said more than the listener takes at once, before there 
   gate.resolve()
   assert.deepEqual(await readAll(caller), sent)
 })
-
-/** Lets sockets of this process be read so many times. */
-async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise(resolve => setImmediate(resolve))
-}

@@ -18,7 +18,8 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { defaultLogger } from '@libp2p/logger'
 import { sharesOf } from '../unit/src/patches/libp2p-yamux/full-connection.ts'
-import { header, until, withRemote } from '../unit/src/patches/libp2p-yamux/muxer-pair.ts'
+import { header, withRemote } from '../unit/src/patches/libp2p-yamux/muxer-pair.ts'
+import { turns, until } from '../waits.ts'
 import { updatesFor } from '../unit/src/patches/libp2p-yamux/window-updates.ts'
 import { lastWords } from '../unit/src/patches/libp2p-tcp/last-words.ts'
 import { plainIdentify } from '../../src/patches/libp2p-identify/observed-address.ts'
@@ -131,7 +132,7 @@ describe('peer/relays/reservations/request.ts', () => {
     void store.addRelay(two.peerId, 'configured')
     assert.equal(store.reserveQueue.size, 2)
     await first
-    await new Promise(resolve => setImmediate(resolve))
+    await turns(1)
     assert.deepEqual([store.reserveQueue.size, store.hasReservation(two.peerId)], [0, false])
   })
 })

@@ -8,7 +8,7 @@ import { relayCommand } from '../../relay/commands/run-relay.ts'
 import { withGlobalOptions } from '../../src/cli/global-options.ts'
 import { parseConfigFile } from '../../src/config/file.ts'
 import { nameOptions } from '../../src/config/options.ts'
-import { resolveOptions } from '../../src/config/resolve.ts'
+import { resolveOptions } from './src/config/resolve-options.ts'
 
 const up = peerCommands.find(({ name }) => name === 'up')
 assert.ok(up !== undefined)

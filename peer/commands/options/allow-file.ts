@@ -1,9 +1,9 @@
 /** A file with allow rules, one a line, for those who let in more peers than fit on a command line. */
 
-import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { dirname } from 'node:path'
 import { allowRuleKind } from '../../tunnel/listener/service-kinds.ts'
+import { linesIn, readTextFile } from '../../../src/files/text-file.ts'
+import { placeAt } from '../../../src/config/paths.ts'
 import { InvalidConfigError } from '../../../src/errors.ts'
 import type { ConfigProblem } from '../../../src/errors.ts'
 import type { AllowRule } from '../../tunnel/listener/service-kinds.ts'
@@ -21,15 +21,15 @@ export interface PlacedRule extends AllowRule {
 export async function readAllowFile(path: string): Promise<PlacedRule[]> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = await readTextFile(path)
   } catch (error) {
     const what = `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`
     throw new InvalidConfigError([{ where: 'allow-file', what }])
   }
   const rules: PlacedRule[] = []
   const problems: ConfigProblem[] = []
-  const place = { directory: dirname(path), home: homedir() }
-  for (const [index, line] of text.split('\n').entries()) {
+  const place = placeAt(dirname(path))
+  for (const [index, line] of linesIn(text).entries()) {
     const rule = line.replace(/#.*$/, '').trim()
     const where = `${path}:${index + 1}`
     if (rule === '') continue

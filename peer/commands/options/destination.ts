@@ -4,11 +4,14 @@
  * A ticket is as good as a key. It may come from a file or from standard input; one that stood on the command line is taken out of what `ps` shows.
  */
 
-import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { expandPath, NoHomeError, placeAt } from '../../../src/config/paths.ts'
+import { meaningOf } from '../../../src/failures/system-errors.ts'
+import { decodeText, readTextFile } from '../../../src/files/text-file.ts'
+import { findTarget } from './target-text.ts'
 import { InvalidConfigError, UsageError } from '../../../src/errors.ts'
 import { parseTarget } from '../../connections/target.ts'
-import { decodeTicket, looksLikeTicket } from '../../tickets/ticket.ts'
+import { decodeTicket, looksLikeTicket, TICKET_PREFIX } from '../../tickets/ticket.ts'
 import type { Output } from '../../../src/cli/output.ts'
 import type { PeerNames } from '../../connections/names.ts'
 import type { Ticket } from '../../tickets/ticket.ts'
@@ -38,8 +41,8 @@ export interface DestinationContext {
   output: Output
 }
 
-/** More than the longest ticket, in bytes. */
-const LONGEST_BYTES = 4096
+/** More than the longest ticket, in bytes, with comments before it, and in UTF-16. */
+const LONGEST_BYTES = 16_384
 
 /**
  * Reads a destination.
@@ -50,7 +53,7 @@ const LONGEST_BYTES = 4096
  */
 export async function readDestination(text: string, context: DestinationContext): Promise<Destination> {
   // overwrites the arguments
-  if (looksLikeTicket(text)) process.title = 'throughnat'
+  if (text.includes(TICKET_PREFIX)) process.title = 'throughnat'
   const target = await dereference(text, context)
   if (!looksLikeTicket(target))
     return { target, label: text, peerId: parseTarget(target).peerId.toString(), ticket: undefined }
@@ -62,7 +65,9 @@ export async function readDestination(text: string, context: DestinationContext)
   }
   const { peerId, expiresAt } = ticket
   if (expiresAt !== undefined && expiresAt.getTime() < Date.now())
-    context.output.note(`By this machine's clock the ticket has expired, on ${expiresAt.toISOString()}.`)
+    context.output.note(
+      `By this machine's clock, which shows ${new Date().toISOString()}, the ticket expired at ${expiresAt.toISOString()}. The clock of the other peer decides.`,
+    )
   return { target, label: peerId.toString(), peerId: peerId.toString(), ticket }
 }
 
@@ -81,33 +86,45 @@ export function serviceOf({ ticket }: Destination, named: string | undefined): s
 }
 
 async function dereference(text: string, { names, stdin }: DestinationContext): Promise<string> {
-  if (text === '-') return firstLine(await readStart(stdin), 'standard input')
+  if (text === '-') return targetIn(await readStart(stdin), 'standard input')
   if (text.startsWith('@')) return readTicketFile(text.slice(1))
-  return names.resolve(text, 'TARGET')
+  const found = findTarget(text)?.target ?? text
+  return looksLikeTicket(found) ? found : names.resolve(text, 'TARGET')
 }
 
 /** Reads a target from a file. @throws {InvalidConfigError} if it cannot be read, or is empty */
-export async function readTicketFile(path: string): Promise<string> {
+async function readTicketFile(path: string): Promise<string> {
   try {
-    return firstLine(await readFile(path, 'utf8'), path)
+    // no shell expands the ~ after an @
+    return targetIn(await readTextFile(expandPath(path, placeAt(process.cwd()))), path)
   } catch (error) {
+    if (error instanceof NoHomeError)
+      throw new InvalidConfigError([{ where: 'TARGET', what: `${path} cannot be read: ${error.message}` }])
     const { code } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
-    throw new InvalidConfigError([{ where: 'TARGET', what: `${path} cannot be read (${code})` }])
+    const why = `${meaningOf(code) ?? 'it fails'} (${code})`
+    throw new InvalidConfigError([{ where: 'TARGET', what: `${path} cannot be read: ${why}` }])
   }
 }
 
-function firstLine(text: string, where: string): string {
-  const line = text.split('\n').find(it => it.trim() !== '' && !it.startsWith('#'))
-  if (line === undefined) throw new InvalidConfigError([{ where, what: 'there is no ticket in it' }])
-  return line.trim()
+function targetIn(text: string, where: string): string {
+  const found = findTarget(text)
+  if (found === undefined) throw new InvalidConfigError([{ where, what: 'there is no ticket in it' }])
+  return found.target
 }
 
+/** Reads until there is a target. A ticket may be wrapped; at a terminal, its line ends it. */
 async function readStart(stdin: Readable): Promise<string> {
-  let text = ''
-  for await (const chunk of stdin) {
-    text += String(chunk)
-    if (text.length > LONGEST_BYTES || text.includes('\n')) break
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of stdin as AsyncIterable<Buffer | string>) {
+    const bytes = Buffer.from(chunk as Buffer)
+    chunks.push(bytes)
+    length += bytes.byteLength
+    const text = decodeText(Buffer.concat(chunks))
+    const found = findTarget(text.slice(0, text.lastIndexOf('\n') + 1))
+    const isTerminal = (stdin as { isTTY?: boolean }).isTTY === true
+    if (length > LONGEST_BYTES || (found !== undefined && (isTerminal || found.isComplete))) break
   }
-  return text.slice(0, LONGEST_BYTES)
+  return decodeText(Buffer.concat(chunks).subarray(0, LONGEST_BYTES))
 }

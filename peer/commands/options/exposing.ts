@@ -10,6 +10,7 @@ import {
   serviceNameKind,
 } from '../../tunnel/listener/service-kinds.ts'
 import { parseTarget } from '../../connections/target.ts'
+import { describeRefusal } from '../running/describe-refusal.ts'
 import { readAllowFile } from './allow-file.ts'
 import type { Output } from '../../../src/cli/output.ts'
 import type { NamedService } from '../../tunnel/listener/service-kinds.ts'
@@ -113,7 +114,7 @@ export function reportServices(services: Services, output: Output): void {
     output.event(
       'service:refused',
       { ...detail },
-      `Refused ${detail.peerId || 'a peer'} the service "${detail.service}": ${detail.reason}`,
+      `Refused ${detail.peerId || 'a peer'} the service "${detail.service}": ${describeRefusal(detail)}`,
     ),
   )
 }

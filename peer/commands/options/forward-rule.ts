@@ -1,6 +1,6 @@
 /** A forward in one text, for a node that has several: `LOCAL=TARGET/NAME`, or `LOCAL=TICKET`. */
 
-import { parseHostPort, isHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
+import { parseHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
 import { serviceNameKind } from '../../tunnel/listener/service-kinds.ts'
 import { expandPath } from '../../../src/config/paths.ts'
 import { hideTickets } from '../../tickets/ticket.ts'
@@ -28,7 +28,7 @@ export const forwardRuleKind: Kind<ForwardRule> = {
     const rest = text.slice(at + 1)
     if (rest === '' || rest === '-') throw new Error('it does not say where to')
     if (rest.startsWith('@')) {
-      const path = expandPath(rest.slice(1), place.directory, place.home)
+      const path = expandPath(rest.slice(1), place)
       return { local, target: `@${path}`, service: undefined }
     }
     const slash = rest.lastIndexOf('/')
@@ -39,8 +39,6 @@ export const forwardRuleKind: Kind<ForwardRule> = {
       service: serviceNameKind.parse(rest.slice(slash + 1), place),
     }
   },
-  accepts: (value): value is ForwardRule =>
-    typeof value === 'object' && value !== null && 'local' in value && isHostPort(value.local),
   print: ({ local, target, service }) =>
     `${printHostPort(local)}=${hideTickets(target)}${service === undefined ? '' : `/${service}`}`,
 }

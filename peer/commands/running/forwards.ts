@@ -3,6 +3,7 @@
 import { parseTarget } from '../../connections/target.ts'
 import { delegate } from '../../tunnel/wire/delegation.ts'
 import { forwardLocal } from '../../tunnel/dialer/forward.ts'
+import { keepStarting } from './keep-starting.ts'
 import { readDestination, serviceOf } from '../options/destination.ts'
 import { printHostPort } from '../../../src/config/address-kinds.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -12,7 +13,7 @@ import type { PeerConnection } from '../../connections/connection.ts'
 import type { PathDetail } from '../../node/events.ts'
 import type { Peer } from '../../node/peer.ts'
 import type { Credentials } from '../../tunnel/wire/protocol.ts'
-import type { NodeStatus } from '../../status/node-status.ts'
+import type { ForwardStatus, NodeStatus } from '../../status/node-status.ts'
 import type { LocalForward } from '../../tunnel/dialer/forward.ts'
 import type { Traffic } from '../../tunnel/wire/splice.ts'
 import type { OpenStream } from '../../tunnel/dialer/open-service.ts'
@@ -26,30 +27,46 @@ export interface Carriage {
   onPath: (listener: () => void) => () => void
   service: string
   credentials: Credentials
+  ticketExpiresAt?: Date
   onCarry?: (traffic: Traffic) => () => void
 }
 
 interface ForwardsContext extends DestinationContext {
   signal: AbortSignal
+  status: NodeStatus
+}
+
+interface StartContext extends Pick<ForwardsContext, 'output' | 'signal' | 'status'> {
+  /** What the status shows already. */
+  entry?: ForwardStatus
 }
 
 /**
- * Starts all forwards, or none.
+ * Starts all forwards. One that cannot listen is tried again until it can, and shown in the status.
  *
+ * @param isStrict - one that cannot listen ends all
  * @throws {UsageError} or {InvalidConfigError} for a target that cannot be understood
- * @throws the system's error for a port that cannot be had
+ * @throws the system's error for a port that cannot be had, with `isStrict`
  */
 export async function startForwards(
   peer: Peer,
   rules: readonly ForwardRule[],
-  context: ForwardsContext & { status: NodeStatus },
+  isStrict: boolean,
+  context: ForwardsContext,
 ): Promise<AsyncDisposable> {
   const running = new AsyncDisposableStack()
   try {
     for (const { local, target, service } of rules) {
       const destination = await readDestination(target, context)
       const carriage = await carriageTo({ peer }, destination, serviceOf(destination, service))
-      running.use(await startForward(local, carriage, destination, context))
+      const entry = newEntry(local, carriage, destination, context)
+      const start = async (): Promise<LocalForward> =>
+        startForward(local, carriage, destination, { ...context, entry })
+      running.use(
+        isStrict
+          ? await start()
+          : await keepStarting({ start, local, entry, ...context, service: carriage.service }),
+      )
       void connectEarly(peer, destination, context)
     }
     return running
@@ -63,20 +80,31 @@ export async function startForwards(
 export async function startForward(
   local: HostPort,
   carriage: Carriage,
-  { label, peerId }: Destination,
-  { output, signal, status }: Pick<ForwardsContext, 'output' | 'signal'> & { status: NodeStatus },
+  destination: Destination,
+  context: StartContext,
 ): Promise<LocalForward> {
+  const { output, signal, status } = context
   let name = ''
   const onCarry = (traffic: Traffic): (() => void) => {
-    const ends = [status.byForward.open(name, traffic), status.byPeer.open(peerId, traffic)]
+    const ends = [status.byForward.open(name, traffic), status.byPeer.open(destination.peerId, traffic)]
     return () => ends.forEach(end => end())
   }
   const forward = await forwardLocal({ ...local, ...carriage, onCarry, signal })
   report(forward, carriage.service, output)
   name = printHostPort(forward.address)
-  const onFailure = status.addForward({ local: name, target: label, service: carriage.service })
-  forward.addEventListener('forward:failed', ({ detail }) => onFailure(detail.error))
+  const entry = context.entry ?? newEntry(local, carriage, destination, context)
+  entry.onListening(name)
+  forward.addEventListener('forward:failed', ({ detail }) => entry.onFailed(detail.error))
   return forward
+}
+
+function newEntry(
+  local: HostPort,
+  { service }: Carriage,
+  { label }: Destination,
+  { status }: Pick<ForwardsContext, 'status'>,
+): ForwardStatus {
+  return status.addForward({ local: printHostPort(local), target: label, service })
 }
 
 /** How a connection gets to a service; `connection` is one that is there already. */
@@ -99,6 +127,7 @@ export async function carriageTo(
     onPath: listener => watchPath(peer, peerId, listener),
     service,
     credentials,
+    ...(ticket?.expiresAt === undefined ? {} : { ticketExpiresAt: ticket.expiresAt }),
   }
 }
 

@@ -1,6 +1,7 @@
 /** A series of pings to one peer, and what they amount to. */
 
 import { setTimeout as pause } from 'node:timers/promises'
+import { Moment } from '../../../src/time/moment.ts'
 import type { Path } from '../../node/events.ts'
 import type { PeerConnection, Pong } from '../../connections/connection.ts'
 
@@ -34,8 +35,8 @@ export class PingSession {
   readonly #rtts: number[] = []
   #sent = 0
   #path: Path | null = null
-  #relayedAt: number | null = null
-  #directAt: number | null = null
+  #relayed: Moment | null = null
+  #direct: Moment | null = null
 
   constructor(connection: PeerConnection, plan: PingPlan) {
     this.#connection = connection
@@ -80,8 +81,8 @@ export class PingSession {
       sent: this.#sent,
       received: sorted.length,
       path: this.#path,
-      relayedAt: this.#relayedAt,
-      directAt: this.#directAt,
+      relayedAt: this.#relayed?.wall ?? null,
+      directAt: this.#direct?.wall ?? null,
       rttMs: min === undefined || median === undefined || max === undefined ? null : { min, median, max },
     }
   }
@@ -98,7 +99,7 @@ export class PingSession {
 
   #see(path: Path): void {
     this.#path = path
-    if (path === 'relayed') this.#relayedAt ??= Date.now()
-    else this.#directAt ??= Date.now()
+    if (path === 'relayed') this.#relayed ??= new Moment()
+    else this.#direct ??= new Moment()
   }
 }

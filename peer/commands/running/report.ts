@@ -1,5 +1,6 @@
 /** Prints what a peer reports: every event of the contract as JSON, and a sentence where a person wants to know. */
 
+import prettyMs from 'pretty-ms'
 import { holePunchAdvice } from '../../../src/errors.ts'
 import type { Output } from '../../../src/cli/output.ts'
 import type { Peer, PeerEvents } from '../../index.ts'
@@ -10,7 +11,7 @@ const sentences: { [Name in keyof PeerEvents]: Sentence<Name> } = {
   'reservation:granted': ({ addr, expiresAt }) => `Reachable at ${addr} (until ${expiresAt.toISOString()})`,
   'reservation:lost': ({ relay, reason }) => `Lost the reservation at ${relay}: ${reason}`,
   'reservation:failed': ({ relay, reason, retryInMs }) =>
-    `No reservation at ${relay}: ${reason}; trying again in ${(retryInMs / 1000).toFixed(1)} s`,
+    `No reservation at ${relay}: ${reason}; trying again in ${prettyMs(retryInMs)}`,
   'relay:state': () => undefined,
   'relays:changed': () => 'The relays have changed',
   'relays:failed': ({ source, reason }) => `Cannot learn of relays from ${source}: ${reason}`,
@@ -18,6 +19,8 @@ const sentences: { [Name in keyof PeerEvents]: Sentence<Name> } = {
   'mapping:verified': ({ addr }) => `Reachable from everywhere at ${addr}`,
   'mapping:lost': ({ addr, reason }) => `The router maps ${addr} no more: ${reason}`,
   'mapping:failed': () => undefined,
+  'storage:failed': () => undefined,
+  'storage:recovered': () => undefined,
   'network:changed': ({ change }) => `The network has changed (${change})`,
   'peer:connected': ({ peerId, path }) => `${peerId} connected, ${path}`,
   'peer:disconnected': ({ peerId }) => `${peerId} disconnected`,
@@ -41,6 +44,19 @@ export function reportPeer(peer: Peer, output: Output): void {
   for (const name of Object.keys(sentences) as Array<keyof PeerEvents>) {
     reportEvent(peer, output, name, sentences[name] as Sentence<typeof name>)
   }
+  reportStorage(peer, output)
+}
+
+/** Reports on stderr what becomes of the data directory: stdout may be on the disk that is full. */
+export function reportStorage(peer: Peer, output: Output): void {
+  peer.addEventListener('storage:failed', ({ detail: { path, reason } }) =>
+    output.note(
+      `Cannot write to the data directory ${path}: ${reason}. This peer goes on without it and tries again.`,
+    ),
+  )
+  peer.addEventListener('storage:recovered', ({ detail: { path, dropped } }) =>
+    output.note(`The data directory ${path} can be written again; ${dropped} records were dropped.`),
+  )
 }
 
 /** Reports the hole punches of a peer until `signal` fires, as JSON only: a person sees the paths. */

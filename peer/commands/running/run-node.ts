@@ -23,6 +23,7 @@ import {
 import { startForwards } from './forwards.ts'
 import { dataDir, names, relayFile, relays, relayTokenFile } from '../options/options.ts'
 import { reportPeer } from './report.ts'
+import { warnAboutClock } from '../../../src/cli/wrong-clock.ts'
 import type { CommandContext } from '../../../src/cli/command.ts'
 import type { Output } from '../../../src/cli/output.ts'
 import type { Resolved } from '../../../src/config/options.ts'
@@ -62,7 +63,7 @@ export const nodeOptions = {
 export async function runNode(
   config: Resolved<typeof nodeOptions>,
   context: CommandContext<typeof nodeOptions>,
-  rules: readonly ForwardRule[] = [],
+  { rules = [], isStrict = false }: { rules?: readonly ForwardRule[]; isStrict?: boolean } = {},
 ): Promise<void> {
   const { relays, relayFile, reservations, relayTokenFile, dataDir, port } = config
   const { output, signal, onReload } = context
@@ -94,6 +95,7 @@ export async function runNode(
     reportServices(services, output)
     await peer.libp2p.handle(TUNNEL_PROTOCOL, services.handle, tunnelHandlerOptions)
     warnAboutClosed(exposure, output)
+    warnAboutClock(output, 'Certificates of relays look as if they were not valid yet.')
     onReload(async renewed => {
       const names = await readNames(renewed.names)
       const exposure = await exposureOf(renewed, names)
@@ -115,7 +117,7 @@ export async function runNode(
     })
     const routes: Routes = { 'GET /status': async () => status.snapshot({ signal }), ...ticketRoutes(office) }
     await using _control = await startControl(dataDir, routes, output)
-    await using _forwards = await startForwards(peer, rules, { ...context, names, status })
+    await using _forwards = await startForwards(peer, rules, isStrict, { ...context, names, status })
     await runUntilStopped(peer, reserve, output, signal)
   } finally {
     await services.stop()

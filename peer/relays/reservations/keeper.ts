@@ -7,8 +7,9 @@
 
 import { isCircuit } from '../../../src/addresses/circuit.ts'
 import { preventOwnReservations } from '../../../src/patches/libp2p-circuit-relay-v2/no-own-reservations.ts'
+import { systemClock } from '../../../src/time/clock.ts'
 import { circuitAddr } from '../../connections/target.ts'
-import { Places } from './slots.ts'
+import { ReservationSlots } from './slots.ts'
 import { Reservation } from './reservation.ts'
 import type { Connection, PeerId, PeerStore, Startable } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, TransportManager } from '@libp2p/interface-internal'
@@ -64,11 +65,12 @@ export class ReservationKeeper implements Startable {
 
   /** How it stands with each relay. */
   get relays(): RelayStatus[] {
-    return [...this.#reservations.values()].map(({ relay, state, expiresAt }) => ({
+    return [...this.#reservations.values()].map(({ relay, state, expiresAt, clockAheadMs }) => ({
       relay: relay.peerId,
       addrs: relay.addrs,
       state,
       expiresAt,
+      clockAheadMs,
     }))
   }
 
@@ -119,7 +121,8 @@ export class ReservationKeeper implements Startable {
     const { events, token, count } = this.#init
     return {
       self: this.#components.peerId,
-      places: new Places(count),
+      slots: new ReservationSlots(count),
+      clock: systemClock,
       connect: async (relay, signal) => this.#connect(relay, signal),
       introduce: async (connection, signal) => token.show(connection, { signal }),
       onState: ({ relay, state }, previous) =>

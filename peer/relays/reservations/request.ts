@@ -18,19 +18,15 @@ import {
 } from '../../../src/protocols/circuit-relay/messages.ts'
 import { VOUCHER_DOMAIN } from '../../../src/protocols/circuit-relay/voucher.ts'
 import { messageBounds } from '../../../src/protocols/message-bounds.ts'
+import { Lifetime } from './lifetime.ts'
 import type { AbortOptions, Connection, PeerId, Stream } from '@libp2p/interface'
+import type { Clock } from '../../../src/time/clock.ts'
 
 /**
  * Longest answer that is read, in bytes: what a length of two bytes can say. Relays may send 4096, but @libp2p/circuit-relay-v2 and version 0.1 put in all
  * addresses of their host.
  */
 const MAX_ANSWER_BYTES = 16_383
-
-/** A reservation as the relay has granted it. */
-export interface GrantedReservation {
-  /** Milliseconds since the epoch, by the relay's clock. */
-  expiresAt: number
-}
 
 /** Thrown when the relay says no, or what it says cannot be. */
 export class ReservationRefusedError extends Error {
@@ -39,7 +35,7 @@ export class ReservationRefusedError extends Error {
 }
 
 /**
- * Asks for a reservation, or for more time for the one that is held.
+ * Asks for a reservation, or for more time for the one that is held. Resolves with its life, which begins when the answer has come.
  *
  * @throws {ReservationRefusedError} if there is none
  * @throws what the stream failed with, or the signal's reason
@@ -47,24 +43,31 @@ export class ReservationRefusedError extends Error {
 export async function requestReservation(
   connection: Connection,
   self: PeerId,
+  clock: Clock,
   options: AbortOptions,
-): Promise<GrantedReservation> {
-  const answer = await ask(connection, options)
+): Promise<Lifetime> {
+  const { answer, lifetime } = await ask(connection, clock, options)
   if (answer.status !== Status.OK) throw new ReservationRefusedError(nameOf(answer.status))
-  const { expire, voucher } = answer.reservation ?? {}
-  if (expire === undefined) throw new ReservationRefusedError('the relay did not say until when')
+  if (lifetime === undefined) throw new ReservationRefusedError('the relay did not say until when')
+  const { voucher } = answer.reservation ?? {}
   if (voucher !== undefined) await checkVoucher(voucher, connection.remotePeer, self, options)
-  return { expiresAt: expire * 1000 }
+  return lifetime
 }
 
-async function ask(connection: Connection, options: AbortOptions): Promise<HopMessage> {
+async function ask(
+  connection: Connection,
+  clock: Clock,
+  options: AbortOptions,
+): Promise<{ answer: HopMessage; lifetime: Lifetime | undefined }> {
   const stream = await openHop(connection, options)
   try {
     const messages = pbStream(stream, messageBounds(MAX_ANSWER_BYTES))
     await messages.write({ type: HopType.RESERVE }, HopMessage, options)
     const answer = await messages.read(HopMessage, options)
+    const { expire, remainingMs } = answer.reservation ?? {}
+    const lifetime = expire === undefined ? undefined : new Lifetime(expire * 1000, remainingMs, clock)
     await stream.close(options)
-    return answer
+    return { answer, lifetime }
   } catch (error) {
     stream.abort(error as Error)
     throw relaysNot(error)
@@ -89,7 +92,7 @@ function nameOf(status: number | undefined): string {
   return name ?? `status ${status}`
 }
 
-/** A voucher is the relay's signed word for others; one for somebody else, or by somebody else, shows that something is amiss. */
+/** A voucher is the relay's signed word for others; one for somebody else, or by somebody else, shows that something is amiss. Its time is one of the relay's clock, and not looked at. */
 async function checkVoucher(
   sealed: Uint8Array,
   relay: PeerId,

@@ -9,9 +9,9 @@
  * `standby`: enough other relays hold one. `waiting`: it failed or was lost, and is asked for again after a pause.
  */
 
-import { setTimeout as pause } from 'node:timers/promises'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { endpointOf } from '../../../src/addresses/endpoint.ts'
+import { resolveHost } from '../../../src/addresses/resolve-host.ts'
 import { describeFailure } from '../../connections/describe-failure.ts'
 import { checkPresence } from '../../connections/liveness.ts'
 import { Backoff } from '../../../src/time/backoff.ts'
@@ -19,8 +19,10 @@ import { requestReservation, ReservationRefusedError } from './request.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationLost, ReservationState } from '../../node/events.ts'
+import type { Clock } from '../../../src/time/clock.ts'
 import type { KnownRelay } from '../relay-list.ts'
-import type { Places } from './slots.ts'
+import type { Lifetime } from './lifetime.ts'
+import type { ReservationSlots } from './slots.ts'
 
 /** Time to connect to a relay, in milliseconds. Its SYNs are repeated after 1, 3 and 7 s (RFC 6298). */
 const CONNECT_TIMEOUT_MS = 8_000
@@ -31,11 +33,8 @@ const ANSWER_TIMEOUT_MS = 5_000
 /** How often a relay is asked whether it is there where the kernel cannot do it (over WebSocket), in milliseconds. */
 const CHECK_INTERVAL_MS = 15_000
 
-/** A reservation is refreshed so long before its end, or at half its time if that is short, in milliseconds (circuit-relay-v2's `REFRESH_TIMEOUT`). */
-const REFRESH_BEFORE_MS = 5 * 60_000
-
-/** Bounds for the time between two refreshes in milliseconds, whatever a relay says or its clock shows. */
-const REFRESH_MS = { least: 1_000, most: 12 * 3_600_000 } as const
+/** A refresh that is due in less than this, in milliseconds, is due: timers and clocks do not tick together. */
+const TICK_MS = 50
 
 /** A reservation that was lost sooner than this, in milliseconds, was none: the pauses go on growing. */
 const PROVEN_AFTER_MS = 10_000
@@ -43,7 +42,8 @@ const PROVEN_AFTER_MS = 10_000
 /** What a reservation needs of its owner. */
 export interface ReservationContext {
   readonly self: PeerId
-  readonly places: Places
+  readonly slots: ReservationSlots
+  readonly clock: Clock
   /** Connects, or resolves with the connection that there is. */
   connect(relay: KnownRelay, signal: AbortSignal): Promise<Connection>
   /** Shows the relay that this peer may ask, before it asks. */
@@ -58,11 +58,11 @@ export interface ReservationContext {
 export class Reservation {
   readonly relay: KnownRelay
   readonly #context: ReservationContext
-  readonly #backoff = new Backoff()
+  readonly #backoff: Backoff
   readonly #ended = new AbortController()
   #state: ReservationState = 'standby'
   #connection: Connection | undefined
-  #expiresAt = 0
+  #lifetime: Lifetime | undefined
   #woken = new AbortController()
   #mayBeGone = false
   #endedBecause: 'stopped' | 'removed' = 'stopped'
@@ -70,15 +70,21 @@ export class Reservation {
   constructor(relay: KnownRelay, context: ReservationContext) {
     this.relay = relay
     this.#context = context
+    this.#backoff = new Backoff(() => context.clock.now())
   }
 
   get state(): ReservationState {
     return this.#state
   }
 
-  /** When it ends unless it is refreshed, by the relay's clock; undefined while there is none. */
+  /** When it ends unless it is refreshed; undefined while there is none. */
   get expiresAt(): Date | undefined {
-    return this.#state === 'held' ? new Date(this.#expiresAt) : undefined
+    return this.#state === 'held' ? this.#lifetime?.expiresAt : undefined
+  }
+
+  /** How far the relay's clock was ahead of this machine's, in milliseconds, when the relay was last asked; undefined if it does not tell. */
+  get clockAheadMs(): number | undefined {
+    return this.#lifetime?.clockAheadMs
   }
 
   /** The relay's addresses, the one over which it is connected first. */
@@ -93,7 +99,7 @@ export class Reservation {
     const { signal } = this.#ended
     while (!signal.aborted) {
       try {
-        const release = await this.#place(signal)
+        const release = await this.#takeSlot(signal)
         try {
           await this.#hold(signal)
         } finally {
@@ -121,9 +127,9 @@ export class Reservation {
     this.#ended.abort(new Error(`the reservation was ${reason}`))
   }
 
-  async #place(signal: AbortSignal): Promise<() => void> {
-    if (this.#context.places.isFull) this.#enter('standby')
-    return this.#context.places.take(this.relay.addrs.map(hostOf), signal)
+  async #takeSlot(signal: AbortSignal): Promise<() => void> {
+    if (this.#context.slots.isFull) this.#enter('standby')
+    return this.#context.slots.take(await hostsOf(this.relay, signal), signal)
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -141,12 +147,13 @@ export class Reservation {
     this.#enter('reserving')
     await this.#reserve(connection, signal)
     this.#connection = connection
-    const heldSince = performance.now()
+    const { clock } = this.#context
+    const heldSince = clock.now()
     const reason = await this.#keep(connection, signal)
     this.#connection = undefined
     if (!signal.aborted) this.#enter('waiting')
     this.#context.onLost(this, reason)
-    const wasProven = performance.now() - heldSince >= PROVEN_AFTER_MS
+    const wasProven = clock.now() - heldSince >= PROVEN_AFTER_MS
     if (wasProven) this.#backoff.reset()
     else await this.#sleep(this.#backoff.next(), signal)
   }
@@ -155,8 +162,8 @@ export class Reservation {
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)])
     try {
       await this.#context.introduce(connection, timeout)
-      const { expiresAt } = await requestReservation(connection, this.#context.self, { signal: timeout })
-      this.#expiresAt = expiresAt
+      const { self, clock } = this.#context
+      this.#lifetime = await requestReservation(connection, self, clock, { signal: timeout })
     } catch (error) {
       // a connection that does not answer is not used for the next try
       if (timeout.aborted && !signal.aborted) connection.abort(error as Error)
@@ -172,19 +179,17 @@ export class Reservation {
     connection.addEventListener('close', () => closed.abort(), { once: true })
     const end = AbortSignal.any([closed.signal, signal])
     const checkMs = isWatchedByKernel(connection) ? Infinity : CHECK_INTERVAL_MS
-    let refreshAt = this.#refreshAt()
     while (connection.status === 'open' && !signal.aborted) {
-      const isOver = await this.#sleep(Math.min(refreshAt - Date.now(), checkMs), end)
+      const isOver = await this.#sleep(Math.min(this.#refreshInMs, checkMs), end)
       if (isOver) break
       try {
-        if (Date.now() >= refreshAt) await this.#reserve(connection, signal)
+        if (this.#refreshInMs < TICK_MS) await this.#reserve(connection, signal)
         else if (this.#mayBeGone || checkMs === CHECK_INTERVAL_MS) await checkPresence(connection, signal)
       } catch (error) {
         if (connection.status === 'open' && !signal.aborted && isRefusal(error)) return 'refused'
         connection.abort(error as Error)
       }
       this.#mayBeGone = false
-      if (Date.now() >= refreshAt) refreshAt = this.#refreshAt()
     }
     return signal.aborted ? this.#endedBecause : 'disconnected'
   }
@@ -192,16 +197,13 @@ export class Reservation {
   /** Waits for the time, or to be woken; resolves with true if `end` has come. */
   async #sleep(ms: number, end: AbortSignal): Promise<boolean> {
     const signal = AbortSignal.any([end, this.#woken.signal])
-    await pause(Math.max(ms, 0), undefined, { signal, ref: false }).catch(() => {})
+    await this.#context.clock.sleep(ms, signal)
     if (this.#woken.signal.aborted) this.#woken = new AbortController()
     return end.aborted
   }
 
-  #refreshAt(): number {
-    const now = Date.now()
-    const lifeMs = this.#expiresAt - now
-    const afterMs = Math.max(lifeMs - REFRESH_BEFORE_MS, lifeMs / 2)
-    return now + Math.min(Math.max(afterMs, REFRESH_MS.least), REFRESH_MS.most)
+  get #refreshInMs(): number {
+    return this.#lifetime?.refreshInMs ?? 0
   }
 
   #enter(state: ReservationState): void {
@@ -221,6 +223,10 @@ function isWatchedByKernel({ remoteAddr }: Connection): boolean {
   return TCP.matches(remoteAddr) && !remoteAddr.toString().includes('/ws')
 }
 
-function hostOf(addr: Multiaddr): string {
-  return endpointOf(addr).host
+/** Where a relay is now: two names can stand for one host. A name that cannot be resolved stands for itself. */
+async function hostsOf({ addrs }: KnownRelay, signal: AbortSignal): Promise<string[]> {
+  const resolved = await Promise.all(
+    addrs.map(async addr => resolveHost(addr, { signal }).catch(() => [addr])),
+  )
+  return resolved.flat().map(addr => endpointOf(addr).host)
 }

@@ -1,8 +1,8 @@
 /**
- * Places: how many relays hold a reservation for this peer at once, out of those that it knows.
+ * How many relays may keep a reservation for this peer at a time, out of those that it knows.
  *
- * A relay that is given a place makes a reservation; when that fails or ends, it gives the place back and the next one has its turn. Of those
- * that wait, one at an address where no other reservation is held goes first: two relays on one host go down together.
+ * A relay with a slot makes a reservation. When the reservation fails or ends, the slot goes to the next relay that
+ * waits. A relay on a host that has no slot yet goes first: two relays on one host go down together.
  */
 
 import { raceSignal } from 'race-signal'
@@ -12,8 +12,8 @@ interface Waiter {
   resolve: (release: () => void) => void
 }
 
-/** The places of one peer. */
-export class Places {
+/** The slots of one peer. */
+export class ReservationSlots {
   #free: number
   readonly #waiting = new Set<Waiter>()
   readonly #taken = new Set<readonly string[]>()
@@ -28,7 +28,7 @@ export class Places {
   }
 
   /**
-   * Resolves with a place, as the function that gives it back.
+   * Resolves when there is a free slot, with the function that releases it.
    *
    * @param hosts - where the relay is
    * @throws the reason of `signal`

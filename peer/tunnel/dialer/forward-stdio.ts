@@ -14,7 +14,7 @@ import type { Traffic } from '../wire/splice.ts'
 
 export interface ForwardStdioInit
   extends ContinuityOptions,
-    Pick<OpenServiceOptions, 'openMs' | 'credentials'> {
+    Pick<OpenServiceOptions, 'openMs' | 'credentials' | 'ticketExpiresAt'> {
   stdin: Readable
   /** Is not ended; its owner does that, or exits. */
   stdout: Writable

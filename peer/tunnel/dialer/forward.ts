@@ -4,6 +4,7 @@
  * The invariant: what happens to one connection happens to that connection only, and its local caller learns at once,
  * by a reset, that it did not reach the service.
  */
+import { listenOnHost } from '../../../src/addresses/listen-on-host.ts'
 import { AbortError, ConnectionClosedError, ConnectionFailedError } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import type { TypedEventTarget } from 'main-event'
@@ -19,7 +20,7 @@ import type { Traffic } from '../wire/splice.ts'
 
 export interface ForwardLocalInit
   extends ContinuityOptions,
-    Pick<OpenServiceOptions, 'openMs' | 'credentials'> {
+    Pick<OpenServiceOptions, 'openMs' | 'credentials' | 'ticketExpiresAt'> {
   /** Local address to listen on. Whoever reaches it reaches the service in this peer's name. */
   host: string
   /** Local port to listen on; 0 takes a free one. */
@@ -38,19 +39,19 @@ export interface ForwardLocalInit
   maxConnections?: number
 }
 
-export interface ForwardOpened {
+interface ForwardOpened {
   service: string
   /** Port of the local caller; tells the connections of one forward apart. */
   localPort: number
 }
 
-export interface ForwardClosed extends ForwardOpened, Traffic {
+interface ForwardClosed extends ForwardOpened, Traffic {
   durationMs: number
   /** Why it was cut, if it was. */
   error?: Error
 }
 
-export interface ForwardFailed {
+interface ForwardFailed {
   service: string
   /** Port of the local caller; absent where the failure is the listening port's own. */
   localPort?: number
@@ -58,7 +59,7 @@ export interface ForwardFailed {
   error: Error
 }
 
-export interface ForwardEvents {
+interface ForwardEvents {
   'forward:opened': CustomEvent<ForwardOpened>
   'forward:closed': CustomEvent<ForwardClosed>
   'forward:failed': CustomEvent<ForwardFailed>
@@ -95,7 +96,7 @@ export async function forwardLocal(init: ForwardLocalInit): Promise<LocalForward
 class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForward {
   readonly #init: ForwardLocalInit
   readonly #maxConnections: number
-  readonly #server: Server
+  #servers: Server[] = []
   readonly #open: Map<AbortController, Promise<void>> = new Map()
   #address: { host: string; port: number } = { host: '', port: 0 }
   #stopping: Promise<void> | undefined
@@ -105,9 +106,6 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
     super()
     this.#init = init
     this.#maxConnections = init.maxConnections ?? MAX_CONNECTIONS_PER_PEER
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, socket =>
-      this.#accept(socket),
-    )
   }
 
   get address(): { host: string; port: number } {
@@ -115,14 +113,12 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
   }
 
   async listen(host: string, port: number): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#server.once('error', reject)
-    this.#server.listen({ host, port }, resolve)
-    await promise
-    this.#server.off('error', reject)
+    const create = (): Server =>
+      createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, socket => this.#accept(socket))
+    this.#servers = await listenOnHost(create, { host, port })
     // Accepting can fail later, for want of file descriptors; the server goes on listening.
-    this.#server.on('error', error => this.#fail(undefined, error))
-    const bound = this.#server.address() as AddressInfo
+    for (const server of this.#servers) server.on('error', error => this.#fail(undefined, error))
+    const bound = this.#servers[0]?.address() as AddressInfo
     this.#address = { host: bound.address, port: bound.port }
   }
 
@@ -137,10 +133,12 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
 
   async #stop(): Promise<void> {
     this.onStop()
-    const isClosed = new Promise<void>(resolve => this.#server.close(() => resolve()))
+    const areClosed = this.#servers.map(
+      async server => new Promise<unknown>(resolve => server.close(resolve)),
+    )
     for (const controller of this.#open.keys()) controller.abort(new AbortError('The forward was stopped'))
     await Promise.all(this.#open.values())
-    await isClosed
+    await Promise.all(areClosed)
   }
 
   #accept(socket: Socket): void {

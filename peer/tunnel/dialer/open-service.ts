@@ -21,7 +21,7 @@ import type { Credentials, TunnelStatus } from '../wire/protocol.ts'
 import type { ContinuityOptions } from '../resume/resumer.ts'
 
 /** What libp2p's `newStream` needs to be told; hand it on as it is. */
-export interface OpenStreamOptions {
+interface OpenStreamOptions {
   /** Never fires once the service is open, so it may be given to a dial. */
   signal: AbortSignal
   runOnLimitedConnection: true
@@ -34,6 +34,8 @@ export type OpenStream = (protocols: string[], options: OpenStreamOptions) => Pr
 export interface OpenServiceOptions extends ContinuityOptions {
   /** What lets this peer in, if not its id. */
   credentials?: Credentials
+  /** When the ticket in `credentials` ends, which an error mentions. */
+  ticketExpiresAt?: Date
   /** Gives up the opening. Without effect on the stream once it is open. */
   signal?: AbortSignal
   /**
@@ -152,7 +154,7 @@ async function isAnswered(
   try {
     carrier.send(request)
     const { status } = decodeResponse(await readMessage(carrier, { signal }))
-    if (status !== 'ok') throw refusal(status, service, options.credentials?.ticket !== undefined)
+    if (status !== 'ok') throw refusal(status, service, options)
     return true
   } catch (cause) {
     if (signal.aborted || cause instanceof ServiceRefusedError) throw cause
@@ -185,15 +187,15 @@ async function open(openStream: OpenStream, service: string, signal: AbortSignal
 function refusal(
   status: Exclude<TunnelStatus, 'ok'>,
   service: string,
-  hasTicket: boolean,
+  { credentials, ticketExpiresAt }: OpenServiceOptions,
 ): ServiceRefusedError {
   switch (status) {
     case 'refused':
       return failure(
         'refused',
         service,
-        hasTicket
-          ? 'it does not exist there, or the ticket does not open it: it may be used up, expired or revoked. Ask its owner for another'
+        credentials?.ticket !== undefined
+          ? `it does not exist there, or the ticket does not open it: it may be used up, expired or revoked. Ask its owner for another${describeExpiry(ticketExpiresAt)}`
           : 'it does not exist there, or is not open to this peer. Ask its owner',
       )
     case 'unavailable':
@@ -208,6 +210,15 @@ function refusal(
     case 'gone':
       return failure('protocol', service, 'the remote peer did not understand the request. Check its version')
   }
+}
+
+/** The listener's clock decides, and the two may differ. */
+function describeExpiry(expiresAt: Date | undefined): string {
+  if (expiresAt === undefined) return ''
+  const [now, end] = [new Date(), expiresAt.toISOString()]
+  return now < expiresAt
+    ? `. By this machine's clock, which shows ${now.toISOString()}, it is valid until ${end}; if it has expired, the clocks differ`
+    : `. By this machine's clock it expired at ${end}`
 }
 
 function brokenOff(service: string, cause: Error): ServiceRefusedError {

@@ -19,7 +19,7 @@ const TCP_OVER_IPV4 = 0x11
 const TCP_OVER_IPV6 = 0x21
 
 /** The field of the peer id, as base58 text: the first of those that are left to applications (`PP2_TYPE_MIN_CUSTOM`). */
-export const PEER_ID_TLV = 0xe0
+const PEER_ID_TLV = 0xe0
 
 /** Who a connection comes from. */
 export interface ProxiedPeer {

@@ -1,29 +1,44 @@
 /**
- * Slots that are counted by rank: each rank has as many as the limits say.
+ * Counts what remote peers have open, so that neither one peer nor all together can exhaust this one.
  *
- * The invariant: those of one rank, of whom anyone may make as many as he likes, leave those of the others their slots.
+ * The invariant: each rank has slots of its own. Strangers, of whom anyone can make many, leave the others theirs.
  */
 
-import { Slots } from './slots.ts'
-import type { SlotLimits } from './slots.ts'
+import { Quota } from '../../../src/limits/quota.ts'
+
+/** The most slots of one rank. */
+export interface SlotLimits {
+  perPeer: number
+  total: number
+}
 
 /** Peers that a rule names; that have a connection open; and all others. */
 export type Rank = 'named' | 'connected' | 'stranger'
 
+const RANKS: readonly Rank[] = ['named', 'connected', 'stranger']
+
 export class RankedSlots {
-  readonly #slots: Readonly<Record<Rank, Slots>>
+  readonly #limits: SlotLimits
+  readonly #quota = new Quota()
 
   constructor(limits: SlotLimits) {
-    this.#slots = { named: new Slots(limits), connected: new Slots(limits), stranger: new Slots(limits) }
+    this.#limits = limits
   }
 
-  /** Whether the peer has a slot, of whichever rank. */
-  holds(peerId: string): boolean {
-    return Object.values(this.#slots).some(slots => slots.holds(peerId))
+  /** Whether the peer has a slot, of any rank. */
+  has(peerId: string): boolean {
+    return RANKS.some(rank => this.#quota.count(keyOf(rank, peerId)) > 0)
   }
 
-  /** Takes a slot, and returns what gives it back, which may be called again; undefined if there is none. */
+  /** Takes a slot, and returns the function that releases it, which may be called again; undefined if there is none. */
   take(peerId: string, rank: Rank): (() => void) | undefined {
-    return this.#slots[rank].take(peerId)
+    return this.#quota.take([
+      { key: keyOf(rank, peerId), max: this.#limits.perPeer },
+      { key: rank, max: this.#limits.total },
+    ])
   }
+}
+
+function keyOf(rank: Rank, peerId: string): string {
+  return `${rank} ${peerId}`
 }

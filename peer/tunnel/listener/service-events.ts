@@ -9,8 +9,10 @@ import type { Traffic } from '../wire/splice.ts'
  * - `not-allowed`: there is, and no rule opens it to this peer
  * - `ticket-unknown`: the ticket is none of this node's, or was revoked, or is for another service
  * - `ticket-expired`: the ticket's time is over
+ * - `ticket-clock`: the ticket expires, and was made later than this machine's clock shows; so the clock is wrong, or was, and says nothing about the ticket's time
  * - `ticket-used-up`: as many peers as the ticket is good for have come with it
  * - `ticket-guesses`: the peer has shown too many tickets that there are not; this one was not looked at
+ * - `ticket-unreadable`: the disk of the data directory failed before the tickets were read; they are read again when it can be written
  * - `down`: the service did not accept the connection, or the use of a ticket could not be written down
  * - `busy`: a limit on open connections was reached
  * - `malformed`: the request could not be understood
@@ -28,7 +30,13 @@ export type ServiceRefusal =
   | 'gone'
 
 /** Why a ticket did not let its bearer in. */
-export type TicketRefusal = 'ticket-unknown' | 'ticket-expired' | 'ticket-used-up' | 'ticket-guesses'
+export type TicketRefusal =
+  | 'ticket-unknown'
+  | 'ticket-expired'
+  | 'ticket-clock'
+  | 'ticket-used-up'
+  | 'ticket-guesses'
+  | 'ticket-unreadable'
 
 export interface ServiceOpened {
   peerId: string
@@ -41,7 +49,7 @@ export interface ServiceOpened {
   ticket?: string
 }
 
-export interface ServiceClosed extends ServiceOpened, Traffic {
+interface ServiceClosed extends ServiceOpened, Traffic {
   durationMs: number
   /** Why it was cut, if it was. */
   error?: Error

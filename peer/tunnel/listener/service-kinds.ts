@@ -5,17 +5,11 @@
  */
 
 import type { PeerId } from '@libp2p/interface'
-import { isPeerId } from '@libp2p/interface'
 import type { HostPort } from '../../../src/config/address-kinds.ts'
-import {
-  examplePeerId,
-  isHostPort,
-  parseHostPort,
-  parsePeerId,
-  printHostPort,
-} from '../../../src/config/address-kinds.ts'
-import type { Kind } from '../../../src/config/kind.ts'
-import { expandPath } from '../../../src/config/paths.ts'
+import { examplePeerId, parseHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
+import { parsePeerId } from '../../../src/addresses/peer-id.ts'
+import type { Kind, ReadingPlace } from '../../../src/config/kind.ts'
+import { expandPath, MAX_SOCKET_PATH_BYTES } from '../../../src/config/paths.ts'
 
 const namePattern = /^[a-z0-9][a-z0-9-]{0,31}$/
 const peerNamePattern = /^[a-z][a-z0-9.-]{0,31}$/
@@ -46,15 +40,13 @@ export const serviceKind: Kind<NamedService> = {
   noun: 'a named service',
   placeholder: 'NAME=HOST:PORT|unix:PATH',
   example: 'web=127.0.0.1:8080',
-  parse(text, { directory, home }) {
+  parse(text, at) {
     const [name, place] = splitNamed(text, 'NAME=HOST:PORT or NAME=unix:PATH')
     if (!place.startsWith(UNIX)) return Object.freeze({ name, ...parseHostPort(place, 1) })
     const path = place.slice(UNIX.length)
     if (path === '') throw new Error('the path of the Unix socket is missing')
-    return Object.freeze({ name, path: expandPath(path, directory, home) })
+    return Object.freeze({ name, path: socketPath(path, at) })
   },
-  accepts: (value): value is NamedService =>
-    hasName(value) && (isUnixSocket(value) || (isHostPort(value) && value.port > 0)),
   print: service => `${service.name}=${printPlace(service)}`,
 }
 
@@ -72,7 +64,6 @@ export const allowRuleKind: Kind<AllowRule> = {
     const [name, peer] = splitNamed(text, 'NAME=PEER or NAME=anyone')
     return Object.freeze({ name, peer: isPeerName(peer) ? peer : parsePeerId(peer) })
   },
-  accepts: (value): value is AllowRule => hasName(value) && 'peer' in value && isPeerOrName(value.peer),
   print: rule => `${rule.name}=${rule.peer.toString()}`,
 }
 
@@ -82,10 +73,14 @@ export const serviceNameKind: Kind<string> = {
   placeholder: 'NAME',
   example: 'web',
   parse(text) {
-    if (!namePattern.test(text)) throw new Error(nameRule)
+    if (!isExposableName(text)) throw new Error(nameRule)
     return text
   },
-  accepts: (value): value is string => typeof value === 'string' && namePattern.test(value),
+}
+
+/** Tells whether a text can be the name of a service that this peer exposes. */
+export function isExposableName(text: string): boolean {
+  return namePattern.test(text)
 }
 
 /** Tells whether a text can be what a user calls a peer. No peer id is as short. */
@@ -93,24 +88,20 @@ export function isPeerName(text: string): boolean {
   return peerNamePattern.test(text)
 }
 
+function socketPath(text: string, place: ReadingPlace): string {
+  const path = expandPath(text, place)
+  const bytes = Buffer.byteLength(path)
+  if (bytes > MAX_SOCKET_PATH_BYTES)
+    throw new Error(
+      `the path of a Unix socket has at most ${MAX_SOCKET_PATH_BYTES} bytes, and ${path} has ${bytes}`,
+    )
+  return path
+}
+
 function splitNamed(text: string, form: string): [name: string, rest: string] {
   const at = text.indexOf('=')
   if (at === -1) throw new Error(`expected ${form}`)
   const name = text.slice(0, at)
-  if (!namePattern.test(name)) throw new Error(nameRule)
+  if (!isExposableName(name)) throw new Error(nameRule)
   return [name, text.slice(at + 1)]
-}
-
-function hasName(value: unknown): value is { name: string } {
-  return (
-    typeof value === 'object' && value !== null && 'name' in value && namePattern.test(String(value.name))
-  )
-}
-
-function isPeerOrName(value: unknown): boolean {
-  return isPeerId(value) || (typeof value === 'string' && isPeerName(value))
-}
-
-function isUnixSocket(value: unknown): value is UnixSocket {
-  return typeof value === 'object' && value !== null && 'path' in value && typeof value.path === 'string'
 }

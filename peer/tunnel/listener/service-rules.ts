@@ -4,7 +4,7 @@
  * The invariant: without a rule nobody may, and looking up a service that does not exist takes the same steps as
  * looking up one that is closed to the asker.
  */
-import { peerIdFromString } from '@libp2p/peer-id'
+import { parsePeerId } from '../../../src/addresses/peer-id.ts'
 import { InvalidConfigError } from '../../../src/errors.ts'
 import type { ConfigProblem } from '../../../src/errors.ts'
 import { isServiceName } from '../wire/protocol.ts'
@@ -84,7 +84,7 @@ const nameRule =
 function* parsePeerIds(name: string, peerIds: Iterable<string>, problems: ConfigProblem[]): Iterable<string> {
   for (const peerId of peerIds) {
     try {
-      yield peerIdFromString(peerId).toString()
+      yield parsePeerId(peerId).toString()
     } catch {
       problems.push({ where: `rule "${name}"`, what: `"${peerId}" is no peer id, and not the word anyone` })
     }

@@ -9,6 +9,7 @@ import { AbortError, StreamResetError } from '@libp2p/interface'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import type { TypedEventTarget } from 'main-event'
+import { raceSignal } from 'race-signal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket } from 'node:net'
 import { Admission } from './admission.ts'
@@ -165,7 +166,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   #rankOf(peerId: string): Rank {
     if (this.#admission.names(peerId)) return 'named'
     // it may want to go on with a connection over another path
-    return this.#connections.holds(peerId) ? 'connected' : 'stranger'
+    return this.#connections.has(peerId) ? 'connected' : 'stranger'
   }
 
   async #serve(stream: Stream, serving: Serving): Promise<void> {
@@ -261,7 +262,12 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       connectLocal(address, stream, signal),
     )
     try {
-      const refusal = await this.#admission.count(caller)
+      const refusal = await withDeadline(
+        connectMs,
+        'The use of the ticket could not be written in time',
+        signal,
+        async signal => raceSignal(this.#admission.count(caller), signal),
+      )
       if (refusal === undefined) return socket
       resetSocket(socket)
       return refusal

@@ -7,7 +7,8 @@
  * Spec: docs/tunnel-protocol.md
  */
 
-import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { parsePeerId } from '../../../src/addresses/peer-id.ts'
 import type { PeerId, PrivateKey } from '@libp2p/interface'
 
 /** Who a process acts for, and the proof. */
@@ -43,7 +44,7 @@ export async function principalOf(
 ): Promise<string | undefined> {
   if (proof.length > MAX_PROOF) return undefined
   try {
-    const peerId = peerIdFromString(principal)
+    const peerId = parsePeerId(principal)
     const { publicKey } = peerId
     const isProved = await publicKey?.verify(statement(ends), Buffer.from(proof, 'base64url'))
     return isProved === true ? peerId.toString() : undefined

@@ -91,7 +91,7 @@ export function isServiceName(name: string): boolean {
 }
 
 /** Tells whether a text can name a session: 16 random bytes in base64url, so that no two of a peer are the same. */
-export function isSessionId(text: unknown): text is string {
+function isSessionId(text: unknown): text is string {
   return typeof text === 'string' && /^[A-Za-z0-9_-]{22}$/.test(text)
 }
 

@@ -28,9 +28,16 @@ export const reversal: Strategy = ({ source, local, remote }) => {
  * The addresses, of those that the remote listed in identify, that may be dialled from here. A relay that sees this node
  * on a private network, or on its own host, shares that network with it, and so does the remote: then addresses of that
  * kind make sense. Otherwise they belong to other hosts.
+ *
+ * @param isLossy - true for addresses whose path does not carry data: they are left out
  */
-export function reversalCandidates(listed: readonly Multiaddr[], local: LocalAddresses): RemoteCandidates {
-  return RemoteCandidates.from(listed, local, { acceptLoopback: scopesOfObservers(local).has('loopback') })
+export function reversalCandidates(
+  listed: readonly Multiaddr[],
+  local: LocalAddresses,
+  isLossy: (addr: Multiaddr) => boolean = () => false,
+): RemoteCandidates {
+  const acceptLoopback = scopesOfObservers(local).has('loopback')
+  return RemoteCandidates.from(listed, local, { acceptLoopback, isLossy })
 }
 
 function scopesOfObservers({ observed }: LocalAddresses): Set<Scope> {

@@ -3,12 +3,11 @@
  * They dial each other's private endpoints as well as the public ones.
  */
 
-import { areOnePair, offerTo, publicCandidates, shareHost } from '../candidates.ts'
+import { publicCandidates, shareHost } from '../candidates.ts'
 import type { Strategy } from './strategy.ts'
 
 export const sameNetwork: Strategy = ({ source, role, local, remote }) => {
   if (source !== 'exchange' || !shareHost(publicCandidates(local), remote.public)) return undefined
   const candidates = [...remote.public, ...remote.private]
-  const isOnlyWay = areOnePair(candidates, offerTo(local, remote))
-  return { strategy: 'same-network', candidates, from: 'punch-port', role, isOnlyWay, sharesNat: true }
+  return { strategy: 'same-network', candidates, from: 'punch-port', role, sharesNat: true }
 }

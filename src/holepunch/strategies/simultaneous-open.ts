@@ -4,12 +4,10 @@
  * Spec: https://github.com/libp2p/specs/blob/master/relay/DCUtR.md#the-protocol, RFC 5382 REQ-2a
  */
 
-import { areOnePair, publicCandidates } from '../candidates.ts'
 import type { Strategy } from './strategy.ts'
 
-export const simultaneousOpen: Strategy = ({ source, role, local, remote }) => {
+export const simultaneousOpen: Strategy = ({ source, role, remote }) => {
   const candidates = remote.public
   if (source !== 'exchange' || candidates.length === 0) return undefined
-  const isOnlyWay = areOnePair(candidates, publicCandidates(local))
-  return { strategy: 'simultaneous-open', candidates, from: 'punch-port', role, isOnlyWay }
+  return { strategy: 'simultaneous-open', candidates, from: 'punch-port', role }
 }

@@ -14,7 +14,7 @@ export interface Situation {
 }
 
 /** The names of the strategies. */
-export type StrategyName = 'same-network' | 'simultaneous-open' | 'remote-dials' | 'reversal'
+type StrategyName = 'same-network' | 'simultaneous-open' | 'remote-dials' | 'reversal'
 
 /** What a strategy does: which endpoints are dialled, and from where. */
 export interface Plan {
@@ -25,8 +25,6 @@ export interface Plan {
   readonly from: 'punch-port' | 'ephemeral-port'
   /** Client or server above TCP: {@link PunchRole} in a punch, always the initiator in a plain dial. */
   readonly role: PunchRole
-  /** True if each side has offered one endpoint, so that there can be one connection only. */
-  readonly isOnlyWay?: boolean
   /** True if both are behind one NAT: the remote may come from any private address. */
   readonly sharesNat?: boolean
 }

@@ -1,9 +1,12 @@
 /**
  * Keeps the stock circuit-relay transport from making reservations of its own.
  *
- * `@libp2p/circuit-relay-v2` 4.2.13 reserves at any relay that hands it a circuit while it holds none there
- * (transport/index.ts, `onStop`): a stranger could have this peer hold reservations where it likes. The transport is
- * answered that there is a reservation; the peer's connection gater decides who may hand over circuits.
+ * Fault of `@libp2p/circuit-relay-v2` 4.2.13: the transport reserves at every relay that hands it a circuit
+ * while it holds no reservation there (transport/index.ts, `onStop`). A stranger could make this peer hold
+ * reservations at any relay. So the transport is answered that there is a reservation; the peer's connection
+ * gater decides which relays may hand over circuits.
+ *
+ * Upstream issue: not reported.
  */
 
 import { shapeCheck } from '../expect-shape.ts'

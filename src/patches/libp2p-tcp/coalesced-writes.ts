@@ -1,17 +1,21 @@
 /**
- * Coalesced writes: what one turn of the event loop writes to a socket leaves in as few packets as possible.
+ * Sends what one turn of the event loop writes to a socket in as few packets as possible.
  *
- * `@libp2p/tcp` writes each piece of a message by itself, and noise puts a length of 2 bytes before each of its messages,
- * so that a handshake and the first streams take some 30 packets. A new TCP connection may have 10 in flight
- * (RFC 6928); the rest waits a round trip, which is one of the five that a punched connection needs to prove itself.
- * It also costs a system call for each piece.
+ * Fault of `@libp2p/tcp` 11.0.28: it writes each part of a message by itself (socket-to-conn.ts, `sendData`),
+ * and noise puts a length of 2 bytes before each of its messages, so that a handshake and the first streams
+ * take some 30 packets. A new TCP connection may have 10 in flight (RFC 6928); the rest waits a round trip,
+ * which is one of the five that a punched connection needs to prove itself. Each part also costs a system
+ * call.
+ *
+ * Upstream issue: https://github.com/ChainSafe/js-libp2p-noise/pull/387 joined the length and the message.
+ * That was lost when noise stopped copying messages (js-libp2p-noise 391).
  */
 
 import { shapeCheck } from '../expect-shape.ts'
 import type { MultiaddrConnection } from '@libp2p/interface'
 import type { Socket } from 'node:net'
 
-// what is behind the interface, in @libp2p/tcp 11
+/** The private members that the patch needs. */
 interface TcpInternals {
   socket: Socket
   sendData: (data: never) => unknown
@@ -20,6 +24,7 @@ interface TcpInternals {
 const assertShape = shapeCheck('@libp2p/tcp', {
   socket: 'object',
   'socket.cork': 'function',
+  'socket.uncork': 'function',
   sendData: 'function',
 })
 

@@ -1,12 +1,16 @@
 /**
  * Ends a connection whose remote begins a frame that is longer than it may be.
  *
- * @chainsafe/libp2p-yamux 8.0.1 holds a frame against the window of its stream once all of it is there (decode.ts, `readFrame`), and its length is anything up to 4 GiB: whoever
- * can connect could fill the memory.
- * test/network/upstream-faults.test.ts tells when it is mended.
+ * Fault of `@chainsafe/libp2p-yamux` 8.0.1: it holds a frame against the window of its stream once all of it
+ * is there (decode.ts, `readFrame`), and the length is anything up to 4 GiB. Every peer that can connect
+ * could fill the memory.
+ *
+ * Upstream issue: not reported.
  */
 
 import { InvalidMessageError } from '@libp2p/interface'
+import { shapeCheck } from '../expect-shape.ts'
+import { ofStreams } from './amend.ts'
 import { FIRST_WINDOW_BYTES, HEADER_BYTES } from './internals.ts'
 import type { Amendment } from './amend.ts'
 import type { Yamux } from './internals.ts'
@@ -14,9 +18,19 @@ import type { Yamux } from './internals.ts'
 const DATA = 0
 const SYN = 1
 
+const PACKAGE = '@chainsafe/libp2p-yamux'
+const assertShape = shapeCheck(PACKAGE, {
+  streams: 'object',
+  'decoder.buffer': 'object',
+  'decoder.readFrame': 'function',
+})
+const checkStreams = ofStreams(shapeCheck(PACKAGE, { streamId: 'number', recvWindowCapacity: 'number' }))
+
 /** @param maxWindowBytes - the largest window of a stream */
 export function boundFrames(maxWindowBytes: number): Amendment {
-  return muxer => {
+  return (muxer, connection) => {
+    assertShape(muxer)
+    checkStreams(muxer, connection)
     const { decoder } = muxer
     const readFrame = decoder.readFrame.bind(decoder)
     decoder.readFrame = () => {

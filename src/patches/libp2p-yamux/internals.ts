@@ -1,4 +1,7 @@
-/** What is behind the interfaces of `@chainsafe/libp2p-yamux` 8.0.1: the amendments in this folder take hold of it. */
+/**
+ * What is behind the interfaces of `@chainsafe/libp2p-yamux` 8.0.1: the amendments in this folder take hold
+ * of it.
+ */
 
 import type { StreamState } from '@chainsafe/libp2p-yamux/stream'
 import type { Stream, StreamMuxer } from '@libp2p/interface'

@@ -1,11 +1,15 @@
 /**
- * The relay's public addresses, which it tells to peers in reservations and by identify.
+ * The relay's public addresses, which reservations and identify contain.
  *
- * libp2p announces a public address of a network interface only when AutoNAT has verified it. Whoever runs a relay says
- * by that that it can be reached, so its own addresses count as verified.
+ * Fault of `libp2p` 3.3.11: it announces a public address of a network interface only when AutoNAT has
+ * verified it (address-manager/transport-addresses.ts), and this cannot be turned off. The operator of a
+ * relay has decided that it can be reached, so its own addresses count as verified.
+ *
+ * Upstream issue: by design.
  */
 
 import { isPrivate } from '@libp2p/utils'
+import { shapeCheck } from '../expect-shape.ts'
 import type { AddressManager, TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -18,11 +22,17 @@ export interface PublicAddressesComponents {
   transportManager: TransportManager
 }
 
+const assertManagerShape = shapeCheck('libp2p', { confirmObservedAddr: 'function', getAddresses: 'function' })
+const assertTransportsShape = shapeCheck('libp2p', { getAddrs: 'function' })
+
 /** A libp2p service, which is how it gets at the address manager. */
 export class PublicAddresses {
   readonly #components: PublicAddressesComponents
 
+  /** @throws {UpstreamChangedError} */
   constructor(components: PublicAddressesComponents) {
+    assertManagerShape(components.addressManager)
+    assertTransportsShape(components.transportManager)
     this.#components = components
   }
 
@@ -34,7 +44,7 @@ export class PublicAddresses {
     }
   }
 
-  /** The addresses that the node announces, public ones first. */
+  /** The addresses that the node announces. */
   list(): Multiaddr[] {
     return this.#components.addressManager.getAddresses()
   }

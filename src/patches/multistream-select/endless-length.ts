@@ -1,11 +1,15 @@
 /**
- * Ends whatever sends a length without an end while a protocol is negotiated.
+ * Ends every stream that sends a length without an end while a protocol is negotiated.
  *
- * multistream-select of js-libp2p reads with `lpStream` of @libp2p/utils 7.4.1, which takes any number of bytes of a length and decodes them anew, with an
- * exception, for each that comes (see message-bounds.ts): a stranger who sends 50 kB of 0x80 a second stops the process for everybody. It is spoken on a socket before
- * encryption, before multiplexing, and on each stream, and none of them can be given bounds. So their bytes are looked at on the way in, as long as they are that:
- * text, and at the end perhaps the first bytes of what was negotiated, in which a run such as this does not occur by chance.
- * test/network/upstream-faults.test.ts tells when it is mended.
+ * Fault of `@libp2p/utils` 7.4.1: `lpStream`, by which multistream-select reads, takes any number of bytes of
+ * a length and decodes all of them again, with an exception, for each that comes (stream-utils.ts; see
+ * src/protocols/message-bounds.ts). A stranger who sends 50 kB of 0x80 a second stops the process for
+ * everyone. multistream-select is spoken on a socket before encryption, before multiplexing, and on each
+ * stream, and none of them can be given bounds. So the patch looks at their bytes on the way in, as long as
+ * they are a negotiation: text, and at the end perhaps the first bytes of what was negotiated, in which such
+ * a run does not occur by chance.
+ *
+ * Upstream issue: not reported.
  */
 
 import { shapeCheck } from '../expect-shape.ts'
@@ -15,7 +19,8 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 import type { Amendment } from '../libp2p-yamux/amend.ts'
 
 /**
- * Bytes with the highest bit set, in a row, that are too many. A length takes nine at the most; of random bytes so many in a row are one in 2^64.
+ * Bytes with the highest bit set, in a row, that are too many. A length takes nine at the most; of random
+ * bytes so many in a row are one in 2^64.
  */
 const LONGEST_RUN = 64
 
@@ -25,8 +30,13 @@ interface Incoming extends MessageStream {
 }
 
 const assertShape = shapeCheck('@libp2p/utils', { onData: 'function' })
+const assertMuxerShape = shapeCheck('@libp2p/utils', { onRemoteStream: 'function' })
 
-/** Looks at what comes in until {@link unguard}; for a stream, until it has its protocol. */
+/**
+ * Looks at what comes in until {@link unguard}; for a stream, until it has its protocol.
+ *
+ * @throws {UpstreamChangedError}
+ */
 export function guard(stream: MessageStream): void {
   assertShape(stream)
   const incoming = stream as Incoming
@@ -42,8 +52,10 @@ export function guard(stream: MessageStream): void {
   }
 }
 
-/** Returns what tells, of each piece of data after the others, whether there is a length without an end in it. */
-export function watchForEndlessLength(): (data: Uint8Array | Uint8ArrayList) => boolean {
+/**
+ * Returns what tells, of each piece of data after the others, whether there is a length without an end in it.
+ */
+function watchForEndlessLength(): (data: Uint8Array | Uint8ArrayList) => boolean {
   let run = 0
   return data => {
     run = runAfter(run, data)
@@ -78,6 +90,7 @@ export function guardedEncrypter<Components>(
 
 /** Guards what is negotiated on the streams that the remote opens, and no longer what comes before them. */
 export const guardStreams: Amendment = (muxer, connection) => {
+  assertMuxerShape(muxer)
   unguard(connection)
   const onRemoteStream = muxer.onRemoteStream.bind(muxer)
   muxer.onRemoteStream = stream => {

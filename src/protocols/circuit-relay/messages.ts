@@ -42,6 +42,11 @@ const reservation = messageType({
   addrs: repeated(bytes(2)),
   /** A signed envelope. */
   voucher: bytes(3),
+  /**
+   * How long the reservation lasts from now on, in milliseconds. `expire` is a time by the relay's clock, and useless to a peer whose clock shows another.
+   * An extension of throughnat. The number is far from those of the specification, and other implementations skip the field.
+   */
+  remainingMs: uint64(1001),
 })
 
 const limit = messageType({

@@ -12,7 +12,7 @@ import type { PeerId, PrivateKey, Record } from '@libp2p/interface'
 export const VOUCHER_DOMAIN = 'libp2p-relay-rsvp'
 
 /** The multicodec `libp2p-relay-rsvp`, 0x0302. */
-export const VOUCHER_CODEC: Uint8Array = Uint8Array.of(0x03, 0x02)
+const VOUCHER_CODEC: Uint8Array = Uint8Array.of(0x03, 0x02)
 
 /** A signed voucher. `expiresAt` is in seconds since the epoch. */
 export async function sealVoucher(init: {

@@ -1,10 +1,10 @@
 /** What a failed scenario leaves to look at: packet captures while it runs, and the state of everything. */
-import { once } from 'node:events'
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { Nat } from './nat.ts'
 import { startTcpdump } from './sniffer.ts'
+import { once } from '../../waits.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { Host } from './host.ts'
 import type { Namespace } from './namespaces.ts'

@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { inTime } from '../../waits.ts'
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { Namespace } from './namespaces.ts'
@@ -21,7 +22,7 @@ export interface Impairment {
 }
 
 /** An impairment of all crossings, and what single legs add to it by site number. */
-export interface ForwarderSetting extends Impairment {
+interface ForwarderSetting extends Impairment {
   readonly legs: Readonly<Record<string, Impairment>>
 }
 
@@ -51,7 +52,7 @@ export async function startForwarder(namespace: Namespace, device: string): Prom
     },
     async stop() {
       child.stdin.end()
-      await lines.ended
+      await inTime(lines.ended, "the wide area's forwarder ends")
     },
   }
 }

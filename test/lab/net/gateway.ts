@@ -5,11 +5,11 @@
  * NAT-PMP and PCP on one port, and both or neither; the one that is not wanted is cut off by the version in its first
  * byte (RFC 6886 section 3.1, RFC 6887 section 7.1).
  */
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { inTime, once } from '../../waits.ts'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import type { Nat } from './nat.ts'
 
@@ -86,14 +86,17 @@ export class Gateway implements AsyncDisposable {
     // -d: stays in the foreground and logs to stderr
     const program = this.#nat.spawn('miniupnpd', ['-d', '-f', this.#config, '-P', pid])
     this.#program = program
+    await inTime(this.#serving(program), `miniupnpd on ${this.#nat.name} serves`)
+    program.stderr.resume()
+    program.stdout.resume()
+  }
+
+  async #serving(program: ChildProcessWithoutNullStreams): Promise<void> {
     let said = ''
     for await (const line of createInterface({ input: program.stderr })) {
       said += `${line}\n`
       // the last thing that it does before it serves
-      if (!line.includes('Listening for NAT-PMP/PCP') && !line.includes('HTTP listening on port')) continue
-      program.stderr.resume()
-      program.stdout.resume()
-      return
+      if (line.includes('Listening for NAT-PMP/PCP') || line.includes('HTTP listening on port')) return
     }
     throw new Error(`miniupnpd on ${this.#nat.name} ended:\n${said}`)
   }

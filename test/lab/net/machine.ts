@@ -5,8 +5,8 @@
  * `stop` kills the rest by pid.
  */
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { run } from './command.ts'
+import { once } from '../../waits.ts'
 import type { ChildProcess, ChildProcessWithoutNullStreams, SpawnOptions } from 'node:child_process'
 import type { CommandOptions, CommandOutput } from './command.ts'
 import type { Impairment } from './forwarder.ts'

@@ -7,7 +7,7 @@
  * the port preserved while it is free. `apdm`: address-and-port-dependent, a random port for every connection.
  * Spec: https://www.rfc-editor.org/rfc/rfc4787#section-4.1
  */
-export type Mapping = 'eim' | 'apdm'
+type Mapping = 'eim' | 'apdm'
 
 /**
  * Who may send to an external endpoint. `eif`: everyone. `adf`: any port of an address that the inside endpoint
@@ -46,19 +46,24 @@ export interface NatKind {
 /** The kinds that have a name. */
 export type NatKindName = keyof typeof natKinds
 
-/** The named kinds. Hairpinning is off unless asked for: Linux masquerading does not do it either. */
-export const natKinds = {
+/** The kinds that the matrix pairs with each other. Hairpinning is off unless asked for: Linux masquerading does not do it either. */
+export const pairedKinds = {
   none: { ipv4: 'open', ipv6: 'open' },
   'eim-eif': translating('eim', 'eif', 'drop'),
   'eim-adf': translating('eim', 'adf', 'drop'),
   'eim-apdf-drop': translating('eim', 'apdf', 'drop'),
   'eim-apdf-rst': translating('eim', 'apdf', 'rst'),
   'eim-apdf-icmp': translating('eim', 'apdf', 'icmp'),
-  'eim-apdf-stack': translating('eim', 'apdf', 'stack'),
   'apdm-eif': translating('apdm', 'eif', 'drop'),
-  'apdm-adf': translating('apdm', 'adf', 'drop'),
   'apdm-apdf-drop': translating('apdm', 'apdf', 'drop'),
   'apdm-apdf-rst': translating('apdm', 'apdf', 'rst'),
+} as const satisfies Record<string, NatKind>
+
+/** All named kinds. */
+export const natKinds = {
+  ...pairedKinds,
+  'eim-apdf-stack': translating('eim', 'apdf', 'stack'),
+  'apdm-adf': translating('apdm', 'adf', 'drop'),
   'apdm-apdf-icmp': translating('apdm', 'apdf', 'icmp'),
   firewall6: { ipv4: 'absent', ipv6: { unsolicited: 'drop' } },
   'firewall6-rst': { ipv4: 'absent', ipv6: { unsolicited: 'rst' } },

@@ -1,5 +1,6 @@
 /** Watches a machine's wire for a kind of packet, where an error code alone cannot tell who said what. */
 import { createInterface } from 'node:readline'
+import { inTime } from '../../waits.ts'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import type { Machine } from './machine.ts'
 
@@ -31,13 +32,15 @@ export async function startTcpdump(
 ): Promise<ChildProcessWithoutNullStreams> {
   // Immediate mode: a packet is told when it passes, not when a buffer is full.
   const program = machine.spawn('tcpdump', ['-n', '--immediate-mode', '-i', machine.device, ...options])
+  await inTime(listening(program, machine.name), `tcpdump in ${machine.name} listens`)
+  return program
+}
+
+async function listening({ stderr }: ChildProcessWithoutNullStreams, name: string): Promise<void> {
   let said = ''
-  for await (const line of createInterface({ input: program.stderr })) {
+  for await (const line of createInterface({ input: stderr })) {
     said += `${line}\n`
-    if (line.includes('listening on')) {
-      program.stderr.resume()
-      return program
-    }
+    if (line.includes('listening on')) return void stderr.resume()
   }
-  throw new Error(`tcpdump in ${machine.name} ended:\n${said}`)
+  throw new Error(`tcpdump in ${name} ended:\n${said}`)
 }

@@ -1,7 +1,7 @@
 /** `throughnat status`, of a node that is a control socket and nothing else. */
 
 import assert from 'node:assert/strict'
-import { EventEmitter, on, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,8 @@ import { test } from 'node:test'
 import { WriteStream } from 'node:tty'
 import { status } from '../../../../peer/commands/status.ts'
 import { serveControl } from '../../../../peer/control/server.ts'
-import { RecordingStream, runFake } from '../../src/cli/fake-process.ts'
+import { RecordingStream, StuckStream, runFake } from '../../src/cli/fake-process.ts'
+import { once, untilEvent } from '../../../waits.ts'
 import type { TestContext } from 'node:test'
 import type { StatusSnapshot } from '../../../../peer/status/node-status.ts'
 import type { Ran } from '../../src/cli/fake-process.ts'
@@ -79,7 +80,9 @@ async function run(
 
 /** Resolves when the node has been asked so many times. */
 async function askedTimes(asked: EventEmitter, times: number): Promise<void> {
-  for await (const [count] of on(asked, 'asked') as AsyncIterable<[number]>) if (count >= times) return
+  let count = 0
+  asked.on('asked', () => count++)
+  await untilEvent(asked, 'asked', () => count >= times, `the node is asked ${times} times`)
 }
 
 test('a terminal gets colours, and neither a pipe nor who wants none does', async t => {
@@ -136,4 +139,21 @@ test('a node that stops while it is watched is told, with exit code 4', async t 
   const { code, stderr } = await running
   assert.equal(code, 4)
   assert.match(stderr, /No node runs with the data directory/)
+})
+
+test('--watch asks no more where nobody reads, and ends by a signal', { timeout: 20_000 }, async t => {
+  const { dataDir, asked } = await startNode(t)
+  const [signals, stdout] = [new EventEmitter(), new StuckStream()]
+  let requests = 0
+  asked.on('asked', () => {
+    requests += 1
+  })
+  const running = run(dataDir, ['--watch', '--interval', '100ms'], stdout, signals)
+  await once(asked, 'asked')
+  await new Promise(resolve => setTimeout(resolve, 1_000))
+  assert.equal(requests, 1)
+  stdout.release()
+  await once(asked, 'asked')
+  signals.emit('SIGTERM')
+  assert.equal((await running).code, 143)
 })

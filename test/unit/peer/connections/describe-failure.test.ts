@@ -10,13 +10,34 @@ const named = (name: string, message = 'x'): Error => Object.assign(new Error(me
 
 const cases: ReadonlyArray<[string, unknown, string]> = [
   ['ECONNREFUSED', coded('ECONNREFUSED'), 'nothing listens there (ECONNREFUSED)'],
-  ['ECONNRESET', coded('ECONNRESET'), 'the connection was reset (ECONNRESET)'],
+  [
+    'ECONNRESET',
+    coded('ECONNRESET'),
+    'the connection was reset: the other side may have as many connections as it may, or a firewall cuts it (ECONNRESET)',
+  ],
   ['EHOSTUNREACH', coded('EHOSTUNREACH'), 'no route leads there (EHOSTUNREACH)'],
   ['ENOTFOUND', coded('ENOTFOUND'), 'the name does not exist (ENOTFOUND)'],
   ['a time-out', named('TimeoutError'), 'no answer in time'],
   ['an abort', named('AbortError'), 'no answer in time'],
   ['no libp2p', named('EncryptionFailedError'), 'what answers there does not speak libp2p'],
   ['no relay', new UnsupportedProtocolError('x'), 'it does not speak the protocol, so it is no relay'],
+  ...['Unexpected EOF - stream closed while reading 0/1 bytes', 'read ECONNRESET'].map(
+    (message): [string, unknown, string] => [
+      `a full peer (${message})`,
+      named('EncryptionFailedError', message),
+      'it closes the connection before a word: it may have as many connections as it may, or does not speak libp2p',
+    ],
+  ),
+  [
+    'an answer of another protocol',
+    named('EncryptionFailedError', 'Unexpected EOF - stream closed while reading 20/83 bytes'),
+    'what answers there does not speak libp2p',
+  ],
+  [
+    'another encryption',
+    named('EncryptionFailedError', 'Protocol selection failed - could not negotiate /noise'),
+    'it speaks libp2p, but no encryption that this version knows',
+  ],
   [
     'a handshake without an answer',
     named('EncryptionFailedError', 'The operation was aborted due to timeout'),
@@ -45,6 +66,24 @@ const cases: ReadonlyArray<[string, unknown, string]> = [
   ['an unknown error', new Error('the moon is full'), 'the moon is full'],
   ['an unknown code', coded('EMOON'), 'connect EMOON 192.0.2.1:1'],
   ['something that is no error', 'text', 'text'],
+  [
+    'no descriptors left',
+    coded('EMFILE'),
+    'this process has as many open files and sockets as it may have (EMFILE)',
+  ],
+  [
+    'a library error with a cause',
+    Object.assign(named('ConnectionFailedError'), { cause: coded('ENETUNREACH') }),
+    'no route leads there (ENETUNREACH)',
+  ],
+  ['an event', { type: 'error' }, 'it failed with the event "error"'],
+  [
+    'an event with an error in it',
+    { type: 'error', error: coded('CERT_HAS_EXPIRED') },
+    'its certificate has expired (CERT_HAS_EXPIRED)',
+  ],
+  ['nothing', undefined, 'undefined'],
+  ['an error without a message', named('DialError', ''), 'DialError'],
   [
     'several failures, each once',
     new AggregateError([coded('ECONNREFUSED'), coded('ECONNREFUSED'), named('TimeoutError')]),

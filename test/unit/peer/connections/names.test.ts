@@ -7,6 +7,9 @@ import { test } from 'node:test'
 import { readNames } from '../../../../peer/connections/names.ts'
 import type { TestContext } from 'node:test'
 
+const NAS = '12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw'
+const IN_BASE36 = 'k51qzi5uqu5djyxhdovnzzj6d2n1wowrq6q9bhgn5i3tqvn33g6ne0cnno5288'
+
 async function file(t: TestContext, text: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'throughnat-test-'))
   t.after(() => rm(directory, { recursive: true }))
@@ -17,11 +20,11 @@ async function file(t: TestContext, text: string): Promise<string> {
 
 test('a name stands for the target beside it, and everything else for itself', async t => {
   const names = await readNames(
-    await file(t, '# mine\n\nhome  12D3KooWHome # the cellar\nnas\t/ip4/192.0.2.1/p2p/12D3KooWNas\n'),
+    await file(t, `# mine\n\nhome  12D3KooWHome # the cellar\nnas\t/ip4/192.0.2.1/p2p/${IN_BASE36}\n`),
   )
   assert.equal(names.resolve('home', 'TARGET'), '12D3KooWHome')
   assert.equal(names.resolve('12D3KooWOther', 'TARGET'), '12D3KooWOther')
-  assert.equal(names.nameOf('12D3KooWNas'), 'nas')
+  assert.equal(names.nameOf(NAS), 'nas')
   assert.equal(names.nameOf('12D3KooWOther'), undefined)
 })
 

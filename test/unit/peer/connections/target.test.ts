@@ -35,6 +35,19 @@ describe('a target', () => {
     ['a URL', 'https://example.org/', /neither a multiaddr nor a peer id/],
     ['an address that is no address', '/ip4/300.0.0.1/tcp/1', /^Cannot use/],
     ['an unknown protocol', '/ip9/1/tcp/1', /^Cannot use/],
+    ['an address with half a peer id', `/ip4/192.0.2.1/tcp/1/p2p/${PEER.slice(0, 20)}`, /complete peer id/],
+    [
+      'an address with a peer id with a letter that base58 lacks',
+      '/ip4/192.0.2.1/tcp/1/p2p/12D3KooW0OIl',
+      /complete peer id/,
+    ],
+    ['an address with half a CID', '/ip4/192.0.2.1/tcp/1/p2p/k51qzi5uqu5d', /complete peer id/],
+    [
+      'a circuit over half a relay id',
+      `/ip4/192.0.2.1/tcp/1/p2p/Qmbad/p2p-circuit/p2p/${PEER}`,
+      /"Qmbad" in it is not a complete peer id/,
+    ],
+    ['a circuit to half a peer id', `${relay}/p2p-circuit/p2p/12D3KooWx`, /complete peer id/],
     ['an address without a peer', '/ip4/192.0.2.1/tcp/4001', /does not end in \/p2p\/ and the peer's id/],
     ['a circuit without a peer', `${relay}/p2p-circuit`, /does not end in \/p2p\/ and the peer's id/],
   ]

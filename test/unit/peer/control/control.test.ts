@@ -1,6 +1,5 @@
 /** The socket by which a running node is asked, at both ends. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -8,7 +7,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { askNode } from '../../../../peer/control/client.ts'
 import { serveControl } from '../../../../peer/control/server.ts'
+import { exitCodeOf } from '../../../../src/cli/exit-codes.ts'
 import { InvalidConfigError } from '../../../../src/errors.ts'
+import { once } from '../../../waits.ts'
 import type { IncomingMessage } from 'node:http'
 import type { TestContext } from 'node:test'
 
@@ -51,6 +52,30 @@ test('what a route throws on purpose arrives as it is, and a bug does not end th
   for (let time = 0; time < 2; time++)
     await assert.rejects(askNode(dataDir, 'GET /bug'), { name: 'UsageError', message: /oh/ })
   await assert.rejects(askNode(dataDir, 'GET /__proto__'), /There is no GET/)
+})
+
+test('an error of the system that the node met has the exit code that it has there', async t => {
+  const dataDir = await directory(t)
+  const fail = (fields: object) => (): never => {
+    throw Object.assign(new Error('it failed'), fields)
+  }
+  await using _server = await serveControl(dataDir, {
+    'POST /full': fail({ code: 'ENOSPC', syscall: 'write' }),
+    'POST /gone': fail({ code: 'ENOENT', syscall: 'open' }),
+    'POST /database': fail({ name: 'PutFailedError' }),
+    'POST /late': fail({ name: 'TimeoutError' }),
+  })
+  for (const [route, exitCode] of [
+    ['POST /full', 3],
+    ['POST /gone', 3],
+    ['POST /database', 3],
+    ['POST /late', 4],
+  ] as const)
+    await assert.rejects(askNode(dataDir, route, {}), (error: Error) => {
+      assert.equal(error.message, 'The node that runs says: it failed')
+      assert.equal(exitCodeOf(error), exitCode)
+      return true
+    })
 })
 
 test('a body that is too large, or no JSON, is refused before the route', async t => {

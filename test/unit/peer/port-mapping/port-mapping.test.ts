@@ -1,10 +1,10 @@
 /** How mappings are kept: with gateways made up for each test, and time that passes when told. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { describe, mock, test } from 'node:test'
 import { MappingRefusedError } from '../../../../peer/port-mapping/mapper.ts'
 import { PortMapping } from '../../../../peer/port-mapping/port-mapping.ts'
+import { once, turns } from '../../../waits.ts'
 import type { TestContext } from 'node:test'
 import type {
   FindMapper,
@@ -225,7 +225,7 @@ describe('time', () => {
 
 /** All that follows from what has happened, without waiting for anything outside. */
 async function settled(): Promise<void> {
-  await new Promise(resolve => setImmediate(resolve))
+  await turns(1)
 }
 
 describe('nothing is asked', () => {

@@ -1,12 +1,12 @@
 /** What libp2p's address manager is told about a mapping, and when. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { defaultLogger } from '@libp2p/logger'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter } from 'main-event'
 import { portMapping } from '../../../../peer/port-mapping/service.ts'
+import { once } from '../../../waits.ts'
 import type { Libp2pEvents } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TestContext } from 'node:test'

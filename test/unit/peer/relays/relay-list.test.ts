@@ -1,15 +1,15 @@
 /** Where relays are known from: a list, a file that changes, names. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import { resolveDnsaddr } from '../../../../peer/relays/dnsaddr.ts'
-import { Places } from '../../../../peer/relays/reservations/slots.ts'
+import { ReservationSlots } from '../../../../peer/relays/reservations/slots.ts'
 import { RelayList } from '../../../../peer/relays/relay-list.ts'
+import { once } from '../../../waits.ts'
 
 const ONE = '/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw'
 const OTHER = '/ip4/192.0.2.2/tcp/4001/p2p/12D3KooWNdGWvAXPeWz1Hdi9gFqmETeftoefERNdBHzjFLVgz3Tp'
@@ -78,14 +78,14 @@ test('a name that stands for itself comes to an end', async () => {
   assert.deepEqual(await resolveDnsaddr(multiaddr('/dnsaddr/example.org'), {}, lookUp), [])
 })
 
-test('of the relays that wait for a place, one on another host goes first', async () => {
-  const places = new Places(2)
+test('of the relays that wait for a slot, one on another host goes first', async () => {
+  const slots = new ReservationSlots(2)
   const signal = AbortSignal.timeout(5_000)
-  const first = await places.take(['192.0.2.1'], signal)
-  const second = await places.take(['192.0.2.2'], signal)
+  const first = await slots.take(['192.0.2.1'], signal)
+  const second = await slots.take(['192.0.2.2'], signal)
   const order: string[] = []
   const waiting = ['192.0.2.1', '192.0.2.3'].map(async host => {
-    const release = await places.take([host], signal)
+    const release = await slots.take([host], signal)
     order.push(host)
     release()
   })

@@ -7,7 +7,9 @@ import { streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter } from 'main-event'
 import { NodeStatus } from '../../../../peer/status/node-status.ts'
+import { HandClock } from '../../hand-clock.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
+import type { Clock } from '../../../../src/time/clock.ts'
 import type { PeerEvents } from '../../../../peer/node/events.ts'
 import type { PeerNames } from '../../../../peer/connections/names.ts'
 import type { Peer } from '../../../../peer/node/peer.ts'
@@ -61,10 +63,10 @@ class FakePeer extends TypedEventEmitter<PeerEvents> {
   }
 }
 
-function watch(): { peer: FakePeer; status: NodeStatus } {
+function watch(clock?: Clock): { peer: FakePeer; status: NodeStatus } {
   const peer = new FakePeer()
   const names = { nameOf: () => undefined } as unknown as PeerNames
-  return { peer, status: new NodeStatus(peer as unknown as Peer, names) }
+  return { peer, status: new NodeStatus(peer as unknown as Peer, names, clock) }
 }
 
 test('a round trip is measured over the path that is used, and streams are counted over all', async () => {
@@ -128,4 +130,21 @@ test('a peer that does not answer is told without a round trip, and holds up no 
   const { peers } = await status.snapshot({ signal: AbortSignal.timeout(200) })
   assert.equal(peers[0]?.rttMs, null)
   assert.equal(typeof peers[1]?.rttMs, 'number')
+})
+
+test('times and durations stay right when the wall clock is set', async () => {
+  const [start, day] = [Date.UTC(2026, 5, 1), 86_400_000]
+  for (const byMs of [0, 2 * day, -2 * day, -start]) {
+    const clock = new HandClock(start)
+    const { peer, status } = watch(clock)
+    await clock.pass(1_000)
+    const remote = await someone()
+    peer.tell('peer:connected', remote, first)
+    peer.safeDispatchEvent('holepunch:started', { detail: { peerId: remote, role: 'initiator' } })
+    await clock.pass(2_000)
+    clock.setWallBy(byMs)
+    const { startedAt, uptimeMs, peers } = await status.snapshot()
+    assert.deepEqual([startedAt, uptimeMs], [start + byMs, 3_000])
+    assert.deepEqual([peers[0]?.since, peers[0]?.punch?.at], [start + byMs + 1_000, start + byMs + 1_000])
+  }
 })

@@ -8,6 +8,7 @@ import { TypedEventEmitter } from 'main-event'
 import { Ledger } from '../../../../peer/status/ledger.ts'
 import { RemotePeers } from '../../../../peer/status/remote-peers.ts'
 import { describeStatus } from '../../../../peer/status/report.ts'
+import { HandClock } from '../../hand-clock.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { PeerEvents } from '../../../../peer/node/events.ts'
 import type { StatusSnapshot } from '../../../../peer/status/node-status.ts'
@@ -43,7 +44,7 @@ test('accounts of those that come and go are forgotten, and those that are open 
 
 test('a peer is told with its path, and why it stays relayed', async () => {
   const events = new TypedEventEmitter<PeerEvents>()
-  const peers = new RemotePeers(events, () => 1000)
+  const peers = new RemotePeers(events, new HandClock(1000))
   const peerId = await someone()
   const role = 'initiator' as const
   events.safeDispatchEvent('peer:connected', { detail: { peerId, path: 'relayed', remoteAddr } })
@@ -83,7 +84,15 @@ const snapshot: StatusSnapshot = {
   startedAt: 0,
   uptimeMs: 3_725_000,
   addrs: [],
-  relays: [{ relay: 'RELAY', addrs: ['/ip4/192.0.2.1/tcp/4001'], state: 'held', expiresAt: 60_000 }],
+  relays: [
+    {
+      relay: 'RELAY',
+      addrs: ['/ip4/192.0.2.1/tcp/4001'],
+      state: 'held',
+      expiresAt: 60_000,
+      clockAheadMs: 900,
+    },
+  ],
   peers: [
     {
       peerId: 'PEER',
@@ -121,8 +130,18 @@ const snapshot: StatusSnapshot = {
       local: '127.0.0.1:2222',
       target: 'home',
       service: 'ssh',
+      listening: true,
       failed: 2,
       lastError: 'it\u001b[2J broke',
+      ...usage,
+    },
+    {
+      local: '127.0.0.1:80',
+      target: 'home',
+      service: 'web',
+      listening: false,
+      failed: 0,
+      lastError: 'the port is in use (EADDRINUSE)',
       ...usage,
     },
   ],
@@ -132,20 +151,21 @@ test('a status reads like this, and nothing in it steers a terminal', () => {
   assert.deepEqual(
     describeStatus(snapshot, 30_000, (_, text) => text),
     [
-      'ME, throughnat 0.1.0, up for 1 h 2 min',
+      'ME, throughnat 0.1.0, up for 1h 2m',
       '',
       'Relays',
-      '  RELAY  held, for 30 s more  /ip4/192.0.2.1/tcp/4001',
+      '  RELAY  held, for 30s more  /ip4/192.0.2.1/tcp/4001',
       '',
       'Peers',
-      '  laptop  relayed  12.3 ms  for 30 s  2.0 KiB in, 5.0 MiB out',
-      '    stays relayed (refused, 1 attempt 30 s ago): forward a port',
+      '  laptop  relayed  12.3 ms  for 30s  2 KiB in, 5 MiB out',
+      '    stays relayed (refused, 1 attempt 30s ago): forward a port',
       '',
       'Services',
-      '  web  127.0.0.1:80  for 1 peer and tickets  1 open of 3  2.0 KiB in, 5.0 MiB out',
+      '  web  127.0.0.1:80  for 1 peer and tickets  1 open of 3  2 KiB in, 5 MiB out',
       '',
       'Forwards',
-      '  127.0.0.1:2222  home ssh  1 open of 3  2.0 KiB in, 5.0 MiB out  2 failed, the last: it[2J broke',
+      '  127.0.0.1:2222  home ssh  1 open of 3  2 KiB in, 5 MiB out  2 failed, the last: it[2J broke',
+      '  127.0.0.1:80    home web  1 open of 3  2 KiB in, 5 MiB out  does not listen: the port is in use (EADDRINUSE)',
     ],
   )
 })
@@ -154,4 +174,15 @@ test('a node that does nothing yet is told as that', () => {
   const idle = { ...snapshot, relays: [], peers: [], services: [], forwards: [] }
   const lines = describeStatus(idle, 0, (_, text) => text)
   assert.equal(lines.filter(line => line.startsWith('  none')).length, 4)
+})
+
+test('a relay whose clock shows another time is pointed out, and a relay that does not tell is not', () => {
+  const read = (clockAheadMs: number | null): string[] => {
+    const relays = snapshot.relays.map(it => ({ ...it, clockAheadMs }))
+    return describeStatus({ ...snapshot, relays }, 30_000, (_, text) => text)
+  }
+  const difference = (lines: string[]): string | undefined => lines.find(it => it.includes('clock'))?.trim()
+  assert.equal(difference(read(3_600_000)), "its clock is 1h ahead of this machine's: one of them is wrong")
+  assert.equal(difference(read(-90_000)), "its clock is 1m 30s behind this machine's: one of them is wrong")
+  for (const unsuspicious of [null, 0, 5_000, -5_000]) assert.equal(difference(read(unsuspicious)), undefined)
 })

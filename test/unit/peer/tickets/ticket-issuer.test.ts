@@ -1,9 +1,13 @@
 /** What may be asked of the office over the control socket. */
 import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
-import { readWish } from '../../../../peer/tickets/ticket-issuer.ts'
+import { multiaddr } from '@multiformats/multiaddr'
+import { LocalOffice, readWish } from '../../../../peer/tickets/ticket-issuer.ts'
 import { MAX_USES } from '../../../../peer/tickets/ticket-book.ts'
 import { longestDurationMs } from '../../../../src/config/quantities.ts'
+import type { PeerId } from '@libp2p/interface'
+import type { TicketBook, TicketWish } from '../../../../peer/tickets/ticket-book.ts'
+import type { NewTicket } from '../../../../peer/tickets/ticket-issuer.ts'
 
 test('a wish may say how long, and for how many, as far as the command line does', () => {
   const most = { service: 'ssh', validMs: longestDurationMs, uses: MAX_USES }
@@ -20,3 +24,26 @@ for (const [name, wish] of Object.entries({
   'half a peer': { service: 'ssh', uses: 0.5 },
 }))
   test(`a wish with ${name} is refused`, () => assert.throws(() => readWish(wish), TypeError))
+
+test('a ticket that expires is not made by a clock that is certainly wrong', async t => {
+  const issued: TicketWish[] = []
+  const book = {
+    issue: async (wish: TicketWish) => {
+      issued.push(wish)
+      throw new Error('enough')
+    },
+  } as unknown as TicketBook
+  const relay = multiaddr('/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw')
+  const office = new LocalOffice({ book, peerId: {} as PeerId, addrs: async () => [] })
+  const make = async (validMs: number | null): Promise<NewTicket> =>
+    office.issue({ service: 'ssh', validMs, uses: null }, [relay])
+  t.mock.method(Date, 'now', () => 3_600_000)
+  await assert.rejects(make(60_000), {
+    name: 'InvalidConfigError',
+    message: /clock is wrong: it shows 1970-01-01T01:00:00\.000Z/,
+  })
+  await assert.rejects(make(null), /enough/)
+  t.mock.method(Date, 'now', () => Date.UTC(2026, 5, 1))
+  await assert.rejects(make(60_000), /enough/)
+  assert.equal(issued.length, 2)
+})

@@ -29,7 +29,6 @@ describe('a rule', () => {
   ] as const)
     it(`${text} is read, and written as ${printed}`, () => {
       assert.equal(ruleKind.print?.(read(text)), printed)
-      assert.ok(ruleKind.accepts(read(text)))
     })
 
   for (const text of ['192.0.2.0/33', '192.0.2', '10.0.0.0/', '2001:db8::/129', 'anyone', ONE.slice(0, 20)])

@@ -1,29 +1,29 @@
-/** The places of circuits: in all, of each peer, between each two, and back to none. */
+/** The slots of circuits: in all, of each peer, between each two, and back to none. */
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CircuitSlots } from '../../../../relay/hop/circuit-slots.ts'
-import { Counter } from '../../../../src/limits/counter.ts'
 import { only, peer } from '../peers.ts'
+import { turns } from '../../../waits.ts'
 import type { LimitOverrides } from '../../../../relay/limits/limits.ts'
 
-/** Takes a place that must be free. */
+/** Takes a slot that must be free. */
 function take(slots: CircuitSlots, initiator: number, responder: number): () => void {
   const slot = slots.take({ initiator: peer(initiator), responder: peer(responder) })
   assert.ok(typeof slot === 'function', `refused: ${slot.toString()}`)
   return slot
 }
 
-/** The reason why there is no place. */
+/** The reason why there is no slot. */
 function refusal(slots: CircuitSlots, initiator: number, responder: number): string {
   const slot = slots.take({ initiator: peer(initiator), responder: peer(responder) })
-  assert.ok(typeof slot === 'string', 'there is a place')
+  assert.ok(typeof slot === 'string', 'there is a slot')
   return slot
 }
 
 const slotsOf = (limits: LimitOverrides): CircuitSlots => new CircuitSlots(only(limits))
 
-describe('places', () => {
+describe('slots', () => {
   it('in all are as many as may be, and are free again', () => {
     const slots = slotsOf({ maxCircuits: 2 })
     const first = take(slots, 0, 1)
@@ -89,8 +89,8 @@ describe('places', () => {
   })
 })
 
-describe('waiting for all places to be free', () => {
-  it('ends at once where none is taken', async () => {
+describe('waiting for all slots to be free', () => {
+  it('ends immediately where none is taken', async () => {
     await slotsOf({}).emptied()
   })
 
@@ -100,7 +100,7 @@ describe('waiting for all places to be free', () => {
     let waiting = 2
     const waits = [slots.emptied(), slots.emptied()].map(wait => wait.then(() => waiting--))
     free[0]?.()
-    await new Promise(setImmediate)
+    await turns(1)
     assert.equal(waiting, 2)
     free[1]?.()
     await Promise.all(waits)
@@ -114,34 +114,9 @@ describe('waiting for all places to be free', () => {
     const wait = slots.emptied().then(() => (isOver = true))
     first()
     const second = take(slots, 0, 1)
-    await new Promise(setImmediate)
+    await turns(1)
     assert.equal(isOver, false)
     second()
     await wait
-  })
-})
-
-describe('a tally', () => {
-  it('forgets a key whose count is back at zero', () => {
-    const tally = new Counter()
-    tally.add('one')
-    tally.add('one')
-    tally.add('other')
-    assert.deepEqual(
-      [tally.count('one'), tally.count('other'), tally.count('none'), tally.size],
-      [2, 1, 0, 2],
-    )
-    tally.remove('one')
-    assert.deepEqual([tally.count('one'), tally.size], [1, 2])
-    tally.remove('one')
-    tally.remove('other')
-    assert.deepEqual([tally.count('one'), tally.size], [0, 0])
-  })
-
-  it('does not go below zero', () => {
-    const tally = new Counter()
-    tally.remove('one')
-    tally.add('one')
-    assert.equal(tally.count('one'), 1)
   })
 })

@@ -1,12 +1,14 @@
 /** The table of reservations: how long they last, how many there may be, and how many from one network. */
 
 import assert from 'node:assert/strict'
-import { describe, it, mock } from 'node:test'
+import { describe, it } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import { Reservations } from '../../../../relay/hop/reservations.ts'
+import { stoppedClocks } from '../../clocks.ts'
 import { only, peer, peers } from '../peers.ts'
 import type { TestContext } from 'node:test'
 import type { LimitOverrides } from '../../../../relay/limits/limits.ts'
+import type { StoppedClocks } from '../../clocks.ts'
 
 const TTL_MS = 60_000
 const NOW_MS = 1_700_000_000_000
@@ -16,16 +18,15 @@ function table(
   t: TestContext,
   limits: LimitOverrides = {},
   ttlMs = TTL_MS,
-): { reservations: Reservations; ended: string[] } {
-  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: NOW_MS })
-  t.after(() => mock.timers.reset())
+): { reservations: Reservations; ended: string[]; clocks: StoppedClocks } {
+  const clocks = stoppedClocks(t, NOW_MS)
   const ended: string[] = []
   const reservations = new Reservations({
     limits: only(limits),
     ttlMs,
     onEnded: ({ peerId, reason }) => ended.push(`${peers.indexOf(peerId)} ${reason}`),
   })
-  return { reservations, ended }
+  return { reservations, ended, clocks }
 }
 
 /** The verdict on a peer from an address: `granted`, `refreshed`, or why not. */
@@ -38,67 +39,67 @@ function ask(reservations: Reservations, who: number, ip = `192.0.2.${who}`): st
 
 describe('a reservation', () => {
   it('lasts as long as it was granted for', t => {
-    const { reservations, ended } = table(t)
+    const { reservations, ended, clocks } = table(t)
     const verdict = reservations.reserve(peer(0), multiaddr('/ip4/192.0.2.1/tcp/1'))
     assert.ok('granted' in verdict)
     assert.equal(verdict.granted.expiresAt, NOW_MS + TTL_MS)
-    mock.timers.tick(TTL_MS - 1)
+    clocks.pass(TTL_MS - 1)
     assert.deepEqual([reservations.has(peer(0)), ended], [true, []])
-    mock.timers.tick(1)
+    clocks.pass(1)
     assert.deepEqual([reservations.has(peer(0)), reservations.size, ended], [false, 0, ['0 expired']])
   })
 
   it('lasts longer when it is refreshed, from then on', t => {
-    const { reservations, ended } = table(t)
+    const { reservations, ended, clocks } = table(t)
     assert.equal(ask(reservations, 0), 'granted')
-    mock.timers.tick(TTL_MS - 1)
+    clocks.pass(TTL_MS - 1)
     assert.equal(ask(reservations, 0), 'refreshed')
     assert.equal(reservations.size, 1)
-    mock.timers.tick(TTL_MS - 1)
+    clocks.pass(TTL_MS - 1)
     assert.deepEqual([reservations.has(peer(0)), ended], [true, []])
-    mock.timers.tick(1)
+    clocks.pass(1)
     assert.deepEqual(ended, ['0 expired'])
   })
 
   it('expires in its turn, whoever was refreshed meanwhile', t => {
-    const { reservations, ended } = table(t)
+    const { reservations, ended, clocks } = table(t)
     for (const who of [0, 1, 2]) {
       ask(reservations, who)
-      mock.timers.tick(1000)
+      clocks.pass(1000)
     }
     ask(reservations, 0)
-    mock.timers.tick(TTL_MS - 2000)
+    clocks.pass(TTL_MS - 2000)
     assert.deepEqual(ended, ['1 expired'])
-    mock.timers.tick(1000)
+    clocks.pass(1000)
     assert.deepEqual(ended, ['1 expired', '2 expired'])
-    mock.timers.tick(1000)
+    clocks.pass(1000)
     assert.deepEqual(ended, ['1 expired', '2 expired', '0 expired'])
   })
 
   it('expires with all others of the same instant', t => {
-    const { reservations, ended } = table(t)
+    const { reservations, ended, clocks } = table(t)
     for (const who of [0, 1, 2]) ask(reservations, who)
-    mock.timers.tick(TTL_MS)
+    clocks.pass(TTL_MS)
     assert.deepEqual(ended, ['0 expired', '1 expired', '2 expired'])
   })
 
   it('that a peer comes for again after it expired is a new one', t => {
-    const { reservations } = table(t)
+    const { reservations, clocks } = table(t)
     ask(reservations, 0)
-    mock.timers.tick(TTL_MS)
+    clocks.pass(TTL_MS)
     assert.equal(ask(reservations, 0), 'granted')
   })
 
   it('of less than a second expires, too', t => {
-    const { reservations, ended } = table(t, {}, 1)
+    const { reservations, ended, clocks } = table(t, {}, 1)
     ask(reservations, 0)
-    mock.timers.tick(1)
+    clocks.pass(1)
     assert.deepEqual(ended, ['0 expired'])
   })
 
   it('may last longer than a timer of Node does', t => {
     const days = 30 * 24 * 3_600_000
-    const { reservations, ended } = table(t, {}, days)
+    const { reservations, ended, clocks } = table(t, {}, days)
     const delays: number[] = []
     const { setTimeout } = globalThis
     t.mock.method(globalThis, 'setTimeout', ((act: () => void, ms: number) => {
@@ -106,19 +107,19 @@ describe('a reservation', () => {
       return setTimeout(act, ms)
     }) as never)
     ask(reservations, 0)
-    mock.timers.tick(days - 1)
+    clocks.pass(days - 1)
     assert.deepEqual([reservations.has(peer(0)), ended], [true, []])
-    mock.timers.tick(1)
+    clocks.pass(1)
     assert.deepEqual(ended, ['0 expired'])
     assert.ok(delays.length > 1 && delays.every(ms => ms < 2 ** 31), `${delays.join(', ')} ms`)
   })
 
   it('that is ended is told once, and never expires', t => {
-    const { reservations, ended } = table(t)
+    const { reservations, ended, clocks } = table(t)
     ask(reservations, 0)
     reservations.end(peer(0), 'disconnected')
     reservations.end(peer(0), 'disconnected')
-    mock.timers.tick(TTL_MS * 2)
+    clocks.pass(TTL_MS * 2)
     assert.deepEqual(ended, ['0 disconnected'])
   })
 
@@ -129,24 +130,48 @@ describe('a reservation', () => {
   })
 
   it('outlives the one before it that has ended', t => {
-    const { reservations, ended } = table(t)
+    const { reservations, ended, clocks } = table(t)
     ask(reservations, 0)
-    mock.timers.tick(TTL_MS / 2)
+    clocks.pass(TTL_MS / 2)
     ask(reservations, 1)
     reservations.end(peer(0), 'disconnected')
-    mock.timers.tick(TTL_MS / 2)
+    clocks.pass(TTL_MS / 2)
     assert.deepEqual([reservations.has(peer(1)), ended], [true, ['0 disconnected']])
-    mock.timers.tick(TTL_MS / 2)
+    clocks.pass(TTL_MS / 2)
     assert.deepEqual(ended, ['0 disconnected', '1 expired'])
   })
 
+  for (const [how, byMs] of [
+    ['ahead', 2 * 24 * 3_600_000],
+    ['back', -2 * 24 * 3_600_000],
+    ['back to 1970', -NOW_MS],
+  ] as const) {
+    it(`lasts as long when the wall clock is set ${how}, and is listed by that clock`, t => {
+      const { reservations, ended, clocks } = table(t)
+      ask(reservations, 0)
+      clocks.pass(TTL_MS / 2)
+      clocks.setWall(NOW_MS + TTL_MS / 2 + byMs)
+      ask(reservations, 1)
+      assert.deepEqual(
+        [...reservations].map(it => it.expiresAt - byMs),
+        [NOW_MS + TTL_MS, NOW_MS + 1.5 * TTL_MS],
+      )
+      clocks.pass(TTL_MS / 2 - 1)
+      assert.deepEqual(ended, [])
+      clocks.pass(1)
+      assert.deepEqual(ended, ['0 expired'])
+      clocks.pass(TTL_MS / 2)
+      assert.deepEqual(ended, ['0 expired', '1 expired'])
+    })
+  }
+
   it('ends with the relay, and no timer is left', t => {
-    const { reservations, ended } = table(t)
+    const { reservations, ended, clocks } = table(t)
     ask(reservations, 0)
     ask(reservations, 1)
     reservations.clear()
     assert.deepEqual([reservations.size, ended], [0, ['0 stopped', '1 stopped']])
-    mock.timers.tick(TTL_MS * 2)
+    clocks.pass(TTL_MS * 2)
     assert.equal(ended.length, 2)
   })
 
@@ -175,10 +200,10 @@ describe('reservations in all', () => {
   })
 
   it('that expire make room', t => {
-    const { reservations } = table(t, { maxReservations: 1 })
+    const { reservations, clocks } = table(t, { maxReservations: 1 })
     ask(reservations, 0)
     assert.equal(ask(reservations, 1), 'full')
-    mock.timers.tick(TTL_MS)
+    clocks.pass(TTL_MS)
     assert.equal(ask(reservations, 1), 'granted')
   })
 
@@ -232,14 +257,14 @@ describe('reservations of one address', () => {
   })
 
   it('that end, by expiry or otherwise, are counted back to none', t => {
-    const { reservations } = table(t, { maxReservationsPerIpv4: 3 })
+    const { reservations, clocks } = table(t, { maxReservationsPerIpv4: 3 })
     const all = [0, 1, 2]
     for (let round = 0; round < 5; round++) {
       for (const who of all) assert.equal(ask(reservations, who, '192.0.2.1'), 'granted', `round ${round}`)
       assert.equal(ask(reservations, 3, '192.0.2.1'), 'full-for-address')
       ask(reservations, 0, '192.0.2.1')
       reservations.end(peer(1), 'disconnected')
-      if (round % 2 === 0) mock.timers.tick(TTL_MS)
+      if (round % 2 === 0) clocks.pass(TTL_MS)
       else reservations.clear()
       assert.equal(reservations.size, 0)
     }

@@ -41,6 +41,22 @@ export class ClosingStream extends RecordingStream {
   }
 }
 
+/** A stream that nobody reads until it is released. */
+export class StuckStream extends RecordingStream {
+  readonly #released = Promise.withResolvers<void>()
+  #isReleased = false
+
+  release(): void {
+    this.#isReleased = true
+    this.#released.resolve()
+  }
+
+  override _write(chunk: Buffer, encoding: string, done: (error?: Error | null) => void): void {
+    if (this.#isReleased) super._write(chunk, encoding, done)
+    else this.#released.promise.then(() => super._write(chunk, encoding, done), done)
+  }
+}
+
 /** How a program ran. */
 export interface Ran {
   readonly code: number
@@ -66,6 +82,7 @@ export async function runFake(argv: readonly string[], init: FakeInit): Promise<
     directory: '/nowhere',
     stdin: Readable.from([]),
     signals: new EventEmitter(),
+    isHangupIgnored: false,
     exit: exitCode => exits.push(exitCode),
     argv,
     ...init,

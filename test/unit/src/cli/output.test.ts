@@ -8,8 +8,10 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { jsonLine } from '../../../../src/cli/json-line.ts'
 import type { Output } from '../../../../src/cli/output.ts'
 import { createOutput } from '../../../../src/cli/output.ts'
+import { MAX_WAITING_BYTES } from '../../../../src/cli/pipe-safe-output.ts'
 import { examplePeerId } from '../../../../src/config/address-kinds.ts'
-import { ClosingStream, RecordingStream } from './fake-process.ts'
+import { inTime, once, turns } from '../../../waits.ts'
+import { ClosingStream, RecordingStream, StuckStream } from './fake-process.ts'
 
 function create(json: boolean): { output: Output; stdout: RecordingStream; stderr: RecordingStream } {
   const [stdout, stderr] = [new RecordingStream(), new RecordingStream()]
@@ -46,6 +48,41 @@ test('once stdout is claimed for data, events go to stderr', () => {
   output.event('path:changed', {})
   assert.equal(stdout.text, 'data')
   assert.equal(stderr.text, '{"event":"path:changed","at":42}\n')
+})
+
+test('once stdout is claimed for data, people read errors only', () => {
+  const { output, stdout, stderr } = create(false)
+  output.note('before')
+  output.claimStdout().write('data')
+  output.event('path:changed', {}, 'is direct now')
+  output.note('after')
+  output.problem(Object.assign(new Error('no way'), { name: 'UnreachableError' }))
+  assert.deepEqual([stdout.text, stderr.text], ['data', 'before\nerror: no way\n'])
+})
+
+for (const [quiet, texts] of [
+  [undefined, ['pong\ntext\n', 'note\nerror: no way\n']],
+  ['notes', ['pong\ntext\n', 'error: no way\n']],
+  ['notes and events', ['text\n', 'error: no way\n']],
+] as const)
+  test(`an output without ${quiet ?? 'anything left out'} has the rest`, () => {
+    const [stdout, stderr] = [new RecordingStream(), new RecordingStream()]
+    const output = createOutput({ json: false, stdout, stderr, quiet })
+    output.event('pong', {}, 'pong')
+    output.note('note')
+    output.text('text')
+    output.problem(Object.assign(new Error('no way'), { name: 'UnreachableError' }))
+    assert.deepEqual([stdout.text, stderr.text], texts)
+  })
+
+test('an output without notes and events has events under --json', () => {
+  const [stdout, stderr] = [new RecordingStream(), new RecordingStream()]
+  createOutput({ json: true, stdout, stderr, quiet: 'notes and events', now: () => 42 }).event(
+    'pong',
+    {},
+    'pong',
+  )
+  assert.equal(stdout.text, '{"event":"pong","at":42}\n')
 })
 
 test('whatever a field holds, it becomes JSON', () => {
@@ -115,7 +152,7 @@ test('when the reader leaves, writing goes on without effect and flushing ends',
   output.event('a', {}, 'first')
   assert.equal(output.readerGone.aborted, false)
   output.event('b', {}, 'second')
-  await new Promise(resolve => output.readerGone.addEventListener('abort', resolve))
+  await once(output.readerGone, 'abort')
   output.event('c', {}, 'third')
   await output.flush()
   assert.equal(stdout.text, 'first\n')
@@ -128,6 +165,36 @@ test('a stream that was destroyed is a reader that left', async () => {
   output.event('a', {}, 'first')
   await output.flush()
   assert.equal(stdout.text, '')
+})
+
+test('what nobody takes is bounded; a line says how many are missing, and the error of the end is kept', async () => {
+  const stuck = new StuckStream()
+  const stderr = new RecordingStream()
+  const output = createOutput({ json: true, stdout: stuck, stderr, now: () => 42 })
+  const text = 'x'.repeat(1000)
+  for (let n = 0; n < 5_000; n += 1) output.event('n', { n, text })
+  output.text('asked for')
+  assert.ok(stuck.writableLength < 100_000, String(stuck.writableLength))
+  assert.match(stderr.text, /^warning: Nobody reads stdout\.[^\n]*\n$/)
+  stuck.release()
+  await output.flush()
+  const lines = stuck.text.split('\n').slice(0, -1)
+  assert.equal(lines.pop(), 'asked for')
+  const { event, count } = JSON.parse(lines.pop() ?? '')
+  assert.equal(event, 'output:dropped')
+  assert.equal(lines.length + count, 5_000)
+  assert.ok(lines.length < 1_200 && lines.length > 900, String(lines.length))
+  output.event('after', {})
+  assert.match(stuck.text, /"after","at":42}\n$/)
+})
+
+test('one text that is longer than the bound is written whole', async () => {
+  const stdout = new StuckStream()
+  const output = createOutput({ json: true, stdout, stderr: new RecordingStream() })
+  output.event('status', { text: 'x'.repeat(2 * MAX_WAITING_BYTES) })
+  stdout.release()
+  await output.flush()
+  assert.ok(stdout.text.length > 2 * MAX_WAITING_BYTES)
 })
 
 test('flushing waits until a slow reader has everything', async () => {
@@ -148,11 +215,12 @@ test('flushing waits until a slow reader has everything', async () => {
   const flushed = output.flush().then(() => {
     isFlushed = true
   })
-  while (!isFlushed) {
+  // lines may leave together, so there are 100 writes at most, and the empty write of the flush itself
+  for (let n = 0; n <= 101 && !isFlushed; n += 1) {
     assert.ok(waiting.length > 0 || received.split('\n').length === 101)
     waiting.shift()?.()
-    await new Promise(resolve => setImmediate(resolve))
+    await turns(1)
   }
-  await flushed
+  await inTime(flushed, 'the flush ends when everything is received')
   assert.equal(received, Array.from({ length: 100 }, (_, n) => `${n}\n`).join(''))
 })

@@ -26,7 +26,7 @@ export function commands(work: Work = () => {}): Command[] {
       relays: { kind: 'multiaddr', name: 'relay', many: true, optional: true, doc: 'Relay to go through' },
       untilDirect: { kind: 'boolean', doc: 'End when the path is direct' },
       portMapping: { kind: 'boolean', default: true, doc: 'Ask the router' },
-      token: { kind: 'port', optional: true, secret: true, doc: 'Secret' },
+      port: { kind: 'port', optional: true, doc: 'Port to use' },
     },
     examples: [example],
     async run(config, context) {

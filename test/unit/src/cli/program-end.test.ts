@@ -1,8 +1,12 @@
 /** How a run ends: by itself, by an error, by a signal, by a reader that leaves. */
 
 import assert from 'node:assert/strict'
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { once, turns } from '../../../waits.ts'
 import type { CommandContext } from '../../../../src/cli/command.ts'
 import { examplePeerId } from '../../../../src/config/address-kinds.ts'
 import { HolePunchFailedError, UnreachableError } from '../../../../src/errors.ts'
@@ -22,8 +26,13 @@ describe('how a run ends', () => {
       [new UnreachableError('No way.'), 4, /^error: No way\.\n$/],
       [new HolePunchFailedError('refused', 'peer'), 5, /^error: No direct connection to peer \(refused\)/],
       [new TypeError('oops'), 1, /bug.*\nTypeError: oops\n\s+at /],
+      [
+        Object.assign(new Error('reset'), { name: 'StreamResetError' }),
+        4,
+        /^error: The connection was cut: the service, or/,
+      ],
       ['thrown text', 1, /bug.*\n'thrown text'/],
-      [Object.assign(new Error('aborted'), { name: 'AbortError' }), 1, /AbortError/],
+      [Object.assign(new Error('aborted'), { name: 'AbortError' }), 4, /^error: aborted\n$/],
     ]
     for (const [error, code, stderr] of cases) {
       const ran = await runFake(argv, {
@@ -66,15 +75,65 @@ describe('how a run ends', () => {
     })
   }
 
-  test('a command that is hung up on ends without a word', async () => {
+  for (const [what, isOngoing, stdout] of [
+    ['keeps the results of a command', false, 'got 1000\n'],
+    ['leaves out the news of a command that runs until it is stopped', true, ''],
+  ] as const)
+    test(`--quiet ${what}, and leaves out the notes`, async () => {
+      const [ping, ...others] = commands(({ output }) => {
+        output.note('a hint')
+        throw new UnreachableError('No way.')
+      })
+      const ran = await runFake([...argv, '--quiet'], { commands: [{ ...ping!, isOngoing }, ...others] })
+      assert.deepEqual([ran.code, ran.stdout, ran.stderr], [4, stdout, 'error: No way.\n'])
+    })
+
+  test('--quiet can be set in a configuration and in the environment', async t => {
+    const directory = await mkdtemp(join(tmpdir(), 'throughnat-quiet-'))
+    t.after(() => rm(directory, { recursive: true }))
+    await writeFile(join(directory, 'quiet.yaml'), 'quiet: true\n')
+    const { HOME } = process.env
+    t.after(() => Object.assign(process.env, { HOME }))
+    process.env['HOME'] = directory
+    for (const env of [
+      { THROUGHNAT_QUIET: 'true' },
+      { THROUGHNAT_CONFIG: join(directory, 'quiet.yaml') },
+      { THROUGHNAT_CONFIG: `"${directory}/quiet.yaml"\r` },
+      { THROUGHNAT_CONFIG: '~/quiet.yaml' },
+    ]) {
+      const ran = await runFake(argv, { commands: commands(({ output }) => output.note('a hint')), env })
+      assert.deepEqual([ran.code, ran.stderr], [0, ''])
+    }
+  })
+
+  test('a SIGHUP that was ignored at the start stops nothing, and is logged', async () => {
     const signals = new EventEmitter()
     const work: Work = async context => {
-      queueMicrotask(() => signals.emit('SIGHUP'))
+      signals.emit('SIGHUP')
+      assert.equal(context.signal.aborted, false)
+      queueMicrotask(() => signals.emit('SIGTERM'))
       await stopped(context)
     }
-    const ran = await runFake(argv, { commands: commands(work), signals })
-    assert.deepEqual([ran.code, ran.stderr], [129, ''])
+    const ran = await runFake(argv, { commands: commands(work), signals, isHangupIgnored: true })
+    assert.equal(ran.code, 143)
+    assert.match(ran.stderr, /^SIGHUP is ignored.*\nStopping after SIGTERM/m)
+    assert.deepEqual([signals.listenerCount('SIGHUP'), ran.exits], [0, []])
   })
+
+  for (const [isTTY, stderr] of [
+    [true, ''],
+    [false, 'Stopping after SIGHUP; a second one stops immediately.\n'],
+  ] as const)
+    test(`a SIGHUP that stops is ${isTTY ? 'not reported on a terminal' : 'reported in a log'}`, async () => {
+      const signals = new EventEmitter()
+      const work: Work = async context => {
+        queueMicrotask(() => signals.emit('SIGHUP'))
+        await stopped(context)
+      }
+      const log = Object.assign(new RecordingStream(), { isTTY })
+      const ran = await runFake(argv, { commands: commands(work), signals, stderr: log })
+      assert.deepEqual([ran.code, log.text], [129, stderr])
+    })
 
   test('a SIGHUP that comes before a command can reload waits until it can, and stops nothing', async () => {
     const signals = new EventEmitter()
@@ -121,8 +180,9 @@ describe('how a run ends', () => {
     const slow = new SlowStream()
     const running = runFake(argv, { commands: commands(), signals, stdout: slow })
     await slow.written
-    while (signals.listenerCount('SIGINT') === 0) await new Promise(resolve => setImmediate(resolve))
-    await new Promise(resolve => setImmediate(resolve))
+    // the command ends in the turn in which it writes, and then only the flush is left
+    await turns(1)
+    assert.equal(signals.listenerCount('SIGINT'), 1)
     signals.emit('SIGINT')
     slow.release()
     assert.deepEqual((await running).exits, [130])
@@ -139,9 +199,40 @@ describe('how a run ends', () => {
     assert.deepEqual([ran.code, ran.stdout, ran.stderr], [0, 'got 1000\n', ''])
   })
 
-  test('a full disk under stdout is told and ends with 1', async () => {
-    const ran = await runFake(argv, { commands: commands(stopped), stdout: new ClosingStream(0, 'ENOSPC') })
-    assert.deepEqual([ran.code, ran.stderr], [1, 'error: Cannot write to stdout: write ENOSPC\n'])
+  for (const reason of ['ENOSPC', 'EDQUOT', 'EIO']) {
+    test(`${reason} under stdout stops no command, and is the error of one that ends by itself`, async () => {
+      const work: Work = async ({ signal, output }) => {
+        await new Promise(resolve => setImmediate(resolve))
+        assert.equal(signal.aborted, false)
+        output.event('more', {}, 'more')
+      }
+      const ran = await runFake(argv, { commands: commands(work), stdout: new ClosingStream(0, reason) })
+      assert.equal(ran.code, 1)
+      const [warning = '', ...rest] = ran.stderr.split('\n')
+      assert.ok(warning.startsWith(`warning: Cannot write to stdout: ${reason}.`), warning)
+      assert.deepEqual(rest, [`error: Cannot write to stdout: ${reason}`, ''])
+    })
+
+    test(`${reason} under stdout leaves the exit code of a signal alone`, async () => {
+      const signals = new EventEmitter()
+      const work: Work = async context => {
+        setImmediate(() => signals.emit('SIGTERM'))
+        await stopped(context)
+      }
+      const stdout = new ClosingStream(0, reason)
+      const ran = await runFake(argv, { commands: commands(work), signals, stdout })
+      assert.deepEqual([ran.code, ran.exits], [143, []])
+    })
+  }
+
+  test('a stopped program whose output nobody takes ends after a moment', { timeout: 10_000 }, async () => {
+    const signals = new EventEmitter()
+    const work: Work = async context => {
+      setImmediate(() => signals.emit('SIGTERM'))
+      await stopped(context)
+    }
+    const ran = await runFake(argv, { commands: commands(work), signals, stdout: new SlowStream() })
+    assert.deepEqual([ran.code, ran.exits], [143, [143]])
   })
 
   test('the code of this process is left alone', () => assert.equal(process.exitCode, undefined))

@@ -85,14 +85,13 @@ describe('the command line', () => {
     test(`${name} ends with 2 and says so on stderr`, async () => {
       const ran = await runFake(argv, { commands: commands() })
       assert.match(ran.stderr, stderr)
-      assert.doesNotMatch(ran.stderr, /hunter2/)
       assert.match(ran.stderr, /--help\.\n$/)
       assert.equal(ran.stdout, '')
       assert.equal(ran.code, 2)
     })
   }
 
-  test('everything wrong with flags, environment and file is told at once', async t => {
+  test('everything wrong with flags, environment and file is reported together', async t => {
     const directory = await mkdtemp(join(tmpdir(), 'throughnat-cli-'))
     t.after(() => rm(directory, { recursive: true }))
     await writeFile(join(directory, 'c.yaml'), 'expose: [x]\nrelays: y\ninterval: 5\n')
@@ -101,16 +100,15 @@ describe('the command line', () => {
       THROUGHNAT_RELAYS: 'a',
       THROUGHNAT_EXPOSE: 'b',
       THROUGHNAT_STATUS: 'c',
-      THROUGHNAT_TOKEN: 'hunter2',
+      THROUGHNAT_PORT: 'http',
     }
     const ran = await runFake(argv, { commands: commands(), env, directory })
     assert.equal(ran.code, 2)
-    assert.doesNotMatch(ran.stderr, /hunter2/)
     const where = ran.stderr
       .split('\n')
       .slice(1, -2)
       .map(line => line.trim().split(': ', 1)[0] ?? '')
-    const expected = ['--intervall', '--relay', 'TARGET', 'THROUGHNAT_TOKEN', 'c.yaml:2', 'c.yaml:3']
+    const expected = ['--intervall', '--relay', 'TARGET', 'THROUGHNAT_PORT', 'c.yaml:2', 'c.yaml:3']
     assert.deepEqual(where.sort(), expected)
     assert.match(ran.stderr, /^error: 6 problems\n/)
   })
@@ -212,9 +210,9 @@ describe('help', () => {
 })
 
 describe('--explain', () => {
-  const env = { THROUGHNAT_TOKEN: '4242', THROUGHNAT_INTERVAL: '2m' }
+  const env = { THROUGHNAT_PORT: '4242', THROUGHNAT_INTERVAL: '2m' }
 
-  test('shows each value and its place, hides secrets, and does not run the command', async () => {
+  test('shows each value and its place, and does not run the command', async () => {
     const ran = await runFake(['ping', '--explain', '--no-port-mapping'], { commands: commands(), env })
     assert.deepEqual(
       ran.stdout
@@ -226,8 +224,9 @@ describe('--explain', () => {
         ['relay', '-', 'built in'],
         ['until-direct', 'false', 'built in'],
         ['port-mapping', 'false', '--no-port-mapping'],
-        ['token', '(hidden)', 'THROUGHNAT_TOKEN'],
+        ['port', '4242', 'THROUGHNAT_PORT'],
         ['json', 'false', 'built in'],
+        ['quiet', 'false', 'built in'],
         ['config', '-', 'built in'],
         ['explain', 'true', '--explain'],
         ['check-config', 'false', 'built in'],
@@ -244,7 +243,6 @@ describe('--explain', () => {
       .map(line => JSON.parse(line))
     assert.equal(typeof at, 'number')
     assert.deepEqual(first, { event: 'option', option: 'interval', value: '2m', from: 'THROUGHNAT_INTERVAL' })
-    for (const line of ran.stdout.split('\n')) assert.doesNotMatch(line.replace(/"at":\d+/, ''), /4242/)
   })
 
   test('tells problems rather than values', async () => {

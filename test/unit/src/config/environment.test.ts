@@ -3,23 +3,19 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { readEnvironmentSource } from '../../../../src/config/environment.ts'
-import { defineOptions, nameOptions } from '../../../../src/config/options.ts'
+import { nameOptions } from '../../../../src/config/options.ts'
 
-const options = nameOptions(
-  defineOptions({
-    relays: { kind: 'string', name: 'relay', many: true, optional: true, doc: 'Relays' },
-    port: { kind: 'port', optional: true, doc: 'Port' },
-    once: { kind: 'boolean', flagOnly: true, doc: 'A flag only' },
-  }),
-)
+const options = nameOptions({
+  relays: { kind: 'string', name: 'relay', many: true, optional: true, doc: 'Relays' },
+  port: { kind: 'port', optional: true, doc: 'Port' },
+  once: { kind: 'boolean', flagOnly: true, doc: 'A flag only' },
+})
 
 /** What is given, as `variable=text`, and the warnings. */
 function read(environment: Record<string, string>): { given: string[]; warnings: string[] } {
   const { given, warnings, problems } = readEnvironmentSource(environment, options, ['THROUGHNAT_EXPOSE'])
   assert.deepEqual(problems, [])
-  const texts = given.map(
-    ({ where, items }) => `${where}=${items.map(it => ('text' in it ? it.text : '')).join('|')}`,
-  )
+  const texts = given.map(({ where, items }) => `${where}=${items.map(({ text }) => text).join('|')}`)
   return { given: texts, warnings }
 }
 
@@ -78,6 +74,26 @@ test('a flag of the command line only is ignored with a warning', () => {
   assert.deepEqual(read({ THROUGHNAT_ONCE: '1' }).warnings, [
     'THROUGHNAT_ONCE is ignored: --once is an option of the command line only',
   ])
+})
+
+test('a value loses the quotes around it', () => {
+  for (const quoted of ['"4001"', "'4001'", '"4001"\r', ' "4001" '])
+    assert.deepEqual(read({ THROUGHNAT_PORT: quoted }).given, ['THROUGHNAT_PORT=4001'])
+  assert.deepEqual(read({ THROUGHNAT_PORT: '""' }).given, [])
+  assert.deepEqual(read({ THROUGHNAT_PORT: '"4001' }).given, ['THROUGHNAT_PORT="4001'])
+})
+
+test('quotes in a list hold together what has a blank or a comma in it', () => {
+  for (const [text, given] of [
+    ['web=127.0.0.1:80 "files=unix:/run/my files.sock"', 'web=127.0.0.1:80|files=unix:/run/my files.sock'],
+    ["files='unix:/run/a, b.sock',web=127.0.0.1:80", 'files=unix:/run/a, b.sock|web=127.0.0.1:80'],
+    ['"a b"', 'a b'],
+    ['"a" "b"', 'a|b'],
+    ['"it\'s here"', "it's here"],
+    ['"" a', 'a'],
+    ['a,b c\nd', 'a|b|c|d'],
+  ] as const)
+    assert.deepEqual(read({ THROUGHNAT_RELAY: text }).given, [`THROUGHNAT_RELAY=${given}`])
 })
 
 test('a value loses the carriage return at its end', () => {

@@ -102,3 +102,19 @@ test('a file that is absent, a folder, too large or not text is a problem of its
   assert.deepEqual(await told('good.yaml'), [])
   assert.equal((await readConfigFile('good.yaml', folder)).directory, folder)
 })
+
+test('a value that YAML takes for something else is reported with what to do', () => {
+  for (const [text, what] of [
+    [
+      'forward:\n- [::1]:8141=@t',
+      /text after the end of a value; put a value that begins with \[ or \{ in quotes/,
+    ],
+    ['status: [::1]:4002', /text after the end of a value/],
+    ['forward: {a}: b', /in quotes|nested/],
+    ['target: @home.ticket', /reserved character @; put the value in quotes/],
+    ['target: %home', /put the value in quotes/],
+    ['target: `home`', /put the value in quotes/],
+    ['target: *home', /put it in quotes if it begins with \*/],
+  ] as const)
+    assert.match(String(parseConfigFile(text, 'a.yaml', '/').problems[0]?.what), what, text)
+})

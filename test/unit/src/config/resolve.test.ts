@@ -1,25 +1,25 @@
-/** Resolution: precedence, all problems at once, secrets, and what is frozen. */
+/** Resolution: precedence, all problems together, and what is frozen. */
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { InvalidConfigError } from '../../../../src/errors.ts'
-import { describeOptions, explainResolution } from '../../../../src/config/describe.ts'
+import { explainResolution } from '../../../../src/config/describe.ts'
 import { parseConfigFile } from '../../../../src/config/file.ts'
 import type { GivenFlag } from '../../../../src/config/given.ts'
-import { defineOptions } from '../../../../src/config/options.ts'
+import type { OptionTable } from '../../../../src/config/options.ts'
 import type { Sources } from '../../../../src/config/resolve.ts'
-import { resolveOptions } from '../../../../src/config/resolve.ts'
+import { resolveOptions } from './resolve-options.ts'
 
-const table = defineOptions({
+const table = {
   port: { kind: 'port', default: 1, doc: 'Port to listen on' },
   names: { kind: 'string', name: 'name', many: true, default: ['built-in'], doc: 'Names' },
   intervalMs: { kind: 'duration', default: '1s', min: '100ms', max: '1m', doc: 'Time between two' },
   loud: { kind: 'boolean', default: true, doc: 'Makes noise' },
   dataDir: { kind: 'path', default: './data', doc: 'Folder' },
   listen: { kind: 'multiaddr', many: true, optional: true, doc: 'Where to listen' },
-  token: { kind: 'peer-id', optional: true, secret: true, doc: 'Secret' },
+  peer: { kind: 'peer-id', optional: true, doc: 'Peer' },
   only: { kind: 'boolean', flagOnly: true, doc: 'A flag and nothing else' },
-})
+} as const satisfies OptionTable
 type Table = typeof table
 type Key = Extract<keyof Table, string>
 
@@ -30,7 +30,7 @@ const flag = (key: Key, text: string | undefined): GivenFlag => ({
   text,
 })
 
-function problemsOf(sources: Sources<Table>, name = 'InvalidConfigError'): string[] {
+function problemsOf(sources: Sources, name = 'InvalidConfigError'): string[] {
   try {
     resolveOptions(table, sources)
   } catch (error) {
@@ -43,13 +43,12 @@ function problemsOf(sources: Sources<Table>, name = 'InvalidConfigError'): strin
   return assert.fail('nothing was thrown')
 }
 
-test('built in < file < environment < flag < code', () => {
-  const layers: Sources<Table>[] = [
+test('built in < file < environment < flag', () => {
+  const layers: Sources[] = [
     {},
     { file: file('port: 2') },
     { environment: { THROUGHNAT_PORT: '3' } },
     { flags: [flag('port', '4')] },
-    { code: { port: 5 } },
   ]
   for (let subset = 0; subset < 2 ** layers.length; subset += 1) {
     const chosen = layers.filter((_, index) => (subset & (2 ** index)) !== 0)
@@ -95,7 +94,7 @@ test('the configuration and its lists are frozen and complete', () => {
   const { config } = resolveOptions(table, {})
   assert.ok(Object.isFrozen(config) && Object.isFrozen(config.names) && Object.isFrozen(config.listen))
   assert.deepEqual(Object.keys(config), Object.keys(table))
-  assert.equal(config.token, undefined)
+  assert.equal(config.peer, undefined)
   assert.deepEqual(config.listen, [])
 })
 
@@ -119,7 +118,7 @@ test('all problems of all sources come at once, with their places and the neares
 })
 
 test('a wrong value does not hide behind a stronger source', () => {
-  assert.equal(problemsOf({ file: file('port: x'), code: { port: 1 } }).length, 1)
+  assert.equal(problemsOf({ file: file('port: x'), environment: { THROUGHNAT_PORT: '1' } }).length, 1)
 })
 
 test('a wrong flag makes it usage, and the other problems come along', () => {
@@ -128,12 +127,11 @@ test('a wrong flag makes it usage, and the other problems come along', () => {
   assert.ok(problems.includes('--intervalMs: "1ms" is too small: 100ms is the least'))
 })
 
-const wrong: Record<string, [sources: Sources<Table>, problem: RegExp, name?: string]> = {
+const wrong: Record<string, [sources: Sources, problem: RegExp, name?: string]> = {
   'a value above the range': [
     { environment: { THROUGHNAT_INTERVAL: '61s' } },
     /is too large: 1m is the most/,
   ],
-  'a number below the range from code': [{ code: { intervalMs: 5 } }, /^intervalMs: 5ms is too small/],
   'a list for a single option': [
     { file: file('port: [1, 2]') },
     /^relay.yaml:1: port takes one value and not a list/,
@@ -146,15 +144,6 @@ const wrong: Record<string, [sources: Sources<Table>, problem: RegExp, name?: st
   'an empty value': [{ flags: [flag('port', '')] }, /"" is not a port: it is empty/, 'UsageError'],
   'the camelCase spelling in the file': [{ file: file('dataDir: x') }, /the nearest known is "data-dir"/],
   'an option of the command line alone in the file': [{ file: file('only: true') }, /unknown option "only"/],
-  'an unknown key from code': [
-    { code: { prot: 1 } as object },
-    /^prot: unknown option; the nearest known is "port"/,
-  ],
-  'a value of a wrong type from code': [
-    { code: { port: null } as object },
-    /^port: null is not a port; for example/,
-  ],
-  'an object from code': [{ code: { names: [{}] } as object }, /a value of type object is not a text/],
 }
 for (const [name, [sources, problem, errorName]] of Object.entries(wrong)) {
   test(`${name} is refused`, () => {
@@ -179,48 +168,14 @@ test('options of other commands are known and passed over', () => {
   assert.match(problems[0] ?? '', /the nearest known is "expose"/)
 })
 
-test('a required option that nobody gives is usage on a command line and configuration in code', () => {
-  const required = defineOptions({ relays: { kind: 'relay-addr', name: 'relay', many: true, doc: 'Relay' } })
+test('a required option that nobody gives is a usage error', () => {
+  const required = { relays: { kind: 'relay-addr', name: 'relay', many: true, doc: 'Relay' } } as const
   const onCommandLine = {
     name: 'UsageError',
     message: /^--relay: is required at least once, for example --relay \/ip4/,
   }
   assert.throws(() => resolveOptions(required, { flags: [] }), onCommandLine)
   assert.throws(() => resolveOptions(required, { flags: [], file: file('relay: []') }), onCommandLine)
-  const inCode = {
-    name: 'InvalidConfigError',
-    message: /^relays: is required at least once, for example \/ip4/,
-  }
-  assert.throws(() => resolveOptions(required, { code: {} }), inCode)
-})
-
-test('code may pass values or their text, and undefined passes nothing', () => {
-  const { config } = resolveOptions(table, {
-    code: { listen: ['/ip4/192.0.2.1/tcp/1'], intervalMs: 200, port: undefined },
-  })
-  assert.equal(config.listen[0]?.toString(), '/ip4/192.0.2.1/tcp/1')
-  assert.equal(config.intervalMs, 200)
-  assert.equal(config.port, 1)
-  assert.deepEqual(resolveOptions(table, { code: config }).config, config)
-})
-
-test('a secret shows up in no problem and no explanation', () => {
-  const secret = 'hunter2'
-  for (const sources of [
-    { environment: { THROUGHNAT_TOKEN: secret } },
-    { file: file(`token: ${secret}`) },
-    { file: file(`token: [${secret}]`) },
-    { code: { token: secret } },
-  ]) {
-    assert.doesNotMatch(problemsOf(sources).join(), /hunter2/)
-  }
-  assert.doesNotMatch(problemsOf({ flags: [flag('token', secret)] }, 'UsageError').join(), /hunter2/)
-  const good = '12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw'
-  const explained = explainResolution(table, resolveOptions(table, { flags: [flag('token', good)] }))
-  assert.deepEqual(
-    explained.find(({ option }) => option === 'token'),
-    { option: 'token', value: '(hidden)', from: '--token' },
-  )
 })
 
 test('each value is explained with its place', () => {
@@ -228,34 +183,20 @@ test('each value is explained with its place', () => {
     file: file('\nname: [a, b]'),
     environment: { THROUGHNAT_INTERVAL: '1500ms' },
     flags: [{ key: 'loud', flag: '--no-loud', text: 'false' }],
-    code: { port: 9 },
     directory: '/home',
   })
   assert.deepEqual(
     explainResolution(table, resolution).map(({ option, value, from }) => `${option} ${value} ${from}`),
     [
-      'port 9 port',
+      'port 1 built in',
       'name a relay.yaml:2',
       'name b relay.yaml:2',
       'interval 1500ms THROUGHNAT_INTERVAL',
       'loud false --no-loud',
       'data-dir /home/data built in',
       'listen undefined built in',
-      'token undefined built in',
+      'peer undefined built in',
       'only false built in',
     ],
-  )
-})
-
-test('a table becomes markdown rows with usage, variable, default and words', () => {
-  const rows = describeOptions(table).split('\n')
-  assert.equal(rows.length, Object.keys(table).length + 2)
-  assert.ok(rows.includes('| `--interval DURATION` | `THROUGHNAT_INTERVAL` | `1s` | Time between two |'))
-  assert.ok(rows.includes('| `--no-loud` | `THROUGHNAT_LOUD` | `on` | Makes noise |'))
-  assert.ok(rows.includes('| `--only` |  |  | A flag and nothing else |'))
-  assert.ok(
-    rows.some(
-      row => row.includes('`--listen MA ...`') && row.includes('for example `/ip4/192.0.2.1/tcp/4001`'),
-    ),
   )
 })

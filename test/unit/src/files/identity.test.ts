@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { IDENTITY_FILE, ephemeralIdentity, loadIdentity } from '../../../../src/files/identity.ts'
 import type { TestContext } from 'node:test'
 
@@ -78,6 +80,24 @@ describe('an identity', () => {
     })
   }
 
+  for (const type of ['secp256k1', 'RSA'] as const)
+    test(`can be a key of the type ${type}`, async t => {
+      const dataDir = await newDirectory(t)
+      const key = await (type === 'RSA' ? generateKeyPair(type, 2048) : generateKeyPair(type))
+      await writeFile(join(dataDir, IDENTITY_FILE), privateKeyToProtobuf(key), { mode: 0o600 })
+      const loaded = await loadIdentity(dataDir)
+      assert.equal(peerIdFromPrivateKey(loaded).toString(), peerIdFromPrivateKey(key).toString())
+    })
+
+  for (const curve of ['P-256', 'P-384', 'P-521'] as const)
+    test(`that is an ECDSA key (${curve}) is refused, with the types that can be used`, async t => {
+      const dataDir = await newDirectory(t)
+      const path = join(dataDir, IDENTITY_FILE)
+      await writeFile(path, privateKeyToProtobuf(await generateKeyPair('ECDSA', curve)), { mode: 0o600 })
+      const message = /is a key of the type ECDSA.* Use an Ed25519/
+      await assert.rejects(loadIdentity(dataDir), { name: 'IdentityError', path, message })
+    })
+
   test('that is created by many at once is one and the same', async t => {
     const dataDir = join(await newDirectory(t), 'data')
     const keys = await Promise.all(Array.from({ length: 10 }, async () => loadIdentity(dataDir)))
@@ -107,7 +127,10 @@ describe('an identity', () => {
     const dataDir = join(directory, 'data')
     await mkdir(dataDir)
     await chmod(dataDir, 0o000)
-    assert.match(await notRoot(dataDir), /^IdentityError: Cannot use .*identity\.key as identity: EACCES/)
+    assert.match(
+      await notRoot(dataDir),
+      /^IdentityError: Cannot use .*identity\.key as identity: .* \(EACCES\)/,
+    )
     await chmod(dataDir, 0o700)
   })
 

@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { offerTo, reachableCandidates, RemoteCandidates } from '../../../../src/holepunch/candidates.ts'
@@ -10,6 +9,7 @@ import { HolePunchFailedError } from '../../../../src/errors.ts'
 import { answerExchange, HolePunchMessage } from '../../../../src/holepunch/exchange.ts'
 import { openExchange, DCUTR_PROTOCOL } from '../../../../src/holepunch/exchange.ts'
 import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface'
+import type { TestContext } from 'node:test'
 import type { ExchangeInit, RemoteOffer } from '../../../../src/holepunch/exchange.ts'
 
 const LIMIT = { timeout: 20_000 }
@@ -83,20 +83,27 @@ function initOf(circuit: Connection, heard: RemoteOffer[] = []): ExchangeInit<st
   }
 }
 
+/** A clock by which round trips are measured; it stands still until it is set. */
+function mockClock(t: TestContext): { ms: number } {
+  const clock = { ms: 0 }
+  t.mock.method(performance, 'now', () => clock.ms)
+  return clock
+}
+
 describe('a responder', () => {
-  it('sends CONNECT, receives CONNECT, sends SYNC, and dials after half a round trip', LIMIT, async () => {
+  it('sends CONNECT, receives CONNECT, sends SYNC, and dials after half a round trip', LIMIT, async t => {
     const { circuit, receives, send } = await remote()
+    const now = performance.now.bind(performance)
+    const clock = mockClock(t)
     const exchange = openExchange(initOf(circuit), { signal })
     await receives(NEGOTIATION + OUR_CONNECT)
-    // the way to the remote and back
-    await pause(100)
+    clock.ms += 100
     send(NEGOTIATION + THEIR_CONNECT)
     await receives(NEGOTIATION + OUR_CONNECT + SYNC)
-    const syncAt = performance.now()
+    const syncAt = now()
     const { plan, rttMs } = await exchange
-    assert.equal(plan, THEIRS)
-    assert.ok(rttMs >= 99, `${rttMs} ms`)
-    assert.ok(performance.now() - syncAt >= rttMs / 2 - 5)
+    assert.deepEqual([plan, rttMs], [THEIRS, 100])
+    assert.ok(now() - syncAt >= rttMs / 2 - 5)
   })
 
   it('learns where the remote can be dialled without a punch, before it sends SYNC', LIMIT, async () => {
@@ -147,17 +154,16 @@ describe('an initiator', () => {
     await exchange
   })
 
-  it('receives CONNECT, sends CONNECT, and dials when SYNC comes', LIMIT, async () => {
+  it('receives CONNECT, sends CONNECT, and dials when SYNC comes', LIMIT, async t => {
     const { circuit, stream, receives, send } = await remote()
+    const clock = mockClock(t)
     const exchange = answerExchange(initOf(circuit), stream, { signal })
     send(THEIR_CONNECT)
     await receives(OUR_CONNECT)
-    // the way to the remote and back
-    await pause(50)
+    clock.ms += 50
     send(SYNC)
     const { plan, rttMs } = await exchange
-    assert.equal(plan, THEIRS)
-    assert.ok(rttMs >= 49, `${rttMs} ms`)
+    assert.deepEqual([plan, rttMs], [THEIRS, 50])
   })
 
   it('keeps fields that it does not know, and passes over addresses that it cannot read', LIMIT, async () => {

@@ -15,7 +15,6 @@ function connection(id: string, remoteAddr: string, direct = true): Connection {
 const one = connection('one', '/ip4/8.8.8.8/tcp/4001')
 const sameHost = connection('same host', '/ip4/8.8.8.8/tcp/4002')
 const two = connection('two', '/ip4/9.9.9.9/tcp/4001')
-const six = connection('six', '/ip6/2a00:1450:4001::1/tcp/4001')
 
 describe('an observed endpoint', () => {
   test('is noted without the peer id that identify appends', () => {
@@ -66,67 +65,5 @@ describe('an observed endpoint', () => {
     observed.note(one, multiaddr('/ip4/11.0.0.1/tcp/5000'))
     observed.note(one, multiaddr('/ip4/11.0.0.1/tcp/5001'))
     assert.deepEqual(observed.endpoints().map(String), ['/ip4/11.0.0.1/tcp/5001'])
-  })
-})
-
-describe('the mapping behaviour', () => {
-  const cases: ReadonlyArray<[string, ReadonlyArray<[Connection, string]>, string]> = [
-    ['nobody observes', [], 'unknown'],
-    ['one relay observes', [[one, '/ip4/11.0.0.1/tcp/5000']], 'unknown'],
-    [
-      'two relays on one host observe different ports',
-      [
-        [one, '/ip4/11.0.0.1/tcp/5000'],
-        [sameHost, '/ip4/11.0.0.1/tcp/5001'],
-      ],
-      'unknown',
-    ],
-    [
-      'two hosts agree',
-      [
-        [one, '/ip4/11.0.0.1/tcp/5000'],
-        [two, '/ip4/11.0.0.1/tcp/5000'],
-      ],
-      'endpoint-independent',
-    ],
-    [
-      'two hosts see different ports',
-      [
-        [one, '/ip4/11.0.0.1/tcp/5000'],
-        [two, '/ip4/11.0.0.1/tcp/5001'],
-      ],
-      'address-dependent',
-    ],
-    [
-      'two hosts see different addresses',
-      [
-        [one, '/ip4/11.0.0.1/tcp/5000'],
-        [two, '/ip4/11.0.0.2/tcp/5000'],
-      ],
-      'address-dependent',
-    ],
-    [
-      'the other observer is of the other family',
-      [
-        [one, '/ip4/11.0.0.1/tcp/5000'],
-        [six, '/ip6/2a00:1450:4001::2/tcp/5000'],
-      ],
-      'unknown',
-    ],
-  ]
-  for (const [what, observations, behaviour] of cases) {
-    test(`is ${behaviour} when ${what}`, () => {
-      const observed = new ObservedEndpoints()
-      for (const [from, addr] of observations) observed.note(from, multiaddr(addr))
-      assert.equal(observed.mapping(4), behaviour)
-    })
-  }
-
-  test('is unknown again when one of two observers is gone', () => {
-    const observed = new ObservedEndpoints()
-    observed.note(one, multiaddr('/ip4/11.0.0.1/tcp/5000'))
-    observed.note(two, multiaddr('/ip4/11.0.0.1/tcp/5000'))
-    observed.forget(one)
-    assert.equal(observed.mapping(4), 'unknown')
   })
 })

@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { endpointOf } from '../../../../src/addresses/endpoint.ts'
+import { LossyPaths } from '../../../../src/holepunch/lossy-paths.ts'
 import { PUNCH_WINDOW_MS, punch } from '../../../../src/holepunch/punch.ts'
 import { DIALS_PER_ADDRESS, DIALS_PER_SECOND, PunchBudget } from '../../../../src/holepunch/punch-budget.ts'
 import { InboundClaims } from '../../../../src/transport/inbound-claims.ts'
@@ -40,7 +41,8 @@ function setUp(dial: Dial, upgrade: () => Promise<never> = never): { init: Punch
   } as unknown as Upgrader
   const log = Object.assign(() => {}, { trace: () => {}, error: () => {} }) as unknown as Logger
   const budget = new PunchBudget()
-  const init = { transport, upgrader, remotePeer, candidates, budget, log } as const
+  const lossyPaths = new LossyPaths()
+  const init = { transport, upgrader, remotePeer, candidates, lossyPaths, budget, log } as const
   return { dialled, init: { ...init, role: 'initiator', from: 'punch-port' } }
 }
 

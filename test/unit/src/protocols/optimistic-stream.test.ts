@@ -1,10 +1,10 @@
 /** Streams that are written to before the remote has agreed. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { streamPair } from '@libp2p/utils'
 import { openOptimisticStream } from '../../../../src/protocols/optimistic-stream.ts'
+import { once } from '../../../waits.ts'
 import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 

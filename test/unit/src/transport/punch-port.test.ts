@@ -1,7 +1,6 @@
 /** The port that a listener shares with outbound sockets. */
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import net from 'node:net'
 import { describe, test } from 'node:test'
 import {
@@ -11,6 +10,7 @@ import {
   PunchPorts,
   reserveSparePort,
 } from '../../../../src/transport/punch-port.ts'
+import { once, turns } from '../../../waits.ts'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 
@@ -62,7 +62,7 @@ describe('the punch ports', () => {
     let isSettled = false
     const settled = ports.settled().then(() => (isSettled = true))
     bound.resolve()
-    await new Promise(resolve => setImmediate(resolve))
+    await turns(1)
     assert.equal(isSettled, false)
     failed.reject(new Error('taken'))
     await settled

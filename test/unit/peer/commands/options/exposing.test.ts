@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { exposingOptions, exposureOf } from '../../../../../peer/commands/options/exposing.ts'
 import { examplePeerId } from '../../../../../src/config/address-kinds.ts'
-import { resolveOptions } from '../../../../../src/config/resolve.ts'
+import { resolveOptions } from '../../../src/config/resolve-options.ts'
 import { InvalidConfigError } from '../../../../../src/errors.ts'
 import type { Exposure } from '../../../../../peer/commands/options/exposing.ts'
 import type { PeerNames } from '../../../../../peer/connections/names.ts'
@@ -21,9 +21,14 @@ const names: PeerNames = {
 }
 
 async function exposure(
-  code: Parameters<typeof resolveOptions<typeof exposingOptions>>[1]['code'],
+  given: {
+    [K in keyof typeof exposingOptions]?: string | string[]
+  },
 ): Promise<Exposure> {
-  return exposureOf(resolveOptions(exposingOptions, { code: code ?? {} }).config, names)
+  const flags = Object.entries(given).flatMap(([key, texts]) =>
+    [texts].flat().map(text => ({ key, flag: `--${key}`, text })),
+  )
+  return exposureOf(resolveOptions(exposingOptions, { flags }).config, names)
 }
 
 test('rules come from options and from a file, by peer id and by name', async t => {

@@ -1,9 +1,9 @@
 /** Who asks in the tests of the listening side, and for what. */
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { once } from '../../../../waits.ts'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { PeerId } from '@libp2p/interface'

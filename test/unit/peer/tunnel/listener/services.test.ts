@@ -1,7 +1,6 @@
 /** What the listening side answers, byte for byte, without any network. */
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
@@ -12,6 +11,7 @@ import { createServices } from '../../../../../peer/tunnel/listener/services.ts'
 import { decodeResponse } from '../../../../../peer/tunnel/wire/protocol.ts'
 import { readMessage } from '../../../../../peer/tunnel/wire/message.ts'
 import { connection, remotePeer, session, silentService } from './caller.ts'
+import { once } from '../../../../waits.ts'
 import type { Stream } from '@libp2p/interface'
 import type { OpenRequest } from '../../../../../peer/tunnel/wire/protocol.ts'
 import type { Services } from '../../../../../peer/tunnel/listener/services.ts'
@@ -257,6 +257,23 @@ test('a service that is down costs the bearer of a ticket no use', async () => {
   })
   assert.equal((await ask(services, { service: 'ssh', ticket: 'right' })).status, 'unavailable')
   assert.deepEqual(counted, [])
+  await services.stop()
+})
+
+test('a ticket whose use the disk does not take in time lets nobody in', { timeout: 10_000 }, async t => {
+  const services = createServices({
+    services: new Map([['ssh', await silentService(t)]]),
+    allow: new Map(),
+    tickets: {
+      look: () => ({ id: 'one' }),
+      count: async () => new Promise(() => {}),
+      isRevoked: () => false,
+    },
+    limits: { connectMs: 100 },
+  })
+  const refused = once(services, 'service:refused')
+  assert.equal((await ask(services, { service: 'ssh', ticket: 'right' })).status, 'unavailable')
+  assert.equal((await refused)[0].detail.reason, 'down')
   await services.stop()
 })
 

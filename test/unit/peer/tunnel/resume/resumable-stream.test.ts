@@ -2,7 +2,6 @@
 
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { defaultLogger } from '@libp2p/logger'
 import { streamPair } from '@libp2p/utils'
@@ -11,6 +10,7 @@ import { CUT_FRAME, encodeAck, encodeData, END_FRAME } from '../../../../../peer
 import { START } from '../../../../../peer/tunnel/resume/receive-window.ts'
 import { MemoryBudget } from '../../../../../peer/tunnel/resume/memory-budget.ts'
 import { ResumableStream } from '../../../../../peer/tunnel/resume/resumable-stream.ts'
+import { once, until } from '../../../../waits.ts'
 import type { Stream } from '@libp2p/interface'
 
 const KIB = 1024
@@ -64,13 +64,9 @@ async function sendAll(stream: ResumableStream, bytes: Buffer): Promise<void> {
     if (!stream.send(bytes.subarray(at, at + 16 * KIB))) await once(stream, 'drain')
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setTimeout(resolve, 5))
-}
-
 const lengthOf = ({ received }: Side): number => received.reduce((sum, it) => sum + it.byteLength, 0)
 
-describe('a resumable stream', { timeout: 20_000 }, () => {
+describe('a resumable stream', { timeout: 30_000 }, () => {
   it('carries bytes both ways and ends on both sides', async () => {
     const { one, other } = await connected()
     one.stream.resume()
@@ -133,12 +129,18 @@ describe('a resumable stream', { timeout: 20_000 }, () => {
   })
 
   it('takes no more than a window where nobody reads, and goes on when somebody does', async () => {
-    const { one, other } = await connected()
+    const [one, other] = [createSide('outbound'), createSide('inbound')]
+    const [left, right] = await carriers()
+    const acks: Buffer[] = []
+    left.addEventListener('message', ({ data }) => acks.push(Buffer.from(data.subarray())))
+    one.stream.attach(left, START)
+    other.stream.attach(right, START)
     const sent = randomBytes(1024 * KIB)
     const sending = sendAll(one.stream, sent)
-    await until(() => other.stream.readBufferLength >= 64 * KIB)
-    await new Promise(resolve => setTimeout(resolve, 50))
-    assert.equal(other.stream.readBufferLength, 64 * KIB)
+    const full = encodeAck({ received: 64 * KIB, limit: 64 * KIB })
+    await until(() => acks.some(it => it.equals(full)), 'a window is acknowledged')
+    assert.ok(one.stream.writableNeedsDrain)
+    assert.deepEqual([left.writeBufferLength, other.stream.readBufferLength], [0, 64 * KIB])
     other.stream.resume()
     await sending
     await until(() => lengthOf(other) === sent.byteLength)

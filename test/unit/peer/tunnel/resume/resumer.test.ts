@@ -1,6 +1,4 @@
 import { strict as assert } from 'node:assert'
-import { once } from 'node:events'
-import { setTimeout as pause } from 'node:timers/promises'
 import { describe, it } from 'node:test'
 import { defaultLogger } from '@libp2p/logger'
 import { streamPair } from '@libp2p/utils'
@@ -11,6 +9,7 @@ import { MemoryBudget } from '../../../../../peer/tunnel/resume/memory-budget.ts
 import { START } from '../../../../../peer/tunnel/resume/receive-window.ts'
 import { ResumableStream } from '../../../../../peer/tunnel/resume/resumable-stream.ts'
 import { Resumer } from '../../../../../peer/tunnel/resume/resumer.ts'
+import { once, until } from '../../../../waits.ts'
 import type { Stream } from '@libp2p/interface'
 import type { TunnelResponse } from '../../../../../peer/tunnel/wire/protocol.ts'
 
@@ -28,14 +27,14 @@ function createStream(openCarrier: () => Promise<Stream>, keptMs: number): Resum
   return stream
 }
 
-/** A stream whose listener answers requests to go on so, and then hangs up. */
+/** A stream whose listener answers requests to go on so, and then hangs up; `asked` is when it was asked, in milliseconds. */
 function createAnswered(
   response: TunnelResponse | undefined,
   keptMs: number,
-): { stream: ResumableStream; asked: () => number } {
-  let count = 0
+): { stream: ResumableStream; asked: number[] } {
+  const asked: number[] = []
   const stream = createStream(async () => {
-    count++
+    asked.push(performance.now())
     if (response === undefined) throw new Error('nobody is there')
     const [near, far] = await streamPair()
     far.addEventListener('message', () => {
@@ -44,7 +43,7 @@ function createAnswered(
     })
     return near
   }, keptMs)
-  return { stream, asked: () => count }
+  return { stream, asked }
 }
 
 async function lose(stream: ResumableStream): Promise<void> {
@@ -55,12 +54,15 @@ async function lose(stream: ResumableStream): Promise<void> {
 }
 
 describe('a stream whose carrier is lost', () => {
-  it('is not offered again at once to a listener that takes it and hangs up', async () => {
+  it('is not offered again at once to a listener that takes it and hangs up', async t => {
     const { stream, asked } = createAnswered({ status: 'ok', position: START }, 60_000)
+    t.after(() => stream.abort(new Error('the test is over')))
     await lose(stream)
-    await pause(1_000)
-    assert.ok(asked() >= 2 && asked() <= 10, `${asked()} times`)
-    stream.abort(new Error('the test is over'))
+    await until(() => asked.length === 4, 'the listener is asked four times')
+    const pauses = asked.slice(1).map((at, n) => Math.round(at - asked[n]!))
+    // 100 ms, twice as long each time, less up to a half
+    for (const [n, leastMs] of [50, 100, 200].entries())
+      assert.ok(pauses[n]! >= leastMs - 1, `${pauses.join(', ')} ms between`)
   })
 
   it('is reset when nobody has been there for as long as it is kept, with the last reason', async () => {
@@ -89,6 +91,6 @@ describe('a stream whose carrier is lost', () => {
     const closed = new Promise(resolve => stream.addEventListener('close', resolve))
     await lose(stream)
     await closed
-    assert.equal(asked(), 1)
+    assert.equal(asked.length, 1)
   })
 })

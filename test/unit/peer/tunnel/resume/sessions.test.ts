@@ -1,6 +1,5 @@
 /** Which sessions the listening side goes on with, and which it does not, without any network. */
 import { strict as assert } from 'node:assert'
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { streamPair } from '@libp2p/utils'
@@ -11,6 +10,7 @@ import { CUT_FRAME, encodeAck, END_FRAME } from '../../../../../peer/tunnel/resu
 import { START } from '../../../../../peer/tunnel/resume/receive-window.ts'
 import { createServices } from '../../../../../peer/tunnel/listener/services.ts'
 import { connection, session, silentService } from '../listener/caller.ts'
+import { once } from '../../../../waits.ts'
 import type { AddressInfo } from 'node:net'
 import type { Stream } from '@libp2p/interface'
 

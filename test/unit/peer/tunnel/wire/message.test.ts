@@ -1,9 +1,9 @@
 /** One message at the start of a stream, over libp2p's own streams in memory. */
 import { strict as assert } from 'node:assert'
-import { once } from 'node:events'
 import { test } from 'node:test'
 import { streamPair } from '@libp2p/utils'
 import { encodeMessage, MAX_MESSAGE_BYTES, readMessage } from '../../../../../peer/tunnel/wire/message.ts'
+import { once } from '../../../../waits.ts'
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
 

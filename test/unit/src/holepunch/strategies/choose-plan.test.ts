@@ -21,7 +21,7 @@ interface Row extends Pick<Situation, 'source' | 'role'> {
   expected: (Omit<Plan, 'candidates'> & { candidates: string[] }) | undefined
 }
 
-const punch = { from: 'punch-port', isOnlyWay: true } as const
+const punch = { from: 'punch-port' } as const
 
 const table: Row[] = [
   {
@@ -48,7 +48,6 @@ const table: Row[] = [
       candidates: [THEIRS, '/ip4/22.0.0.2/tcp/1'],
       role: 'responder',
       from: 'punch-port',
-      isOnlyWay: false,
     },
   },
   {
@@ -61,7 +60,6 @@ const table: Row[] = [
       candidates: [SAME_NAT, THEIR_LAN],
       role: 'initiator',
       from: 'punch-port',
-      isOnlyWay: false,
       sharesNat: true,
     },
   },

@@ -1,12 +1,25 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { boundFrames } from '../../../../../src/patches/libp2p-yamux/frame-bounds.ts'
-import { header, muxerPair, openStream, until, withRemote } from './muxer-pair.ts'
+import { until } from '../until.ts'
+import { refusesWithout } from '../upstream-changed.ts'
+import { header, muxerPair, openStream, withRemote } from './muxer-pair.ts'
+import { amendMuxer, amendStream } from './stand-ins.ts'
 
 const KIB = 1024
 const MAX = 4 * KIB * KIB
 const [DATA, SYN] = [0, 1]
-const LIMIT = { timeout: 10_000 }
+const LIMIT = { timeout: 30_000 }
+
+describe('@chainsafe/libp2p-yamux', LIMIT, () => {
+  it('buffers a frame of any length, which is the fault', async () => {
+    const { remote, connection, muxer } = withRemote([])
+    remote.send(header({ type: DATA, flags: SYN, streamId: 1, length: 0xffffffff }))
+    for (let sent = 0; sent < 32; sent++) remote.send(new Uint8Array(1024 * KIB))
+    await until(() => muxer.decoder.buffer.byteLength > 32 * 1024 * KIB || connection.status !== 'open')
+    assert.equal(connection.status, 'open')
+  })
+})
 
 describe('a frame that is longer than the window of its stream', LIMIT, () => {
   for (const [what, flags, streamId, length] of [
@@ -43,4 +56,12 @@ describe('a frame that is longer than the window of its stream', LIMIT, () => {
     await until(() => muxer.streams[0]?.readBuffer.byteLength === bytes)
     assert.equal(connection.status, 'open')
   })
+})
+
+describe('boundFrames()', () => {
+  const PACKAGE = '@chainsafe/libp2p-yamux'
+  const amendment = boundFrames(MAX)
+  const members = { streams: [], 'decoder.buffer': {}, 'decoder.readFrame': () => {} }
+  refusesWithout(PACKAGE, members, muxer => amendMuxer(amendment, muxer))
+  refusesWithout(PACKAGE, { streamId: 1, recvWindowCapacity: 1 }, stream => amendStream(amendment, stream))
 })

@@ -1,6 +1,7 @@
 /** A connection that is full after each frame, with streams that always have something to send. */
 
 import { multiaddrConnectionPair } from '@libp2p/utils'
+import { inTime } from '../../../../waits.ts'
 import type { Stream, StreamMuxerFactory } from '@libp2p/interface'
 
 const STREAMS = 5
@@ -38,8 +39,11 @@ export async function sharesOf(factory: StreamMuxerFactory): Promise<number[]> {
     fill()
   }
   const drains = setInterval(() => outbound.dispatchEvent(new Event('drain')))
-  await isThrough.promise
-  clearInterval(drains)
+  try {
+    await inTime(isThrough.promise, 'the connection takes everything')
+  } finally {
+    clearInterval(drains)
+  }
   outbound.abort(new Error('the test is over'))
   return sent.map(bytes => bytes / sum())
 }

@@ -1,9 +1,9 @@
 /** Two ends of a connection with multiplexers on them. */
 
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { setImmediate as turn } from 'node:timers/promises'
 import { defaultLogger } from '@libp2p/logger'
 import { multiaddrConnectionPair } from '@libp2p/utils'
+import { inTime } from '../../../../waits.ts'
 import { amended } from '../../../../../src/patches/libp2p-yamux/amend.ts'
 import type { MultiaddrConnection, Stream } from '@libp2p/interface'
 import type { Amendment } from '../../../../../src/patches/libp2p-yamux/amend.ts'
@@ -37,7 +37,7 @@ export async function openStream([here, there]: [End, End]): Promise<[YamuxStrea
   const arrived = Promise.withResolvers<Stream>()
   there.muxer.addEventListener('stream', ({ detail }) => arrived.resolve(detail))
   const stream = await here.muxer.createStream()
-  return [stream as YamuxStream, (await arrived.promise) as YamuxStream]
+  return [stream as YamuxStream, (await inTime(arrived.promise, 'the stream arrives')) as YamuxStream]
 }
 
 /** The bytes of a frame's header (https://github.com/hashicorp/yamux/blob/master/spec.md). */
@@ -48,9 +48,4 @@ export function header(init: { type: number; flags: number; streamId: number; le
   bytes.writeUInt32BE(init.streamId, 4)
   bytes.writeUInt32BE(init.length, 8)
   return bytes
-}
-
-/** Looks in each turn of the event loop; the time-out of the test is that of the wait. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await turn()
 }

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { updateWindowsSparingly } from '../../../../../src/patches/libp2p-yamux/window-updates.ts'
-import { muxerPair, openStream, until } from './muxer-pair.ts'
+import { until } from '../until.ts'
+import { refusesWithout } from '../upstream-changed.ts'
+import { muxerPair, openStream } from './muxer-pair.ts'
+import { amendMuxer, amendStream } from './stand-ins.ts'
 import { updatesFor } from './window-updates.ts'
 
 const KIB = 1024
-const LIMIT = { timeout: 20_000 }
+const LIMIT = { timeout: 30_000 }
+
+describe('@chainsafe/libp2p-yamux', LIMIT, () => {
+  it('sends a window update for each frame that it receives, which is the fault', async () => {
+    assert.equal(await updatesFor(1024 * KIB, []), 32)
+  })
+})
 
 describe('window updates', LIMIT, () => {
   it('come once half a window is used', async () => {
@@ -36,4 +45,11 @@ describe('window updates', LIMIT, () => {
     there.resume()
     await until(() => received === 600 * KIB)
   })
+})
+
+describe('updateWindowsSparingly', () => {
+  const PACKAGE = '@chainsafe/libp2p-yamux'
+  refusesWithout(PACKAGE, { _newStream: () => {} }, muxer => amendMuxer(updateWindowsSparingly, muxer))
+  const members = { state: 1, recvWindow: 1, recvWindowCapacity: 1, sendWindowUpdate: () => {} }
+  refusesWithout(PACKAGE, members, stream => amendStream(updateWindowsSparingly, stream))
 })

@@ -1,6 +1,7 @@
 /** How many window updates it takes to receive something. */
 
-import { muxerPair, openStream, until } from './muxer-pair.ts'
+import { muxerPair, openStream } from './muxer-pair.ts'
+import { until } from '../until.ts'
 import type { Amendment } from '../../../../../src/patches/libp2p-yamux/amend.ts'
 
 const CHUNK = new Uint8Array(32 * 1024)
