@@ -1,33 +1,33 @@
-/** What a relay reports: typed and few. The command line prints them, metrics are counted from them. */
+/** The events of a relay: typed and few. The command line prints them, and metrics are counted from them. */
 
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** A peer may be reached through this relay from now on; also sent when it refreshes its reservation. */
+/** A peer is reachable through this relay from now on. Also sent when the peer refreshes its reservation. */
 export interface ReservationGranted {
   peerId: PeerId
-  /** Where the peer's connection comes from. */
+  /** The address that the peer's connection comes from. */
   remoteAddr: Multiaddr
   expiresAt: Date
-  /** Whether the peer held a reservation already. */
+  /** True if the peer already had a reservation. */
   isRefresh: boolean
 }
 
-/** A peer may not be reached through this relay any more. */
+/** A peer is no longer reachable through this relay. */
 export interface ReservationEnded {
   peerId: PeerId
-  /** `stopped`: the relay was. */
+  /** `stopped`: the relay was stopped. */
   reason: 'disconnected' | 'expired' | 'stopped'
 }
 
 /**
- * Why a reservation was not given.
+ * Why a reservation was refused.
  *
- * - `full`: `maxReservations` are held
- * - `full-for-address`: as many are held from the same IPv4 address or IPv6 /56 as may be
- * - `too-often`: more requests a second from one IP address than `reservationsPerSecondPerIp`
- * - `denied`: by admission; `rule` says by which of its rules
- * - `over-circuit`: asked for over a circuit
+ * - `full`: `maxReservations` are in use
+ * - `full-for-address`: the limit for the peer's IPv4 address or IPv6 /56 is reached
+ * - `too-often`: more requests per second from one IP address than `reservationsPerSecondPerIp`
+ * - `denied`: admission denied it; `rule` names the rule
+ * - `over-circuit`: the request came over a circuit
  * - `draining`: the relay is about to stop
  */
 export type ReservationRefusal =
@@ -38,30 +38,31 @@ export type ReservationRefusal =
   | 'over-circuit'
   | 'draining'
 
-/** A reservation was asked for and not given. */
+/** A request for a reservation was refused. */
 export interface ReservationRefused {
   peerId: PeerId
   remoteAddr: Multiaddr
   reason: ReservationRefusal
-  /** The rule of admission, where that denied it. */
+  /** The admission rule, if the reason is `denied`. */
   rule?: string
 }
 
-/** A circuit between two peers begins to carry data. */
+/** A circuit between two peers starts to carry data. */
 export interface CircuitOpened {
   /** The peer that asked for the circuit. */
   initiator: PeerId
-  /** The peer that holds the reservation. */
+  /** The peer that has the reservation. */
   responder: PeerId
 }
 
 /**
- * Why a circuit was not opened.
+ * Why a circuit was refused.
  *
- * - `no-reservation`: the responder holds none
- * - `connection-failed`: the responder refused, broke the protocol or did not answer in time, or the initiator went away meanwhile
- * - `too-many`, `too-many-for-peer`, `too-many-for-pair`: as many are open as may be
- * - `too-often`: more requests a second from one IP address than `circuitsPerSecondPerIp`
+ * - `no-reservation`: the responder has no reservation
+ * - `connection-failed`: the responder refused, broke the protocol or did not answer in time, or the
+ *   initiator disconnected before the answer
+ * - `too-many`, `too-many-for-peer`, `too-many-for-pair`: a limit of open circuits is reached
+ * - `too-often`: more requests per second from one IP address than `circuitsPerSecondPerIp`
  * - `denied`, `over-circuit`, `draining`: as with reservations
  */
 export type CircuitRefusal =
@@ -75,41 +76,41 @@ export type CircuitRefusal =
   | 'over-circuit'
   | 'draining'
 
-/** A circuit was asked for and not opened. */
+/** A request for a circuit was refused. */
 export interface CircuitRefused extends CircuitOpened {
   reason: CircuitRefusal
-  /** The rule of admission, where that denied it. */
+  /** The admission rule, if the reason is `denied`. */
   rule?: string
 }
 
 /**
  * Why a circuit ended.
  *
- * - `closed`: by both peers, in good order
- * - `reset`: by a peer, or its connection was lost
- * - `data-limit`, `duration-limit`: it had carried or lasted all that it may
- * - `stopped`: the relay was
+ * - `closed`: both peers closed it in order
+ * - `reset`: a peer reset it, or the connection to a peer was lost
+ * - `data-limit`, `duration-limit`: the circuit reached the relay's limit
+ * - `stopped`: the relay was stopped
  */
 export type CircuitEnd = 'closed' | 'reset' | 'data-limit' | 'duration-limit' | 'stopped'
 
 /** A circuit has ended. */
 export interface CircuitClosed extends CircuitOpened {
   reason: CircuitEnd
-  /** From initiator to responder. */
+  /** Bytes from initiator to responder. */
   bytesToResponder: number
-  /** From responder to initiator. */
+  /** Bytes from responder to initiator. */
   bytesToInitiator: number
   durationMs: number
 }
 
-/** A request on the hop protocol was answered, or its sender was cut off. */
+/** The relay answered a request of the hop protocol, or gave up on it. */
 export interface RequestAnswered {
   peerId: PeerId
-  /** What was asked for; `unknown` where that could not be read. */
+  /** The kind of request; `unknown` if it could not be read. */
   request: 'reserve' | 'connect' | 'unknown'
   /**
-   * The status of circuit-v2 that went back, by name, or `TIMED_OUT`: the request did not come within its time, or
-   * `GONE`: its sender went away before it came.
+   * The circuit-v2 status that the relay sent, by name. `TIMED_OUT` if the request did not arrive in time.
+   * `GONE` if the peer disconnected before its request arrived.
    */
   status: string
 }

@@ -1,4 +1,4 @@
-/** The relay, to be run by a program of one's own; `throughnat-relay` is such a program. */
+/** The relay as a library. `throughnat-relay` is a program that uses it. */
 
 export { createRelay } from './relay.ts'
 export { circuitRelayHop } from './hop/hop-service.ts'

@@ -1,5 +1,5 @@
 /**
- * The relay: a public node through which peers behind NATs are reached, by circuit-relay v2.
+ * The relay: a public node that makes peers behind NATs reachable, by circuit-relay v2.
  *
  * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
  */
@@ -22,35 +22,35 @@ import type { HopService } from './hop/hop-service.ts'
 import type { RelayLibp2p } from './node/node.ts'
 import type { LimitOverrides, Limits, ProfileName } from './limits/limits.ts'
 
-/** Options of {@link createRelay}. Each of the limits can be given by itself; the profile tells the others. */
+/** Options of {@link createRelay}. Each limit can be set on its own; the profile provides the others. */
 export interface RelayInit extends LimitOverrides {
   /**
-   * Where to listen, as multiaddrs.
+   * The multiaddrs to listen on.
    *
    * @default ['/ip4/0.0.0.0/tcp/4001', '/ip6/::/tcp/4001']
    */
   listen?: readonly string[]
   /**
-   * The addresses that peers are told, as multiaddrs, where they are not those of the network interfaces.
+   * The multiaddrs to announce to peers, if they are not addresses of the network interfaces.
    *
    * @default what the node listens on
    */
   announce?: readonly string[]
-  /** The directory that keeps the identity. Without it the relay has a new identity at each start. */
+  /** The directory that contains the identity. Without it the relay gets a new identity at each start. */
   dataDir?: string
   /** The identity, instead of the one in `dataDir`. */
   privateKey?: PrivateKey
   /**
-   * The limits to start from. `private` bounds no circuit: use it together with `admission`.
+   * The limits to start from. `private` sets no limit on circuits: combine it with `admission`.
    *
    * @default 'open'
    */
   profile?: ProfileName
-  /** The file with the certificate that `/tls/ws` addresses need, in PEM, followed by those that it was issued by. */
+  /** The file with the certificate for `/tls/ws` addresses, in PEM, followed by its chain. */
   tlsCert?: string | undefined
   /** The file with the certificate's key, in PEM. */
   tlsKey?: string | undefined
-  /** Who may reserve and connect. @default everybody */
+  /** Which peers may reserve and connect. @default everybody */
   admission?: Admission
   /**
    * How long a reservation lasts unless it is refreshed, in milliseconds (go-libp2p's `ReservationTTL`).
@@ -71,47 +71,50 @@ export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
   readonly missingAddrs: readonly Multiaddr[]
   /** The node underneath, for what this interface does not offer. */
   readonly libp2p: Libp2p
-  /** What its peers may take. */
+  /** The limits in force. */
   readonly limits: Limits
-  /** No new reservations and circuits: {@link drain} was called. */
+  /** True after {@link drain} was called: the relay refuses new reservations and circuits. */
   readonly isDraining: boolean
-  /** Who holds a reservation. */
+  /** The reservations in force. */
   readonly reservations: HopService['reservations']
-  /** Circuits that are open or being opened. */
+  /** Number of circuits that are open or being opened. */
   readonly circuits: number
-  /** Connections of peers, with and without a reservation. */
+  /** Number of connections to peers, with and without a reservation. */
   readonly connections: number
-  /** Bytes of all circuits since the start, those that are open included. */
+  /** Bytes of all circuits since the start, including open ones. */
   readonly bytesTransferred: HopService['bytesTransferred']
   /**
-   * Refuses new reservations and circuits from now on, and resolves when no circuit is left. The relay is still to be stopped.
+   * Refuses new reservations and circuits from now on. Resolves when no circuit is left. Does not stop the
+   * relay.
    *
-   * @throws the reason of `signal` when that fires before
+   * @throws the reason of `signal`, if that fires first; the relay stays in this state
    */
   drain(options?: AbortOptions): Promise<void>
   /**
    * Reads the certificate again, for connections from now on. The relay also does so by itself within seconds after its files have changed.
    *
-   * @throws {CertificateError} if it cannot be used; the one that was read before still holds then
+   * @throws {CertificateError} if it cannot be used; the previous certificate then stays in use
    */
   reloadCertificate(): Promise<void>
-  /** Stops and frees everything; idempotent. */
+  /** Stops the relay and frees its resources. It may be called more than once. */
   stop(): Promise<void>
 }
 
-/** The values that hold where {@link RelayInit} is silent. */
+/** The defaults of {@link RelayInit}. */
 export const relayDefaults = {
   listen: ['/ip4/0.0.0.0/tcp/4001', '/ip6/::/tcp/4001'],
   reservationTtlMs: DEFAULT_TTL_MS,
 } as const
 
 /**
- * Starts a relay; resolves when it listens.
+ * Starts a relay. Resolves when it listens. When `signal` fires, the relay stops and the promise rejects with
+ * its reason.
  *
  * @throws {IdentityError} if the identity in `dataDir` cannot be used
  * @throws {ListenError} if an address cannot be listened on
  * @throws {CertificateError} if the certificate cannot be used
- * @throws {InvalidConfigError} if `/tls/ws` is to be listened on without a certificate, or there is half of one
+ * @throws {InvalidConfigError} if a `/tls/ws` address is given without a certificate, or only one of
+ * `tlsCert` and `tlsKey`
  */
 export async function createRelay(init: RelayInit = {}, options: AbortOptions = {}): Promise<Relay> {
   const privateKey = init.privateKey ?? (await identityOf(init))
@@ -225,12 +228,12 @@ function certificateOf({ tlsCert, tlsKey, listen = [] }: RelayInit): Certificate
   }
   if (tlsCert !== undefined || tlsKey !== undefined) {
     throw new InvalidConfigError([
-      { where: 'tls-cert, tls-key', what: 'one of them is of no use without the other' },
+      { where: 'tls-cert, tls-key', what: 'both are required: give the other one too' },
     ])
   }
   const secure = listen.find(it => WebSocketsSecure.matches(multiaddr(it)))
   if (secure === undefined) return undefined
   throw new InvalidConfigError([
-    { where: 'listen', what: `${secure} needs a certificate: give tls-cert and tls-key` },
+    { where: 'listen', what: `${secure} needs a certificate: set tls-cert and tls-key` },
   ])
 }

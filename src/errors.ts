@@ -19,8 +19,8 @@ export class InvalidConfigError extends Error {
   override readonly name = 'InvalidConfigError'
   readonly problems: readonly ConfigProblem[]
 
-  constructor(problems: readonly ConfigProblem[]) {
-    super(problems.map(problem => `${problem.where}: ${problem.what}`).join('\n'))
+  constructor(problems: readonly ConfigProblem[], options?: ErrorOptions) {
+    super(problems.map(problem => `${problem.where}: ${problem.what}`).join('\n'), options)
     this.problems = problems
   }
 }

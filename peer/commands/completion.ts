@@ -1,16 +1,16 @@
-/** `throughnat completion`: print a script by which a shell completes the commands and options of this program. */
+/** The command `throughnat completion`: prints a script for shell completion. */
 
 import { defineCommand } from '../../src/cli/command.ts'
 import { completionScript, SHELLS } from '../../src/cli/completion.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { Shell } from '../../src/cli/completion.ts'
 
-/** @param commands - the other commands of the program */
+/** Makes the command. @param commands - the other commands of the program */
 export function completionOf(program: string, commands: readonly Command[]): Command {
   const completion: Command = defineCommand({
     name: 'completion',
-    summary: 'Print a script by which a shell completes commands and options',
-    arguments: { shell: { kind: 'choice', choices: SHELLS, doc: 'Which shell' } },
+    summary: 'Print a script that completes commands and options in a shell',
+    arguments: { shell: { kind: 'choice', choices: SHELLS, doc: 'The shell' } },
     options: {},
     examples: [
       'throughnat completion bash > /etc/bash_completion.d/throughnat',

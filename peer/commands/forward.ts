@@ -1,4 +1,7 @@
-/** `throughnat forward`: carry local TCP connections, or standard input and output, to what a remote peer exposes. */
+/**
+ * The command `throughnat forward`: forwards local TCP connections, or standard input and output, to a
+ * service of a remote peer.
+ */
 
 import { once } from 'node:events'
 import { defineCommand } from '../../src/cli/command.ts'
@@ -16,14 +19,14 @@ import type { DialingPeer } from './running/dial.ts'
 
 export const forward: Command = defineCommand({
   name: 'forward',
-  summary: 'Carry TCP connections to a service that a remote peer exposes',
+  summary: 'Forward TCP connections to a service that a remote peer exposes',
   arguments: {
     target,
     service: {
       kind: 'string',
       placeholder: 'NAME',
       optional: true,
-      doc: 'The name of the service; a ticket says it',
+      doc: 'The name of the service. Leave it out with a ticket',
       example: 'web',
     },
   },
@@ -33,9 +36,9 @@ export const forward: Command = defineCommand({
       kind: 'host-port',
       optional: true,
       example: '127.0.0.1:9090',
-      doc: 'Listen here and carry each connection',
+      doc: 'Listen on this address and forward each connection',
     },
-    stdio: { kind: 'boolean', doc: "Carry standard input and output, once, as ssh's ProxyCommand wants it" },
+    stdio: { kind: 'boolean', doc: "Forward standard input and output, for ssh's ProxyCommand" },
     timeoutMs: { kind: 'duration', default: '30s', min: '100ms', doc: 'Time to reach the peer' },
   },
   examples: [
@@ -48,10 +51,12 @@ export const forward: Command = defineCommand({
     const { local, stdio, timeoutMs } = config
     const { output, signal } = context
     if ((local === undefined) === !stdio)
-      throw new UsageError('Say where the connections come from: either --local HOST:PORT or --stdio.')
+      throw new UsageError(
+        'Use either --local HOST:PORT or --stdio, to select where the connections come from.',
+      )
     const { target, service: named } = context.arguments
     if (stdio && target === '-')
-      throw new UsageError('Standard input cannot be carried and hold the ticket: give the ticket as @FILE.')
+      throw new UsageError('With --stdio the ticket cannot come from standard input: pass it as @FILE.')
     const names = await readNames(config.names)
     const destination = await readDestination(target, { ...context, names })
     const service = serviceOf(destination, named)
@@ -74,7 +79,7 @@ export const forward: Command = defineCommand({
   },
 })
 
-/** Lets `throughnat status` ask, where there is a data directory, and this process is the peer of it. */
+/** Serves `throughnat status`, if there is a data directory and this process runs as its peer. */
 async function startStatus(
   dataDir: string | undefined,
   { principal }: DialingPeer,

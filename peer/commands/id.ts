@@ -1,4 +1,4 @@
-/** `throughnat id`: print this machine's peer id, creating the identity if there is none. */
+/** The command `throughnat id`: prints this machine's peer id. Creates the identity if there is none. */
 
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { defineCommand } from '../../src/cli/command.ts'
@@ -8,7 +8,7 @@ import type { Command } from '../../src/cli/command.ts'
 
 export const id: Command = defineCommand({
   name: 'id',
-  summary: "Print this machine's peer id, which others allow or look for",
+  summary: "Print this machine's peer id, for the allow rules and targets of other peers",
   options: { dataDir },
   examples: ['throughnat id', 'throughnat id --data-dir /var/lib/throughnat'],
   run: async ({ dataDir }, { output }) => {

@@ -1,4 +1,7 @@
-/** `throughnat listen`: be reachable until stopped, and expose local services to remote peers. */
+/**
+ * The command `throughnat listen`: keeps this peer reachable and exposes local services until a signal stops
+ * it.
+ */
 
 import { defineCommand } from '../../src/cli/command.ts'
 import { nodeOptions, runNode } from './running/run-node.ts'
@@ -6,7 +9,7 @@ import type { Command } from '../../src/cli/command.ts'
 
 export const listen: Command = defineCommand({
   name: 'listen',
-  summary: 'Be reachable through relays until stopped, and expose local services',
+  summary: 'Stay reachable through relays and expose local services, until stopped',
   options: nodeOptions,
   reloads: true,
   isOngoing: true,

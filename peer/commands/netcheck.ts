@@ -1,4 +1,4 @@
-/** `throughnat netcheck`: tell what the network does to connections, and what can be done about it. */
+/** The command `throughnat netcheck`: tests how the network treats connections, and gives advice. */
 
 import { defineCommand } from '../../src/cli/command.ts'
 import { relayAddrKind } from '../../src/config/address-kinds.ts'
@@ -13,7 +13,7 @@ import type { NetcheckReport } from '../netcheck/report.ts'
 
 export const netcheck: Command = defineCommand({
   name: 'netcheck',
-  summary: 'Tell what the network does to connections, and what can be done about it',
+  summary: 'Test how the network treats connections, and get advice',
   options: {
     relays,
     timeoutMs: {
@@ -29,11 +29,11 @@ export const netcheck: Command = defineCommand({
   ],
   run: async ({ relays, timeoutMs }, { output, signal }) => {
     if (relays.length === 0) {
-      const what = `missing; expected ${relayAddrKind.noun}, as in ${relayAddrKind.example}. Two on different hosts tell most`
+      const what = `missing; expected ${relayAddrKind.noun}, as in ${relayAddrKind.example}. Two relays on different hosts reveal most`
       throw new InvalidConfigError([{ where: '--relay', what }])
     }
     assertRuntime()
-    output.note('Looking at the network; this takes up to a quarter of a minute.')
+    output.note('Testing the network. This takes up to 15 seconds.')
     const report = await runNetcheck(relays, { signal, timeoutMs, probePortMapping, logger: quietLogger() })
     output.event('netcheck', { ...report }, describe(report))
     if (report.relays.every(it => it.rttMs === null)) throw new UnreachableError('No relay was reached.')
@@ -63,7 +63,7 @@ function describe(report: NetcheckReport): string {
   const width = Math.max(...rows.map(([name]) => name.length))
   return [
     ...rows.map(([name, value, reason]) => line(name.padEnd(width), value, reason)),
-    ...report.observed.map(it => `Port ${it.localPort} is ${it.endpoint} to ${it.relay}`),
+    ...report.observed.map(it => `Port ${it.localPort} appears as ${it.endpoint} to ${it.relay}`),
     ...report.relays.map(it => `${it.addr}: ${it.rttMs === null ? it.problem : `${it.rttMs.toFixed(1)} ms`}`),
     '',
     report.verdict,

@@ -1,4 +1,7 @@
-/** `throughnat ping`: measure the way to a remote peer, and tell whether it is relayed or direct. */
+/**
+ * The command `throughnat ping`: measures round trips to a remote peer, and shows whether the path is relayed
+ * or direct.
+ */
 
 import { defineCommand } from '../../src/cli/command.ts'
 import { HolePunchFailedError, UnreachableError } from '../../src/errors.ts'
@@ -14,24 +17,24 @@ import type { Output } from '../../src/cli/output.ts'
 import type { PeerConnection } from '../connections/connection.ts'
 import type { PingSummary } from './running/ping-session.ts'
 
-/** How many pings are sent where nobody says so, as `ipfs ping` and `tailscale ping` do. */
+/** The default number of pings, as `ipfs ping` and `tailscale ping` have it. */
 const DEFAULT_COUNT = 10
 
 export const ping: Command = defineCommand({
   name: 'ping',
-  summary: 'Ping a remote peer, and tell whether the path is relayed or direct',
+  summary: 'Ping a remote peer, and show whether the path is relayed or direct',
   arguments: { target },
   options: {
     ...dialingOptions,
     untilDirect: {
       kind: 'boolean',
-      doc: 'End as soon as the path is direct; exit code 5, with the reason, if it stays relayed',
+      doc: 'Stop when the path is direct. If it stays relayed, print the reason and exit with code 5',
     },
     count: {
       kind: 'integer',
       optional: true,
       min: 1,
-      doc: `How many pings to send at most (default: ${DEFAULT_COUNT}; with --until-direct, as many as it takes)`,
+      doc: `The number of pings (default: ${DEFAULT_COUNT}; with --until-direct, no limit)`,
     },
     intervalMs: { kind: 'duration', default: '1s', min: '10ms', doc: 'The pause between two pings' },
     timeoutMs: {
@@ -58,7 +61,7 @@ export const ping: Command = defineCommand({
     const connection = await withTimeout(timeoutMs, signal, label, options => peer.connect(target, options))
     const session = new PingSession(connection, { count, intervalMs, timeoutMs, untilDirect })
     const upgrade = watchUpgrade(connection, signal, error => {
-      // under --until-direct it is the end, and told as that
+      // with --until-direct the failure ends the command, which prints it
       if (!untilDirect && error instanceof HolePunchFailedError && error.reason !== 'stopped')
         output.note(error.message)
     })
@@ -68,7 +71,7 @@ export const ping: Command = defineCommand({
       signal,
       upgrade.decided,
     )
-    // the summary comes last: that stopping ends an upgrade is no news
+    // the summary comes last: that the end of the command stops an upgrade is not worth an event
     over.abort()
     conclude(
       session.summary(),
@@ -79,7 +82,10 @@ export const ping: Command = defineCommand({
   },
 })
 
-/** Follows the upgrade of the path: `decided` fires when it is direct, or stays relayed for the reason in `failure`. */
+/**
+ * Follows the upgrade of the path. `decided` fires when the path is direct, or stays relayed for the reason
+ * in `failure`.
+ */
 function watchUpgrade(
   connection: PeerConnection,
   signal: AbortSignal,
@@ -119,7 +125,9 @@ function conclude(
   output.event('summary', { ...summary, reason }, describe(summary, reason))
   if (isStopped) return
   if (summary.received === 0)
-    throw new UnreachableError(`${remotePeer} answered none of ${summary.sent} pings. It may have gone.`)
+    throw new UnreachableError(
+      `${remotePeer} answered none of ${summary.sent} pings. Check that it is still running.`,
+    )
   if (!untilDirect || summary.path === 'direct') return
   throw failure ?? new HolePunchFailedError('timed-out', remotePeer.toString())
 }

@@ -1,4 +1,4 @@
-/** The commands of `throughnat`. */
+/** The program `throughnat`, and its commands. */
 
 import { runProgram } from '../../src/cli/program.ts'
 import { version } from '../../src/node/version.ts'
@@ -28,18 +28,18 @@ const commands: readonly Command[] = [
   id,
 ]
 
-/** The commands. */
+/** All commands. */
 export const peerCommands: readonly Command[] = [...commands, completionOf('throughnat', commands)]
 
-/** What the program is. */
+/** Name, version and commands of the program. */
 export const peerProgram: ProgramDescription = {
   name: 'throughnat',
   version,
-  description: 'Reach programs behind NATs: through a relay at once, directly as soon as a hole is punched',
+  description: 'Reach programs behind NATs: first through a relay, then directly after hole punching',
   commands: peerCommands,
 }
 
-/** Runs the program; resolves with its exit code. */
+/** Runs the program. Resolves with its exit code. */
 export async function run(): Promise<number> {
   return runProgram({ ...peerProgram, hide: hideTickets })
 }

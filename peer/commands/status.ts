@@ -1,4 +1,4 @@
-/** `throughnat status`: how a running node is. */
+/** The command `throughnat status`: shows the state of a running node. */
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { raceSignal } from 'race-signal'
@@ -11,22 +11,22 @@ import type { Output } from '../../src/cli/output.ts'
 import type { Emphasis } from '../status/report.ts'
 import type { StatusSnapshot } from '../status/node-status.ts'
 
-/** Moves to the upper left corner and clears what is below (ECMA-48: CUP, ED). */
+/** Moves the cursor to the upper left corner and clears the screen below (ECMA-48: CUP, ED). */
 const FROM_THE_TOP = '\u001b[H\u001b[J'
 
 const styles = { heading: 'bold', good: 'green', bad: 'yellow' } as const
 
 export const status: Command = defineCommand({
   name: 'status',
-  summary: 'Show how a running node is: relays, peers with their paths, services and forwards',
+  summary: 'Show the state of a running node: relays, peers and their paths, services, forwards',
   options: {
-    dataDir: { ...dataDir, doc: 'The data directory of the node that runs' },
-    watch: { kind: 'boolean', doc: 'Go on showing it until stopped' },
+    dataDir: { ...dataDir, doc: 'The data directory of the running node' },
+    watch: { kind: 'boolean', doc: 'Refresh it until stopped' },
     intervalMs: {
       kind: 'duration',
       default: '1s',
       min: '100ms',
-      doc: 'With --watch, the pause between two looks',
+      doc: 'With --watch, the time between two refreshes',
     },
   },
   examples: [

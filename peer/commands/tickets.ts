@@ -1,4 +1,6 @@
-/** `throughnat ticket`, `tickets` and `revoke`: let somebody in by a secret instead of by a peer id. */
+/**
+ * The commands `throughnat ticket`, `tickets` and `revoke`: allow the holder of a secret to use a service.
+ */
 
 import { defineCommand } from '../../src/cli/command.ts'
 import { serviceNameKind } from '../tunnel/listener/service-kinds.ts'
@@ -9,7 +11,7 @@ import { dataDir, relays } from './options/options.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { IssuedTicket } from '../tickets/ticket-book.ts'
 
-const nodeDataDir = { ...dataDir, doc: "The node's data directory; the node may be running or not" } as const
+const nodeDataDir = { ...dataDir, doc: "The node's data directory. The node need not be running" } as const
 
 export const ticket: Command = defineCommand({
   name: 'ticket',
@@ -23,7 +25,7 @@ export const ticket: Command = defineCommand({
       optional: true,
       min: '1s',
       example: '24h',
-      doc: 'How long it is valid; without it, until it is revoked',
+      doc: 'How long it is valid. Without it, until it is revoked',
     },
     uses: {
       kind: 'integer',
@@ -31,9 +33,12 @@ export const ticket: Command = defineCommand({
       min: 1,
       max: MAX_USES,
       example: '1',
-      doc: 'How many peers may come with it; a forward without --data-dir is another peer at each start',
+      doc: 'How many peers may use it. A forward without --data-dir is a new peer at each start',
     },
-    relays: { ...relays, doc: 'Where the node is to be found; without it, where it is now if it is running' },
+    relays: {
+      ...relays,
+      doc: 'The relays of the node. Without it, the current addresses of the running node',
+    },
     dataDir: nodeDataDir,
   },
   examples: [
@@ -46,17 +51,17 @@ export const ticket: Command = defineCommand({
       const { ticket, text, isExposed } = await office.issue(wish, relays)
       context.output.event('ticket', { ...ticket, text }, text)
       context.output.note(
-        `Whoever has this text may use ${describe(ticket)}. To end it: throughnat revoke ${ticket.id}`,
+        `Anyone who has this text may use ${describe(ticket)}. To revoke it: throughnat revoke ${ticket.id}`,
       )
       if (isExposed === false)
-        context.output.note(`The node exposes no ${ticket.service} now: until it does, nobody gets in.`)
+        context.output.note(`The node does not expose ${ticket.service} now. The ticket works when it does.`)
     })
   },
 })
 
 export const tickets: Command = defineCommand({
   name: 'tickets',
-  summary: 'List the tickets that were made and not revoked, without their secrets',
+  summary: 'List the tickets that are not revoked, without their secrets',
   options: { dataDir: nodeDataDir },
   examples: ['throughnat tickets', 'throughnat tickets --json'],
   run: async ({ dataDir }, context) => {
@@ -74,7 +79,7 @@ export const tickets: Command = defineCommand({
 
 export const revoke: Command = defineCommand({
   name: 'revoke',
-  summary: 'End tickets, and the connections that were opened with them',
+  summary: 'Revoke tickets, and close the connections that were opened with them',
   arguments: {
     id: {
       kind: 'string',
@@ -102,6 +107,6 @@ function describe({ service, expiresAt, uses, peers }: IssuedTicket): string {
   const until =
     expiresAt === null
       ? 'until it is revoked'
-      : `${expiresAt < Date.now() ? 'ended on' : 'until'} ${new Date(expiresAt).toISOString()}`
+      : `${expiresAt < Date.now() ? 'expired on' : 'until'} ${new Date(expiresAt).toISOString()}`
   return `${service}, ${until}${uses === null ? '' : `, ${peers.length} of ${uses} uses`}`
 }

@@ -1,4 +1,4 @@
-/** `throughnat up`: everything of one configuration at once, services and forwards, as at boot. */
+/** The command `throughnat up`: runs all services and forwards of one configuration, for example at boot. */
 
 import { defineCommand } from '../../src/cli/command.ts'
 import { UsageError } from '../../src/errors.ts'
@@ -8,14 +8,14 @@ import type { Command } from '../../src/cli/command.ts'
 
 export const up: Command = defineCommand({
   name: 'up',
-  summary: 'Bring up all services and forwards of a configuration, until stopped',
+  summary: 'Run all services and forwards of a configuration, until stopped',
   options: {
     ...nodeOptions,
     forward: {
       kind: forwardRuleKind,
       many: true,
       optional: true,
-      doc: 'Listen at LOCAL, and carry each connection to the service NAME of the peer TARGET, or to where the ticket in FILE leads',
+      doc: 'Listen on LOCAL, and forward each connection to the service NAME of the peer TARGET, or to the service of the ticket in FILE',
     },
     strict: {
       kind: 'boolean',
@@ -32,7 +32,7 @@ export const up: Command = defineCommand({
     const { forward, expose, strict } = config
     if (forward.length === 0 && expose.length === 0)
       throw new UsageError(
-        'There is nothing to bring up: give --expose or --forward, or a --config that has them.',
+        'There is nothing to run: use --expose or --forward, or a --config that contains them.',
       )
     await runNode(config, context, { rules: forward, isStrict: strict })
   },

@@ -1,8 +1,7 @@
 /** What a relay allows a circuit, as far as this end can tell: relays say it when the circuit is made, and cut it without a word. */
 
-import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
+import { isCircuit, lastPeerId, relayAddrOf } from '../../src/addresses/circuit.ts'
 import { CircuitLimitError } from '../../src/errors.ts'
-import { lastPeerId } from './target.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 
 /** What a circuit may still carry. */

@@ -6,13 +6,12 @@
  * libp2p's own dial tries one address after the other to its end, and joins a dial of the same peer that is in flight.
  */
 
-import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
+import { circuitAddr, isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
 import { proveOrAbort } from '../../src/holepunch/proof.ts'
 import { scopeOf } from '../../src/addresses/scope.ts'
 import { raceInTurn } from '../../src/time/race-in-turn.ts'
-import { CODE_P2P } from '@multiformats/multiaddr'
-import { endpointOf } from '../../src/addresses/endpoint.ts'
-import { circuitAddr } from './target.ts'
+import { endpointOf, endsInPeerId } from '../../src/addresses/endpoint.ts'
+import { anySignalOf, withDeadline } from '../../src/time/deadline.ts'
 import type { AbortOptions, Connection, PeerId, PeerStore } from '@libp2p/interface'
 import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -111,16 +110,16 @@ export class Dialer {
   /** A direct way is not cancelled when a circuit was faster: it replaces that. */
   async #dial(way: Multiaddr, cancel: AbortSignal, stopped: AbortSignal | undefined): Promise<Connection> {
     const { transportManager, connectionManager } = this.#components
-    const signals = [AbortSignal.timeout(ATTEMPT_TIMEOUT_MS), ...(stopped === undefined ? [] : [stopped])]
-    if (!isCircuit(way)) {
-      const connection = await transportManager.dial(way, { signal: AbortSignal.any(signals) })
-      await proveOrAbort(connection, this.#init.lossyPaths, { signal: stopped })
-      return connection
-    }
-    const signal = AbortSignal.any([...signals, cancel])
-    const relay = await connectionManager.openConnection(relayAddrOf(way), { signal })
-    await this.#init.token.show(relay, { signal })
-    return transportManager.dial(way, { signal })
+    const parent = anySignalOf(stopped, isCircuit(way) ? cancel : undefined)
+    const connection = await withDeadline(ATTEMPT_TIMEOUT_MS, 'No answer in time', parent, async signal => {
+      if (isCircuit(way)) {
+        const relay = await connectionManager.openConnection(relayAddrOf(way), { signal })
+        await this.#init.token.show(relay, { signal })
+      }
+      return transportManager.dial(way, { signal })
+    })
+    if (!isCircuit(way)) await proveOrAbort(connection, this.#init.lossyPaths, { signal: stopped })
+    return connection
   }
 }
 
@@ -134,8 +133,6 @@ function isPublic(addr: Multiaddr): boolean {
 
 /** Each once, with the peer id at the end: whoever else answers there is not let in. */
 function unique(addrs: readonly Multiaddr[], peerId: PeerId): Multiaddr[] {
-  const pinned = addrs.map(addr =>
-    addr.getComponents().at(-1)?.code === CODE_P2P ? addr : addr.encapsulate(`/p2p/${peerId}`),
-  )
+  const pinned = addrs.map(addr => (endsInPeerId(addr) ? addr : addr.encapsulate(`/p2p/${peerId}`)))
   return [...new Map(pinned.map(addr => [addr.toString(), addr])).values()]
 }

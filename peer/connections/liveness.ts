@@ -2,7 +2,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { TimeoutError } from '@libp2p/interface'
-import { ping } from '../../src/protocols/ping.ts'
+import { awaitAnswer } from '../../src/protocols/ping.ts'
 import type { Connection } from '@libp2p/interface'
 
 /**
@@ -19,10 +19,7 @@ export async function checkPresence(connection: Connection, signal: AbortSignal)
     () => {},
   )
   try {
-    await ping(connection, { signal: AbortSignal.any([signal, over.signal]) })
-  } catch (error) {
-    // whoever says that it does not speak ping is there
-    if ((error as Error).name !== 'UnsupportedProtocolError') throw error
+    await awaitAnswer(connection, { signal: AbortSignal.any([signal, over.signal]) })
   } finally {
     answered.abort()
   }

@@ -2,11 +2,10 @@
 
 import { nearestHint } from '../../src/config/nearest.ts'
 import { expandPath, NoHomeError, placeAt } from '../../src/config/paths.ts'
-import { linesIn, readTextFile } from '../../src/files/text-file.ts'
 import { isPeerName } from '../tunnel/listener/service-kinds.ts'
 import { parseTarget } from './target.ts'
 import { InvalidConfigError } from '../../src/errors.ts'
-import type { ConfigProblem } from '../../src/errors.ts'
+import { readLineFile } from '../../src/files/line-file.ts'
 
 /** Where the names are unless told. */
 export const DEFAULT_NAMES = '~/.config/throughnat/names'
@@ -22,7 +21,7 @@ export interface PeerNames {
 }
 
 /**
- * Reads the names. Empty lines and those that begin with # are passed over.
+ * Reads the names.
  *
  * @param path - undefined for the usual place, where there need not be a file
  * @throws {InvalidConfigError} with all that is wrong with the file
@@ -30,7 +29,7 @@ export interface PeerNames {
 export async function readNames(path: string | undefined): Promise<PeerNames> {
   const file = path ?? defaultFile()
   if (file === undefined) return new NamesFile(DEFAULT_NAMES, new Map())
-  return new NamesFile(path ?? DEFAULT_NAMES, parse(await read(file, path === undefined), file))
+  return new NamesFile(path ?? DEFAULT_NAMES, await read(file, path === undefined))
 }
 
 /** Undefined for a user without a home directory. */
@@ -76,37 +75,30 @@ function peerIdIn(target: string): string | undefined {
   }
 }
 
-async function read(path: string, mayBeMissing: boolean): Promise<string> {
+async function read(path: string, mayBeMissing: boolean): Promise<ReadonlyMap<string, string>> {
+  const targets = new Map<string, string>()
   try {
-    return await readTextFile(path)
+    await readLineFile(path, '--names', line => {
+      const [name, target] = parse(line)
+      if (targets.has(name)) throw new Error(`${name} stands in an earlier line, too`)
+      targets.set(name, target)
+    })
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
+    const { code = '' } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException
     // a home that is another user's, or hidden from a service, has no names for this one either
-    if (mayBeMissing && MISSING.has(code)) return ''
-    throw new InvalidConfigError([{ where: '--names', what: `${path} cannot be read (${code})` }])
+    if (!mayBeMissing || !MISSING.has(code)) throw error
   }
+  return targets
 }
 
-function parse(text: string, path: string): Map<string, string> {
-  const targets = new Map<string, string>()
-  const problems: ConfigProblem[] = []
-  for (const [index, line] of linesIn(text).entries()) {
-    const [name = '', target, ...rest] = line
-      .replace(/(^|\s)#.*$/, '')
-      .trim()
-      .split(/\s+/)
-    const where = `${path}:${index + 1}`
-    if (name === '') continue
-    if (target === undefined || rest.length > 0)
-      problems.push({ where, what: 'a line is a name and a target: a peer id, an address or a ticket' })
-    else if (!isPeerName(name) || name === 'anyone')
-      problems.push({
-        where,
-        what: 'a name takes 1 to 32 lower-case letters, digits, dots and hyphens, and starts with a letter; "anyone" is none',
-      })
-    else if (targets.has(name)) problems.push({ where, what: `${name} stands in an earlier line, too` })
-    else targets.set(name, target)
+function parse(line: string): [name: string, target: string] {
+  const [name = '', target, ...rest] = line.split(/\s+/)
+  if (target === undefined || rest.length > 0)
+    throw new Error('a line is a name and a target: a peer id, an address or a ticket')
+  if (!isPeerName(name) || name === 'anyone') {
+    throw new Error(
+      'a name takes 1 to 32 lower-case letters, digits, dots and hyphens, and starts with a letter; "anyone" is none',
+    )
   }
-  if (problems.length > 0) throw new InvalidConfigError(problems)
-  return targets
+  return [name, target]
 }

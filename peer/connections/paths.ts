@@ -3,12 +3,10 @@
  * as long as there are only circuits.
  */
 
-import { relayAddrOf } from '../../src/addresses/circuit.ts'
+import { isCircuit, relayAddrOf, relayIdOf } from '../../src/addresses/circuit.ts'
 import { isProved, proveOrAbort } from '../../src/holepunch/proof.ts'
 import { isUnacknowledged } from '../../src/transport/keep-alive.ts'
-import { isCircuit as isCircuitAddr } from '../../src/addresses/circuit.ts'
 import { checkPresence } from './liveness.ts'
-import { relayIdOf } from './target.ts'
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { HolePunchService } from '../../src/holepunch/service.ts'
@@ -56,13 +54,13 @@ export class Paths {
     // a punch can have several, and the other side is more likely to keep the one that was chosen
     const direct = proved.findLast(it => !this.#unchosen.has(it)) ?? proved.at(-1)
     if (direct !== undefined) return { path: 'direct', connection: direct }
-    const circuit = open.findLast(isCircuit)
+    const circuit = open.findLast(isRelayed)
     return circuit === undefined ? undefined : { path: 'relayed', connection: circuit }
   }
 
   /** The circuits to a peer. */
   circuitsTo(peerId: PeerId): Connection[] {
-    return this.#libp2p.getConnections(peerId).filter(it => isCircuit(it) && it.status === 'open')
+    return this.#libp2p.getConnections(peerId).filter(it => isRelayed(it) && it.status === 'open')
   }
 
   /** Ends the events. */
@@ -73,9 +71,9 @@ export class Paths {
   #onOpen(connection: Connection): void {
     const { remotePeer } = connection
     connection.addEventListener('close', ({ error }) => this.#onClose(connection, error), { once: true })
-    if (isCircuit(connection)) {
+    if (isRelayed(connection)) {
       void this.#adopt(this.#chosen(connection))
-    } else if (this.#libp2p.getConnections(remotePeer).some(isCircuit)) {
+    } else if (this.#libp2p.getConnections(remotePeer).some(isRelayed)) {
       this.#unchosen.add(connection)
       void this.#adopt(this.#prove(connection))
     } else {
@@ -90,12 +88,12 @@ export class Paths {
   #onClose(connection: Connection, error: Error | undefined): void {
     const { remotePeer } = connection
     if (this.#listening.signal.aborted || this.#init.isInfrastructure(remotePeer)) return
-    if (error !== undefined && !isCircuit(connection)) this.#noteLoss(connection, error)
+    if (error !== undefined && !isRelayed(connection)) this.#noteLoss(connection, error)
     // the relay's connection may close a little later than what it carried
     setImmediate(() => {
-      const isLost = error !== undefined || (isCircuit(connection) && !this.#isRelayThere(connection))
+      const isLost = error !== undefined || (isRelayed(connection) && !this.#isRelayThere(connection))
       if (isLost && this.to(remotePeer) === undefined) this.#init.onLost(remotePeer)
-      else if (isLost && !isCircuit(connection)) void this.#fallBack(remotePeer)
+      else if (isLost && !isRelayed(connection)) void this.#fallBack(remotePeer)
     })
   }
 
@@ -164,6 +162,6 @@ function isReset(error: Error): boolean {
   return code === 'ECONNRESET' || code === 'EPIPE' || name === 'StreamResetError'
 }
 
-function isCircuit({ remoteAddr }: Connection): boolean {
-  return isCircuitAddr(remoteAddr)
+function isRelayed({ remoteAddr }: Connection): boolean {
+  return isCircuit(remoteAddr)
 }

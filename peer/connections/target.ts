@@ -5,7 +5,8 @@
 
 import { isPeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { isCircuit } from '../../src/addresses/circuit.ts'
+import { circuitAddr } from '../../src/addresses/circuit.ts'
+import { endsInPeerId } from '../../src/addresses/endpoint.ts'
 import { parseMultiaddr, parsePeerId } from '../../src/addresses/peer-id.ts'
 import { CODE_P2P, isMultiaddr } from '@multiformats/multiaddr'
 import { decodeTicket, looksLikeTicket } from '../tickets/ticket.ts'
@@ -38,25 +39,6 @@ export function parseTarget(target: string | Multiaddr | PeerId): Target {
   }
 }
 
-/** Where a peer is reached through a relay, whose address ends in its own id. */
-export function circuitAddr(relay: Multiaddr, peerId: PeerId): Multiaddr {
-  return relay.encapsulate(`/p2p-circuit/p2p/${peerId}`)
-}
-
-/** The peer id at the end of a relay's address. Throws `InvalidTargetError` if there is none. */
-export function relayIdOf(relay: Multiaddr): PeerId {
-  const components = relay.getComponents()
-  const last = components.at(-1)
-  if (last?.code !== CODE_P2P || last.value === undefined || isCircuit(relay))
-    throw new InvalidTargetError(relay.toString(), "a relay's address ends in /p2p/ and the relay's peer id")
-  return readPeerId(last.value, relay)
-}
-
-/** The last peer id in an address; empty if there is none. */
-export function lastPeerId(addr: Multiaddr): string {
-  return addr.getComponents().findLast(it => it.code === CODE_P2P)?.value ?? ''
-}
-
 /** Reads a multiaddr, with its peer ids in base58. Throws `InvalidTargetError`. */
 export function readMultiaddr(text: string): Multiaddr {
   try {
@@ -77,8 +59,7 @@ function fromTicket(text: string): Target {
 
 /** The address of a peer at a place that a ticket names: a relay, or an address of its own. */
 function addrAt(place: Multiaddr, peerId: PeerId): Multiaddr {
-  const isRelay = place.getComponents().at(-1)?.code === CODE_P2P
-  return isRelay ? circuitAddr(place, peerId) : place.encapsulate(`/p2p/${peerId}`)
+  return endsInPeerId(place) ? circuitAddr(place, peerId) : place.encapsulate(`/p2p/${peerId}`)
 }
 
 /** Enough of a text to know it by. It may be a ticket with a mistake in it, and is to be shown. */
@@ -90,17 +71,5 @@ function fromMultiaddr(addr: Multiaddr): Target {
   const last = addr.getComponents().at(-1)
   if (last?.code !== CODE_P2P || last.value === undefined)
     throw new InvalidTargetError(addr.toString(), "it does not end in /p2p/ and the peer's id")
-  // also the relay's: nobody has a mistyped one
-  for (const { code, value } of addr.getComponents()) if (code === CODE_P2P) readPeerId(value ?? '', addr)
   return { peerId: peerIdFromString(last.value), addrs: addr.getComponents().length > 1 ? [addr] : [] }
-}
-
-/** Reads a peer id that is part of an address: `multiaddr` accepts any text there. */
-function readPeerId(text: string, addr: Multiaddr): PeerId {
-  try {
-    return peerIdFromString(text)
-  } catch (cause) {
-    const problem = `${JSON.stringify(text)} in it is not a complete peer id`
-    throw new InvalidTargetError(addr.toString(), problem, { cause })
-  }
 }

@@ -1,4 +1,4 @@
-/** Asks a running node over its control socket. */
+/** The client of a node's control socket. */
 
 import { stat } from 'node:fs/promises'
 import { request } from 'node:http'
@@ -7,14 +7,15 @@ import { once } from 'node:events'
 import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
 import { DataDirError, InvalidConfigError, UnreachableError, UsageError } from '../../src/errors.ts'
 import { socketPathOf } from './socket.ts'
+import { anySignalOf } from '../../src/time/deadline.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { IncomingMessage } from 'node:http'
 
-/** Nobody keeps a person at a terminal waiting for longer, in milliseconds. */
+/** How long to wait for the answer, in milliseconds: as long as a person at a terminal accepts. */
 const ANSWER_MS = 10_000
 
 /**
- * Asks the node that runs with a data directory.
+ * Sends a request to the node that runs with a data directory. Resolves with its answer.
  *
  * @param route - such as `GET /status`
  * @throws {UnreachableError} if none runs, or it does not answer, or stops meanwhile
@@ -29,7 +30,7 @@ export async function askNode<T>(
 ): Promise<T> {
   const [method, path] = route.split(' ')
   const timeout = AbortSignal.timeout(ANSWER_MS)
-  const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
+  const signal = anySignalOf(timeout, options.signal)
   const socketPath = socketPathOf(dataDir)
   let answer: unknown
   let isDone = false
@@ -71,30 +72,30 @@ async function explained(error: NodeJS.ErrnoException, dataDir: string, isLate: 
   const options = { cause: error }
   if (isLate)
     return new UnreachableError(
-      `The node that runs with ${dataDir} does not answer. Is it stopped, or busy?`,
+      `The node that runs with ${dataDir} does not answer. Check whether it is suspended or overloaded.`,
       options,
     )
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
     return new UnreachableError(
-      `No node runs with the data directory ${dataDir}. Start one (throughnat listen, or up), or say which with --data-dir.`,
+      `No node runs with the data directory ${dataDir}. Start one (throughnat listen, or up), or select another directory with --data-dir.`,
       options,
     )
-  // a node that stops cuts the requests that it has not answered
+  // a node that stops cuts unanswered requests
   if (code === 'ECONNRESET' || code === 'EPIPE')
     return new UnreachableError(
-      `No node runs with the data directory ${dataDir} any more: it stopped while it was asked.`,
+      `No node runs with the data directory ${dataDir} any more: it stopped before it answered.`,
       options,
     )
   if (code === 'EACCES') return new DataDirError('unusable', dataDir, await describeOwner(dataDir), options)
   return error
 }
 
-/** Node.js knows the names of no users but its own. */
+/** Describes the owner by id, because Node.js can look up only the name of the current user. */
 async function describeOwner(dataDir: string): Promise<string> {
   const me = process.geteuid?.() ?? 'unknown'
   const owner = await stat(dataDir).then(
     ({ uid }) => `the user with the id ${uid}`,
     () => 'another user',
   )
-  return `it belongs to ${owner}, and only that user may ask the node that runs with it; this one has the id ${me}`
+  return `it belongs to ${owner}, and only that user may control its node; your user id is ${me}`
 }

@@ -1,7 +1,8 @@
 /**
- * Answers the commands that ask a running node: HTTP with JSON, over a Unix socket that this user alone can open.
+ * The control socket of a running node: HTTP with JSON over a Unix socket that only this user can open.
  *
- * The data directory is locked by the time the socket is made, so that one which is there already belongs to a process that is no more.
+ * Invariant: the data directory is locked before the socket is created. So an existing socket belongs to a
+ * process that has ended.
  */
 
 import { once } from 'node:events'
@@ -13,26 +14,32 @@ import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
 import { socketPathOf } from './socket.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 
-/** What is answered, by method and path: `GET /status`. A route gets the JSON of the request's body, and gives that of the answer's. */
+/**
+ * The handlers, by method and path: `GET /status`. A handler gets the JSON body of the request, and returns
+ * that of the answer.
+ */
 export type Routes = Readonly<Record<string, (body: unknown) => Promise<object> | object>>
 
 /** Largest body of a request, in bytes. */
 const MAX_BODY_BYTES = 64 * 1024
 
-/** Requests at a time; this user's own programs are the only ones that ask. */
+/** Simultaneous requests. Only this user's programs connect. */
 const MAX_CONNECTIONS = 16
 
 /** Time for a whole request, in milliseconds. */
 const REQUEST_MS = 10_000
 
-/** How often that is looked at, in milliseconds. Node's default of 30 s would let silent callers keep all connections for as long. */
+/**
+ * How often that time is checked, in milliseconds. Node's default is 30 s, and silent clients would hold all
+ * connections for that long.
+ */
 const CHECK_MS = 1_000
 
 /**
- * Serves until disposed of.
+ * Serves requests until the result is disposed of. Resolves when it listens.
  *
  * @throws {InvalidConfigError} if the data directory's path is too long for a socket
- * @throws the system's error if the socket cannot be made
+ * @throws the system's error if the socket cannot be created
  */
 export async function serveControl(dataDir: string, routes: Routes): Promise<AsyncDisposable> {
   const path = socketPathOf(dataDir)
@@ -55,7 +62,9 @@ export async function serveControl(dataDir: string, routes: Routes): Promise<Asy
   }
 }
 
-/** The socket is this user's from the start: what `chmod` narrowed later would have been open until then. */
+/**
+ * Creates the socket with its final permissions. A later `chmod` would leave it open to others until then.
+ */
 async function listen(server: Server, path: string): Promise<void> {
   const listening = once(server, 'listening')
   const mask = process.umask(0o177)
@@ -72,7 +81,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, routes
   const name = `${method} ${url}`
   const route = Object.hasOwn(routes, name) ? routes[name] : undefined
   try {
-    if (route === undefined) send(response, 404, problem(new Error(`There is no ${name}`)))
+    if (route === undefined) send(response, 404, problem(new Error(`Unknown route: ${name}`)))
     else send(response, 200, await route(await readBody(request)))
   } catch (error) {
     const isBug =
@@ -87,7 +96,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   const bounded = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.byteLength
-      if (bytes > MAX_BODY_BYTES) done(new RangeError(`The request has more than ${MAX_BODY_BYTES} bytes`))
+      if (bytes > MAX_BODY_BYTES) done(new RangeError(`The request is larger than ${MAX_BODY_BYTES} bytes`))
       else done(null, chunk)
     },
   })
@@ -107,7 +116,7 @@ function problem(error: NodeJS.ErrnoException & { problem?: string }): object {
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
-  // what is left of a request that was not read would be taken for the next one
+  // otherwise the unread rest of the request would be parsed as the next one
   response.writeHead(status, { 'content-type': 'application/json', connection: 'close' })
   response.end(`${JSON.stringify(body)}\n`)
 }

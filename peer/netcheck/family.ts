@@ -1,4 +1,4 @@
-/** All probes of one address family: translation and filter at the same time, on ports of their own. */
+/** Runs all probes of one address family: mapping and filtering at the same time, each on its own ports. */
 
 import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { canSharePort } from '../../src/transport/punch-port.ts'
@@ -14,13 +14,13 @@ import type { ProbeNode } from './probe-node.ts'
 import type { Reached, Vantages } from './reach.ts'
 import type { FamilyReasons, FamilyReport } from './report.ts'
 
-/** What was found, and why some of it was not. */
+/** The findings, and the reasons for those that are unknown. */
 export interface FamilyFinding {
   report: FamilyReport
   why: FamilyReasons
 }
 
-/** Runs the probes; what fails is unknown. Never rejects. */
+/** Runs the probes. A probe that fails leaves its fields unknown, with the reason. Never rejects. */
 export async function probeFamily(
   node: ProbeNode,
   reached: readonly Reached[],
@@ -28,8 +28,8 @@ export async function probeFamily(
 ): Promise<FamilyFinding> {
   const vantages = chooseVantages(reached, node.family)
   if (vantages === undefined)
-    return unknownFamily(`no relay was reached at a TCP address of IPv${node.family}`)
-  if (!canSharePort()) return unknownFamily('this platform cannot dial twice from one port')
+    return unknownFamily(`no relay could be reached at an IPv${node.family} TCP address`)
+  if (!canSharePort()) return unknownFamily('this platform cannot share a port between connections')
   const finding = unknownFamily('it was not probed')
   await Promise.all([
     attempt(
@@ -44,7 +44,7 @@ export async function probeFamily(
   return finding
 }
 
-/** Mapping, and hairpinning by what that has mapped. */
+/** Probes the mapping, then hairpinning, which needs the mapping. */
 async function probeTranslation(
   finding: FamilyFinding,
   node: ProbeNode,

@@ -1,8 +1,9 @@
 /**
- * The filtering probe: who gets in at a port that has sent to one relay alone.
+ * The filtering probe: who can connect to a port that has sent to one relay only.
  *
- * That relay dials back from another of its ports, and another host, which the port has never sent to, dials as well: it is asked over a
- * connection from elsewhere. What does not get in also tells how it is turned away, by how long the relay has to wait.
+ * That relay dials back from another of its ports. A relay on another host, which the port has never sent to,
+ * dials back too; it receives the request over a connection from another port. The duration of a failed
+ * dial-back shows how the NAT rejects: quickly with a refusal, or slowly by dropping.
  */
 
 import { multiaddr } from '@multiformats/multiaddr'
@@ -17,25 +18,30 @@ import type { Vantage, Vantages } from './reach.ts'
 import type { Filtering, Unsolicited } from './report.ts'
 
 /**
- * A dial that fails within this time was refused, in milliseconds: one whose refusals are lost is repeated after 1 and 3 s (RFC 6298), and relays wait for 5 s, go-libp2p for 10 s
+ * A dial-back that fails within this time was refused, in milliseconds. If refusals get lost, the SYN is
+ * repeated after 1 and 3 s (RFC 6298). Relays of this project wait 5 s, go-libp2p waits 10 s
  * (`dialBackDialTimeout` of p2p/protocol/autonatv2/autonat.go).
  */
 const REFUSED_WITHIN_MS = 4_000
 
-/** What the probe found. */
+/** The result of the probe. */
 export interface FilteringFinding {
   filtering: Filtering
   why: string | undefined
   unsolicited: Unsolicited
   whyUnsolicited: string | undefined
-  /** What the first relay sees of the punch port. */
+  /** The punch port's endpoint, as the first relay sees it. */
   endpoint: Multiaddr
 }
 
-/** How one dial-back went. */
+/** The outcome of one dial-back, or the reason why it is unknown. */
 type Knock = { came: boolean; refused: boolean | undefined } | { unknown: string }
 
-/** Throws what connecting to the first relay fails with. */
+/**
+ * Runs the probe. Unknown results have a reason.
+ *
+ * @throws if the first relay cannot be reached, reports an impossible endpoint, or `signal` fires
+ */
 export async function probeFiltering(
   node: ProbeNode,
   { first, elsewhere }: Vantages,
@@ -65,17 +71,19 @@ async function knock(
   } catch (error) {
     if (signal.aborted) throw error
     const isOld = (error as Error).name === 'UnsupportedProtocolError'
-    return { unknown: `${from.addr} ${isOld ? 'does not dial back (AutoNAT v2)' : describeFailure(error)}` }
+    return {
+      unknown: `${from.addr} ${isOld ? 'does not support dial-backs (AutoNAT v2)' : describeFailure(error)}`,
+    }
   }
   const { status, dialStatus, elapsedMs, isVerified } = result
   if (isVerified) return { came: true, refused: false }
   if (status === 'OK' && dialStatus === 'E_DIAL_ERROR')
     return { came: false, refused: elapsedMs < REFUSED_WITHIN_MS }
   const answer = status === 'OK' ? dialStatus : status
-  return { unknown: `${from.addr} was asked to dial back and answered ${answer}` }
+  return { unknown: `${from.addr} was asked to dial back and answered with ${answer}` }
 }
 
-/** A local port that has sent nothing, so that no NAT knows it. */
+/** Asks for a dial-back to a local port that has sent nothing, so no NAT has an entry for it. */
 async function knockAtNothing(
   node: ProbeNode,
   endpoint: Multiaddr,
@@ -100,7 +108,7 @@ function judge(known: Knock, stranger: Knock | undefined): { filtering: Filterin
   if (stranger === undefined)
     return {
       filtering: 'unknown',
-      why: 'the relay gets in from any of its ports; whether others do takes a second relay on another host to tell',
+      why: 'the relay can connect from any of its ports; to test other hosts, give a second relay on another host',
     }
   if ('unknown' in stranger) return { filtering: 'unknown', why: stranger.unknown }
   return { filtering: 'address-dependent' }
@@ -109,6 +117,6 @@ function judge(known: Knock, stranger: Knock | undefined): { filtering: Filterin
 function judgeTurn(turned: Knock): Pick<FilteringFinding, 'unsolicited' | 'whyUnsolicited'> {
   if ('unknown' in turned) return { unsolicited: 'unknown', whyUnsolicited: turned.unknown }
   if (turned.came || turned.refused === undefined)
-    return { unsolicited: 'unknown', whyUnsolicited: 'a relay got in where nothing listens' }
+    return { unsolicited: 'unknown', whyUnsolicited: 'a relay connected to a port where nothing listens' }
   return { unsolicited: turned.refused ? 'refused' : 'dropped', whyUnsolicited: undefined }
 }

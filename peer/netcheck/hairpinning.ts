@@ -1,6 +1,7 @@
 /**
- * The hairpinning probe: whether this host reaches itself by its external endpoint (RFC 5382 REQ-8). Two peers behind one NAT that does it need not know
- * each other's private addresses.
+ * The hairpinning probe: can this host reach itself at its external endpoint (RFC 5382 REQ-8)?
+ *
+ * If a NAT supports it, two peers behind it need not know each other's private addresses.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -12,13 +13,18 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Server, Socket } from 'node:net'
 import type { BoundAddress } from '../../src/transport/punch-port.ts'
 
-/** Time for it, in milliseconds: the way is to the NAT and back, and a SYN that is lost is repeated after 1 s (RFC 6298 section 2.1). */
+/** Time for the probe, in milliseconds. A lost SYN is repeated after 1 s (RFC 6298 section 2.1). */
 const TIMEOUT_MS = 2_500
 
-/** So that nothing else that answers at the endpoint is taken for this host. */
+/** Length of the token that identifies this host, so that another host at the endpoint does not count. */
 const TOKEN_BYTES = 16
 
-/** `endpoint` is what a relay sees of `local`, a port that has connections and no listener. Rejects only when `signal` fires, or the port cannot be listened on. */
+/**
+ * Connects to `endpoint`, which is how a relay sees `local`, a port that has connections and no listener.
+ * Resolves with false if nothing arrives in 2.5 s.
+ *
+ * @throws if `local` cannot be listened on, or `signal` fires
+ */
 export async function probeHairpinning(
   local: BoundAddress,
   endpoint: Multiaddr,

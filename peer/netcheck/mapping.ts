@@ -1,7 +1,7 @@
 /**
- * The mapping probe: one local port, as relays on several hosts and ports see it.
+ * The mapping probe: the endpoint of one local port, as relays on several hosts and ports see it.
  *
- * It keeps its connections open: the hairpinning probe uses what they have mapped.
+ * It keeps its connections open, because the hairpinning probe uses their mappings.
  */
 
 import { scopeOf } from '../../src/addresses/scope.ts'
@@ -14,17 +14,21 @@ import type { Observation, ProbeNode } from './probe-node.ts'
 import type { Vantage, Vantages } from './reach.ts'
 import type { Mapping } from './report.ts'
 
-/** What the probe found. */
+/** The result of the probe. */
 export interface MappingFinding {
   mapping: Mapping
   why: string | undefined
-  /** The local port, and what the first relay sees of it. */
+  /** The local port, and its endpoint as the first relay sees it. */
   local: BoundAddress
   first: Observation
   observations: Observation[]
 }
 
-/** Throws what connecting to the first relay fails with. */
+/**
+ * Runs the probe. An unknown result has a reason.
+ *
+ * @throws if the first relay cannot be reached, reports an impossible endpoint, or `signal` fires
+ */
 export async function probeMapping(
   node: ProbeNode,
   { first, elsewhere, otherPort }: Vantages,
@@ -37,7 +41,7 @@ export async function probeMapping(
       vantage === undefined ? undefined : observePlausibly(node, vantage, local, signal)
     const [atFirst, atElsewhere, atOtherPort] = await Promise.all([
       observe(first) as Promise<Observation>,
-      // what one relay does not tell leaves something unknown, and that is all
+      // if one of these relays fails, less is known, but the probe continues
       observe(elsewhere).catch(() => undefined),
       observe(otherPort?.vantage).catch(() => undefined),
     ])
@@ -50,12 +54,14 @@ export async function probeMapping(
     const observations = [atFirst, atElsewhere, atOtherPort].filter(it => it !== undefined)
     return { why: undefined, ...judged, local, first: atFirst, observations }
   } finally {
-    // the connections hold the port from here on
+    // from here on the connections keep the port in use
     spare.release()
   }
 }
 
-/** What a relay says is used to dial and to be dialled: it can name any address. */
+/**
+ * Checks the report of a relay before it is used. A relay can name any address, and this host would dial it.
+ */
 async function observePlausibly(
   node: ProbeNode,
   vantage: Vantage,
@@ -67,19 +73,19 @@ async function observePlausibly(
   return observation
 }
 
-/** Throws where a relay cannot have seen this. */
+/** Throws if the relay cannot have seen this endpoint. */
 export function assertPlausible(endpoint: Observation['endpoint'], vantage: Pick<Vantage, 'host'>): void {
   const isTcp = TCP.exactMatch(endpoint)
   const scope = isTcp ? scopeOf(endpointOf(endpoint).host) : 'unusable'
   if (scope !== 'public' && (scope === 'unusable' || scope !== scopeOf(vantage.host)))
-    throw new Error(`a relay says that it sees ${endpoint}, which cannot be`)
+    throw new Error(`a relay reports ${endpoint}, which is impossible`)
 }
 
 interface Seen {
   atFirst: Observation
   atElsewhere: Observation | undefined
   atOtherPort: Observation | undefined
-  /** On the same host as `atOtherPort`. */
+  /** An observation from the same host as `atOtherPort`. */
   sibling: Observation | undefined
 }
 
@@ -88,12 +94,12 @@ function judge({ atFirst, atElsewhere, atOtherPort, sibling }: Seen): { mapping:
     atOtherPort === undefined || sibling === undefined ? undefined : !areEqual(atOtherPort, sibling)
   if (dependsOnPort === true) return { mapping: 'address-and-port-dependent' }
   if (atElsewhere === undefined)
-    return { mapping: 'unknown', why: 'it takes two relays on different hosts to tell: give another one' }
+    return { mapping: 'unknown', why: 'this test needs two relays on different hosts: give another one' }
   if (areEqual(atFirst, atElsewhere)) return { mapping: 'endpoint-independent' }
   if (dependsOnPort === false) return { mapping: 'address-dependent' }
   return {
     mapping: 'address-dependent',
-    why: 'whether it depends on the port as well takes a relay that listens on two ports to tell',
+    why: 'to test whether it also depends on the port, give a relay that listens on two ports',
   }
 }
 

@@ -1,8 +1,10 @@
 /**
- * netcheck: what the network between this host and its relays does to connections, and what can be done about it.
+ * netcheck: tests how the network between this host and its relays treats connections, and what can improve
+ * it.
  *
- * Relays are asked what they see of a port, and to dial it (AutoNAT v2). Two of them on different hosts tell nearly everything; what one alone cannot
- * tell is reported as unknown, with the reason.
+ * It asks relays for the endpoint of a port as they see it, and to dial that port (AutoNAT v2). Two relays on
+ * different hosts reveal nearly everything. What one relay cannot reveal is reported as unknown, with the
+ * reason.
  */
 
 import { scopeOf } from '../../src/addresses/scope.ts'
@@ -17,6 +19,7 @@ import { chooseVantages, familyOf, reach } from './reach.ts'
 import { resolveRelays } from './relay-addrs.ts'
 import { unknownFamily } from './report.ts'
 import { verdictOf } from './verdict.ts'
+import { anySignalOf } from '../../src/time/deadline.ts'
 import type { AbortOptions, ComponentLogger } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Family } from '../../src/transport/punch-port.ts'
@@ -29,13 +32,13 @@ import type { NetcheckReport, Reasons } from './report.ts'
 /** Options of {@link runNetcheck}. */
 export interface NetcheckOptions extends AbortOptions {
   /**
-   * What is not known by then stays unknown, in milliseconds. Silence is what takes long: relays wait 4 s for it to be broken, dial-backs 5 s, and one of
-   * them comes after another.
+   * Time for all tests, in milliseconds. Tests that have not finished by then are reported as unknown. Only
+   * silence takes long: relays get 4 s to connect, dial-backs 5 s, and some follow one after the other.
    *
    * @default 15000
    */
   timeoutMs?: number
-  /** Asks the router for protocols of port mapping. @default it is not asked */
+  /** Asks the router which port mapping protocols it supports. @default the router is not asked */
   probePortMapping?: (signal: AbortSignal) => Promise<PortMappingSupport>
   logger?: ComponentLogger | undefined
 }
@@ -43,17 +46,17 @@ export interface NetcheckOptions extends AbortOptions {
 const DEFAULT_TIMEOUT_MS = 15_000
 
 /**
- * Probes the network by way of these relays; each address ends in the relay's peer id. Sends nothing to anyone else but the router and what names are looked up by.
+ * Tests the network with these relays. Each address ends in the relay's peer id. Contacts only the relays,
+ * the router (with `probePortMapping`), DNS servers, and the hops to a relay. Cancelling stops all tests.
  *
- * @throws the reason of `signal`; nothing else that goes wrong ends it
+ * @throws the reason of `signal` when that fires, and nothing else
  */
 export async function runNetcheck(
   relays: readonly Multiaddr[],
   options: NetcheckOptions = {},
 ): Promise<NetcheckReport> {
   options.signal?.throwIfAborted()
-  const over = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS)
-  const signal = options.signal === undefined ? over : AbortSignal.any([options.signal, over])
+  const signal = anySignalOf(options.signal, AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS))
   const nodes = await startNodes(options.logger)
   try {
     const report = await probe(relays, nodes, { ...options, signal })
@@ -66,7 +69,7 @@ export async function runNetcheck(
 
 type Nodes = ReadonlyMap<Family, ProbeNode>
 
-/** A host may lack either family. */
+/** Starts one node for each address family. A host may lack one. */
 async function startNodes(logger: ComponentLogger | undefined): Promise<Nodes> {
   const families: readonly Family[] = [4, 6]
   const started = await Promise.allSettled(families.map(async family => startProbeNode(family, logger)))
@@ -134,7 +137,7 @@ async function probeHops(
   if (vantages === undefined) return { doubleNat: null, why: 'no relay was reached over IPv4' }
   return probeDoubleNat(vantages.first.host, signal).catch(() => ({
     doubleNat: null,
-    why: 'the time was over',
+    why: 'the test timed out',
   }))
 }
 
@@ -146,11 +149,11 @@ async function askRouter(
   try {
     return { portMapping: await probePortMapping(signal) }
   } catch {
-    return { portMapping: null, why: 'the router could not be asked in time' }
+    return { portMapping: null, why: 'the router did not answer in time' }
   }
 }
 
-/** The address that is used towards a relay, or else any that the interfaces have. */
+/** The global IPv6 address that this host uses towards a relay, or any of its interfaces. */
 async function globalIpv6(reached: readonly Reached[]): Promise<string | null> {
   const remote = chooseVantages(reached, 6)?.first.host
   const used = remote === undefined ? undefined : await ownAddressTowards(remote).catch(() => undefined)

@@ -1,8 +1,8 @@
 /**
- * The node that probes: one address family, an identity of its own, a punch port that has sent to nobody.
+ * The node that probes: one address family, its own identity, and a punch port that has not sent to anyone.
  *
- * A peer's own node will not do. Its punch port is connected to its relays already, and relays would take the probes' connections for the peer's: they count
- * them, and call it over any of them.
+ * A peer's own node is not suitable. Its punch port is already connected to its relays. And the relays would
+ * take the connections of the probes for the peer's: they would count them, and open circuits over them.
  */
 
 import { explainedWebSockets } from '../../src/patches/libp2p-websockets/dial-errors.ts'
@@ -20,7 +20,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { DialBackResult, DialBackService } from '../../src/protocols/autonat/service.ts'
 import type { BoundAddress, Family } from '../../src/transport/punch-port.ts'
 
-/** What libp2p hands to a service, as far as probes need it. */
+/** The libp2p components that the probes need. */
 interface Parts {
   transportManager: TransportManager
   upgrader: Upgrader
@@ -28,9 +28,9 @@ interface Parts {
 
 type Services = { identify: Identify; dialBack: DialBackService; parts: Parts }
 
-/** A connection from a local port, and what its remote sees. */
+/** A connection from a local port, and the endpoint that its remote sees. */
 export interface Observation {
-  /** Keeps the NAT's mapping as long as it is open. */
+  /** The NAT's mapping lasts while this connection is open. */
   connection: Connection
   relay: Multiaddr
   localPort: number
@@ -47,19 +47,31 @@ export class ProbeNode {
     this.#libp2p = libp2p
   }
 
-  /** The local port that is listened on, and dialled from where nothing else is said. */
+  /**
+   * The port of the listener, which is also the default source port of {@link observe}.
+   *
+   * @throws if this platform cannot share a port
+   */
   get punchPort(): number {
     const port = this.#transport.punchPorts.port(this.family)
     if (port === undefined) throw new Error('this platform cannot share a port')
     return port
   }
 
-  /** Connects from an ephemeral port. */
+  /**
+   * Connects from an ephemeral port.
+   *
+   * @throws if the dial fails, or `signal` fires
+   */
   async connect(addr: Multiaddr, signal: AbortSignal): Promise<Connection> {
     return this.#libp2p.services.parts.transportManager.dial(addr, { signal })
   }
 
-  /** Connects from the punch port, or a spare one, and asks what the relay sees. */
+  /**
+   * Connects to a relay from the punch port, or from `spare`, and asks it which endpoint it sees.
+   *
+   * @throws if the relay cannot be reached or does not answer, or `signal` fires
+   */
   async observe(relay: Multiaddr, signal: AbortSignal, spare?: BoundAddress): Promise<Observation> {
     const socket = await this.#transport.connectFromPunchPort(relay, {
       signal,
@@ -69,7 +81,7 @@ export class ProbeNode {
     try {
       const connection = await this.#libp2p.services.parts.upgrader.upgradeOutbound(socket, { signal })
       const { observedAddr } = await this.#libp2p.services.identify.identify(connection, { signal })
-      if (observedAddr === undefined) throw new Error('the relay does not tell what it sees')
+      if (observedAddr === undefined) throw new Error('the relay does not report the endpoint that it sees')
       return {
         connection,
         relay,
@@ -84,7 +96,7 @@ export class ProbeNode {
     }
   }
 
-  /** Has the remote of `via` dial this node. */
+  /** Asks the remote of `via` to dial `addr`, and resolves with the result. */
   async verify(addr: Multiaddr, via: Connection, signal: AbortSignal): Promise<DialBackResult> {
     return this.#libp2p.services.dialBack.verify(addr, via, { signal })
   }
@@ -102,16 +114,16 @@ export class ProbeNode {
 }
 
 /**
- * Starts a node.
+ * Starts a node that listens on an ephemeral port of its address family.
  *
- * @throws {ListenError} if this host does not have the address family
+ * @throws {ListenError} if this host lacks the address family
  */
 export async function startProbeNode(family: Family, logger?: ComponentLogger): Promise<ProbeNode> {
   const listen = [family === 4 ? '/ip4/0.0.0.0/tcp/0' : '/ip6/::/tcp/0']
   const common = commonOptions({
     privateKey: await ephemeralIdentity(),
     logger,
-    // it is asked for where it is wanted
+    // `observe` runs identify when needed
     identify: { runOnConnectionOpen: false },
   })
   const libp2p = await createLibp2p<Services>({

@@ -1,16 +1,22 @@
-/** The addresses of relays as they are probed: names that stand for addresses are looked up, since a probe has to know which hosts differ. */
+/** The relay addresses to probe. Names are resolved first, because a probe must know which hosts differ. */
 
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { resolveHost } from '../../src/addresses/resolve-host.ts'
 import { isDnsaddr, resolveDnsaddr } from '../relays/dnsaddr.ts'
-import { relayIdOf } from '../connections/target.ts'
+import { relayIdOf } from '../../src/addresses/circuit.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** Addresses that are probed; the rest is left out. A relay has one or two for each family, and who gives more relays than four learns nothing by it. */
+/**
+ * Most addresses to probe; the rest is ignored. A relay has one or two per family, and more than four relays
+ * reveal nothing new.
+ */
 const MAX_ADDRS = 16
 
-/** The addresses to probe, each once, in the order in which they were given. A name that stands for nothing stays as it is: dialling it tells why. */
+/**
+ * The addresses to probe, in the given order and without duplicates. A name that resolves to nothing stays as
+ * it is, so that dialling it reports the reason.
+ */
 export async function resolveRelays(
   given: readonly Multiaddr[],
   options: AbortOptions,

@@ -1,10 +1,14 @@
-/** What netcheck tells of the network between this host and its relays, in the terms of RFC 4787 and RFC 5382. */
+/**
+ * The report of netcheck: the network between this host and its relays, in the terms of RFC 4787 and RFC
+ * 5382.
+ */
 
 import type { PortMappingSupport } from '../port-mapping/probe.ts'
 
 /**
- * How a NAT maps one local port towards several remotes (RFC 4787 section 4.1); `none` where there is no NAT. With relays on one port of each host
- * `address-dependent` may also be `address-and-port-dependent`, and `why` says so.
+ * How a NAT maps one local port towards several remotes (RFC 4787 section 4.1). `none` if there is no NAT. If
+ * each relay listens on one port only, `address-dependent` may also be `address-and-port-dependent`, and
+ * `why` mentions it.
  */
 export type Mapping =
   | 'none'
@@ -13,14 +17,17 @@ export type Mapping =
   | 'address-and-port-dependent'
   | 'unknown'
 
-/** Who may send to a port that this host has sent from (RFC 4787 section 5): everybody, hosts that it has sent to, or only their very ports. */
+/**
+ * Who may send to a port that this host has sent from (RFC 4787 section 5): everyone, the hosts that it has
+ * sent to, or only the endpoints that it has sent to.
+ */
 export type Filtering =
   | 'endpoint-independent'
   | 'address-dependent'
   | 'address-and-port-dependent'
   | 'unknown'
 
-/** What becomes of a SYN that is not let in: silence, or a refusal by RST or ICMP (RFC 5382 REQ-4). */
+/** How an unexpected SYN is rejected: dropped, or refused by RST or ICMP (RFC 5382 REQ-4). */
 export type Unsolicited = 'dropped' | 'refused' | 'unknown'
 
 /** Where one relay sees one local port. */
@@ -32,23 +39,26 @@ interface ObservedPort {
   endpoint: string
 }
 
-/** How it stands with one address of a relay. */
+/** Whether one address of a relay was reached. */
 export interface RelayReach {
   addr: string
-  /** Of a ping, in milliseconds; null where it was not reached. */
+  /** The round-trip time of a ping, in milliseconds. `null` if the relay was not reached. */
   rttMs: number | null
-  /** Why it was not reached. */
+  /** Why the relay was not reached. */
   problem?: string
 }
 
-/** What can be told of one address family. */
+/** The findings for one address family. */
 export interface FamilyReport {
   mapping: Mapping
   filtering: Filtering
-  /** A local port has the same number outside; null where there is no NAT, or it cannot be told. */
+  /** True if a local port has the same number outside. `null` if there is no NAT, or it is unknown. */
   portPreserving: boolean | null
   unsolicited: Unsolicited
-  /** This host reaches itself by its external endpoint (RFC 5382 REQ-8); null where there is no NAT, or it cannot be told. */
+  /**
+   * True if this host can reach itself at its external endpoint (RFC 5382 REQ-8). `null` if there is no NAT,
+   * or it is unknown.
+   */
   hairpinning: boolean | null
   observed: ObservedPort[]
 }
@@ -57,32 +67,34 @@ export interface FamilyReport {
 interface Ipv6Report extends FamilyReport {
   /** This host's global address, if it has one. */
   address: string | null
-  /** A relay was reached over IPv6; null where no relay has an IPv6 address. */
+  /** True if a relay was reached over IPv6. `null` if no relay has an IPv6 address. */
   relays: boolean | null
 }
 
-/** The fields that may be unknown, each with the reason. */
+/** Reasons for the fields that are unknown. */
 export type Reasons = Partial<
   Record<keyof FamilyReport | 'doubleNat' | 'only443' | 'portMapping' | `ipv6.${keyof FamilyReport}`, string>
 >
 
-/** What {@link runNetcheck} resolves with. The fields of {@link FamilyReport} are those of IPv4. */
+/** The result of {@link runNetcheck}. The fields of {@link FamilyReport} are those of IPv4. */
 export interface NetcheckReport extends FamilyReport {
   ipv6: Ipv6Report
-  /** Two NATs in a row, told by two private hops on the way; null where it cannot be told. */
+  /**
+   * True if there are two NATs in a row: two hops on the way have private addresses. `null` if it is unknown.
+   */
   doubleNat: boolean | null
-  /** Relays are reached on port 443 and on no other; null where it cannot be told. */
+  /** True if relays are reached on port 443 and on no other port. `null` if it is unknown. */
   only443: boolean | null
-  /** Which protocols of port mapping the router answers; null where it was not asked. */
+  /** The port mapping protocols that the router supports. `null` if it was not asked. */
   portMapping: PortMappingSupport | null
   relays: RelayReach[]
-  /** Why a field is `unknown` or null, and what `doubleNat` is told by. */
+  /** Why a field is `unknown` or null, and the evidence for `doubleNat`. */
   why: Reasons
-  /** What it comes to, and what can be done about it. */
+  /** The summary for people, with advice. */
   verdict: string
 }
 
-/** Nothing is known, for one reason. */
+/** A report in which everything is unknown for the same reason. */
 export function unknownFamily(reason: string): { report: FamilyReport; why: FamilyReasons } {
   return {
     report: {

@@ -1,25 +1,25 @@
-/** What the findings come to, in words that a person can act on. Pure. */
+/** Summarizes the findings for people, with advice. The functions have no side effects. */
 
 import type { FamilyReport, Filtering, NetcheckReport } from './report.ts'
 
 type Findings = Omit<NetcheckReport, 'verdict'>
 
-/** How far punching gets from here; the pairs are those of docs/nat-matrix.md. */
+/** How far punching reaches from this host. The pairs of NATs are those of docs/nat-matrix.md. */
 type Reach = 'open' | 'good' | 'most' | 'few' | 'unknown'
 
 const sentences: Readonly<Record<Reach, string>> = {
-  open: 'Nothing is in the way: everyone can connect to this host directly.',
-  good: 'Direct connections work with everyone, whatever NAT is on the other side.',
+  open: 'Nothing is in the way: every peer can connect to this host directly.',
+  good: 'Direct connections work with every peer, whatever NAT it is behind.',
   most:
-    'Direct connections work with most others: all but those behind a NAT that picks another port for each destination' +
-    ' (mobile networks and companies, often), which stay relayed.',
+    'Direct connections work with most others. Peers behind a NAT that picks another port for each destination' +
+    ' (often in mobile networks and companies) stay relayed.',
   few:
-    'The NAT here picks another port for each destination: direct connections work with public hosts and with those whose NAT' +
-    ' lets in any port of a host that they have sent to; with others they stay relayed.',
-  unknown: 'Relays are reached; how many others can be connected to directly is not known.',
+    'The NAT here picks another port for each destination. Direct connections work with public hosts, and with peers whose NAT' +
+    ' accepts any port of a host that they have sent to. Connections to other peers stay relayed.',
+  unknown: 'Relays can be reached. It is unknown which peers can connect directly.',
 }
 
-/** A sentence or a few: who can be reached directly, and what can be done about the rest. */
+/** A few sentences: which peers can connect directly, and how to reach the others. */
 export function verdictOf(findings: Findings): string {
   if (!findings.relays.some(it => it.rttMs !== null)) return noRelay(findings)
   const overIpv4 = reachOf(findings)
@@ -32,11 +32,11 @@ export function verdictOf(findings: Findings): string {
   else if (reach !== 'open' && reach !== 'good') parts.push(...remedies(findings))
   if (findings.unsolicited === 'refused' && reach === 'most')
     parts.push(
-      'The router refuses what it does not expect instead of dropping it, so punches may take some tries.',
+      'The router refuses unexpected connections instead of dropping them, so a punch may need several attempts.',
     )
   if (findings.only443 === true)
     parts.push(
-      'Only port 443 gets out: use relays that listen there, and expect connections to stay relayed.',
+      'The network allows only port 443. Use relays that listen on it. Connections will stay relayed.',
     )
   return parts.filter(it => it !== '').join(' ')
 }
@@ -60,9 +60,9 @@ const byFiltering: Readonly<Record<Exclude<Filtering, 'unknown' | 'endpoint-inde
 }
 
 function noRelay({ relays }: Findings): string {
-  if (relays.length === 0) return 'No relay was given, and nothing can be told without one.'
+  if (relays.length === 0) return 'No relay was given. The tests need at least one.'
   const problems = [...new Set(relays.map(it => it.problem ?? 'no answer'))]
-  return `No relay was reached (${problems.join('; ')}): check the addresses, whether the relays run, and whether a firewall here lets connections to them out.`
+  return `No relay was reached (${problems.join('; ')}). Check the addresses, that the relays run, and that a firewall here allows connections to them.`
 }
 
 function whatIsMissing({ why, mapping, filtering, ipv6 }: Findings): string {
@@ -73,25 +73,25 @@ function whatIsMissing({ why, mapping, filtering, ipv6 }: Findings): string {
       ? [why['ipv6.mapping'], why['ipv6.filtering']]
       : [why.mapping, why.filtering]
   const reasons = new Set(known.filter(it => it !== undefined))
-  return reasons.size === 0 ? '' : `Because ${[...reasons].join('; and ')}.`
+  return reasons.size === 0 ? '' : `Reason: ${[...reasons].join('; ')}.`
 }
 
 function remedies({ mapping, portMapping, doubleNat }: Findings): string[] {
   if (mapping === 'none')
-    return ['To be reached by all, let a TCP port in through the firewall, and listen on it (--port).']
+    return ['To be reachable from everywhere, open a TCP port in the firewall and listen on it (--port).']
   const protocols = Object.entries(portMapping ?? {})
     .filter(([, isThere]) => isThere)
     .map(([name]) => PROTOCOLS[name as keyof typeof PROTOCOLS])
   if (doubleNat === true)
     return [
-      'There is more than one router on the way, so that a port has to be forwarded in each of them; where one is the provider’s, ask for a public address or for IPv6.',
+      'There is more than one router on the way. To forward a port, forward it in each of them. If one belongs to the provider, ask for a public address or for IPv6.',
     ]
   if (protocols.length > 0)
     return [
-      `The router maps ports on request (${protocols.join(', ')}): with a mapped port everyone can connect directly.`,
+      `The router maps ports on request (${protocols.join(', ')}). With a mapped port, every peer can connect directly.`,
     ]
   return [
-    'To be reached by all, forward a TCP port in the router to this host and listen on it (--port), or switch on UPnP or PCP there.',
+    'To be reachable from everywhere, forward a TCP port in the router to this host and listen on it (--port), or enable UPnP or PCP in the router.',
   ]
 }
 

@@ -15,8 +15,7 @@ import { Dialer } from '../connections/dialer.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { portMapping } from '../port-mapping/service.ts'
 import { ReservationKeeper } from '../relays/reservations/keeper.ts'
-import { lastPeerId } from '../connections/target.ts'
-import { MAX_CONNECTIONS_PER_PEER } from '../tunnel/wire/protocol.ts'
+import { lastPeerId } from '../../src/addresses/circuit.ts'
 import type { ComponentLogger, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
@@ -59,10 +58,11 @@ export interface NodeInit {
 const NO_DISCOVERY = { has: () => true, add: () => {}, remove: () => {} }
 
 /**
- * Streams of one connection, of each side. Tunnels may take this many while they move from one path to another, all of them at once, and other protocols have some left; beyond
- * yamux's own 1,000, and 10 before this side has set up the connection, the connection would be ended.
+ * Streams of one connection, of each side. A tunnel has two while it moves from one path to another, and all tunnels of
+ * a peer (1,024) may move at the same time. Beyond yamux's own 1,000, and 10 before this side has set up the connection,
+ * the connection would be ended.
  */
-const MAX_STREAMS = 2 * MAX_CONNECTIONS_PER_PEER
+export const MAX_STREAMS = 2_048
 
 /** Makes the node; it is started with `startNode`. */
 export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> {

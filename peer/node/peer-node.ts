@@ -1,7 +1,7 @@
 /** The libp2p node that a peer is, and what keeps it reachable and connected. */
 
 import { scopeOf } from '../../src/addresses/scope.ts'
-import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
+import { isCircuit, lastPeerId, relayAddrOf } from '../../src/addresses/circuit.ts'
 import { networkInterfaces } from 'node:os'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
@@ -19,7 +19,7 @@ import { NetworkWatch } from '../../src/node/network-watch.ts'
 import { Paths } from '../connections/paths.ts'
 import { probePortMapping } from '../port-mapping/probe.ts'
 import { checkPresence } from '../connections/liveness.ts'
-import { lastPeerId, parseTarget } from '../connections/target.ts'
+import { parseTarget } from '../connections/target.ts'
 import { RelayAuth } from '../relays/relay-auth.ts'
 import type {
   AbortOptions,

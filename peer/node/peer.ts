@@ -35,7 +35,7 @@ export interface PeerInit {
   relayToken?: string
   /**
    * The directory that keeps the identity and what is known of other peers. It is locked while the peer runs. Without it the peer has a new
-   * identity at each start.
+   * identity at each start. A disk that is full or read-only is no error once there is an identity: see `storage:failed`.
    */
   dataDir?: string
   /** The identity, instead of the one in `dataDir`. */

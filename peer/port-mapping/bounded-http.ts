@@ -1,15 +1,23 @@
 /**
- * One HTTP request to a device of the LAN that may be anyone's: no redirect is followed, no more is read than bounded.
+ * HTTP requests to a device of the LAN, which may be hostile.
+ *
+ * Invariants: no redirect is followed, and sizes and times are bounded.
  */
 
 import { request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 
-/** Descriptions of gateways take some 5 to 30 KiB (miniupnpd's: 4.5); answers to actions less than 1. */
+/**
+ * Longest body, in bytes. Descriptions of gateways have 5 to 30 KiB (miniupnpd's: 4.5), answers to actions
+ * less than 1.
+ */
 const MAX_BODY_BYTES = 131_072
-/** Node's own default is 16 KiB; a device sends a few hundred bytes. */
+/** Longest header, in bytes. Node's default is 16 KiB; a device sends a few hundred bytes. */
 const MAX_HEADER_BYTES = 8_192
-/** UPnP Device Architecture 1.1, section 3.1.1: a device answers an action within 30 s. Gateways take milliseconds. */
+/**
+ * Time for a whole request, in milliseconds. A device may take 30 s to answer an action (UPnP Device
+ * Architecture 1.1, section 3.1.1). Gateways take milliseconds.
+ */
 const TIMEOUT_MS = 5_000
 
 export interface HttpRequest {
@@ -24,7 +32,11 @@ export interface HttpAnswer {
   readonly text: string
 }
 
-/** Resolves with the whole answer. Rejects when it is too long or late, or `signal` fires. */
+/**
+ * Sends a request. Resolves with the whole answer, whatever its status.
+ *
+ * @throws if the answer is too long or too late, the connection fails, or `signal` fires
+ */
 export async function fetchBounded(
   url: URL,
   { body, ...init }: HttpRequest,
@@ -32,7 +44,7 @@ export async function fetchBounded(
 ): Promise<HttpAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
-  // a connection of its own: none stays open between two requests
+  // one connection per request: none stays open between two requests
   const asking = request(url, { ...init, agent: false, maxHeaderSize: MAX_HEADER_BYTES, signal: limit })
   asking.on('error', reject)
   asking.on('response', resolve)
@@ -50,7 +62,7 @@ async function readBounded(response: IncomingMessage): Promise<string> {
   let bytes = 0
   for await (const part of response as AsyncIterable<Buffer>) {
     bytes += part.length
-    if (bytes > MAX_BODY_BYTES) throw new Error(`an answer has more than ${MAX_BODY_BYTES} bytes`)
+    if (bytes > MAX_BODY_BYTES) throw new Error(`the answer is longer than ${MAX_BODY_BYTES} bytes`)
     parts.push(part)
   }
   return Buffer.concat(parts).toString('utf8')

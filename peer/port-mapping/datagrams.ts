@@ -1,7 +1,8 @@
 /**
- * A question to a gateway and its answer, one UDP datagram each; a question that is not answered is sent again.
+ * One question to a gateway and its answer, as one UDP datagram each. Unanswered questions are sent again.
  *
- * The socket is connected: the kernel drops what comes from anyone but the gateway, and tells when its port is closed.
+ * The socket is connected, so the kernel drops datagrams from other hosts, and reports when the gateway's
+ * port is closed.
  */
 
 import { createSocket } from 'node:dgram'
@@ -13,8 +14,9 @@ import type { Socket } from 'node:dgram'
 const GATEWAY_PORT = 5351
 
 /**
- * RFC 6886 section 3.1: the first answer is waited for 250 ms, each further one twice as long. There it goes on for a
- * minute; here it ends with the fifth question after 7.75 s, since whoever asks comes again later.
+ * RFC 6886 section 3.1: the first wait for an answer is 250 ms, and each further one twice as long. The RFC
+ * continues for a minute. This stops 7.75 s after the first of five questions, because the caller tries again
+ * later.
  */
 const FIRST_WAIT_MS = 250
 const MAX_QUESTIONS = 5
@@ -23,13 +25,20 @@ export interface Question<Answer> {
   readonly gateway: string
   /** @default GATEWAY_PORT */
   readonly port?: number
-  /** Writes the question; `ownAddress` is what it is sent from. */
+  /** Writes the question. `ownAddress` is the address that it is sent from. */
   write(ownAddress: string): Uint8Array
-  /** Reads an answer; `undefined` for what is none to this question and is ignored. What it throws ends the wait. */
+  /**
+   * Reads an answer. Returns `undefined` to ignore a datagram that does not answer this question. An error
+   * that it throws rejects the whole question.
+   */
   read(datagram: Uint8Array): Answer | undefined
 }
 
-/** Resolves with the answer. Rejects when there is none, the port is closed, or `signal` fires. */
+/**
+ * Asks the question. Resolves with the answer.
+ *
+ * @throws if no answer arrives, the port is closed, `read` throws, or `signal` fires
+ */
 export async function ask<Answer>(question: Question<Answer>, signal: AbortSignal): Promise<Answer> {
   signal.throwIfAborted()
   const socket = createSocket('udp4')
@@ -37,7 +46,7 @@ export async function ask<Answer>(question: Question<Answer>, signal: AbortSigna
   const onAbort = (): void => reject(signal.reason as Error)
   let timer: NodeJS.Timeout | undefined
   signal.addEventListener('abort', onAbort, { once: true })
-  // stays until the end: an error event that nobody listens to would end the process
+  // stays until the end: an error event without a listener would end the process
   socket.on('error', reject)
   socket.on('message', datagram => {
     try {
@@ -66,7 +75,7 @@ export async function ask<Answer>(question: Question<Answer>, signal: AbortSigna
   }
 }
 
-/** The address that this host sends from towards another; nothing is sent to find out. */
+/** The address that this host would send from to another host. It sends nothing. */
 export async function ownAddressTowards(host: string, port: number = GATEWAY_PORT): Promise<string> {
   const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
   try {

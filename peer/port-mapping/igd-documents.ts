@@ -1,32 +1,33 @@
 /**
- * What is read from the XML of a gateway: a few leaves. Nothing is built from the rest, so it needs no parser.
+ * Reads a few leaves from the XML of a gateway, and writes SOAP requests.
  *
- * Every pattern passes the text once, whatever stands in it: no part of one can match where another begins.
+ * It needs no XML parser, because it builds nothing from the rest. Invariant: every pattern takes linear time
+ * on any text, because no part of it can match where another part begins.
  * Spec: UPnP WANIPConnection:1 and :2.
  */
 
-/** By UPnP InternetGatewayDevice:1 and :2; the later is tried first where a device has both. */
+/** By UPnP InternetGatewayDevice:1 and :2. If a device has both versions, the later one comes first. */
 const SERVICE_TYPES = [
   'urn:schemas-upnp-org:service:WANIPConnection:2',
   'urn:schemas-upnp-org:service:WANIPConnection:1',
   'urn:schemas-upnp-org:service:WANPPPConnection:1',
 ]
 
-/** A gateway has some ten services. */
+/** Services that are read. A gateway has about ten. */
 const MAX_SERVICES = 64
 
-/** A prefix of a name space: XML leaves its length open, devices use one letter. */
+/** A namespace prefix. XML does not limit its length; devices use one letter. */
 const PREFIX = '(?:[\\w.-]{1,32}:)?'
 
-/** Where a service takes its actions. */
+/** A service, and the URL that accepts its actions. */
 export interface Service {
   readonly type: string
   readonly control: URL
 }
 
 /**
- * The services in a device's description that map ports, best first. Only those on the host that the description came
- * from: a device does not speak for another one.
+ * The services in a device's description that map ports, best first. Only services on the host of the
+ * description count, because a device may not send requests to another host.
  */
 export function readServices(description: string, location: URL): Service[] {
   const base = leaf(description, 'URLBase')
@@ -47,7 +48,7 @@ function readService(text: string, base: string, location: URL): Service[] {
   return control.protocol === 'http:' && control.hostname === location.hostname ? [{ type, control }] : []
 }
 
-/** The text of the first element of this name that has no others in it. */
+/** The text of the first element with this name that contains no other elements. */
 export function leaf(xml: string, name: string): string | undefined {
   const found = new RegExp(`<${PREFIX}${name}(?:\\s[^<>]*)?>([^<]*)</`).exec(xml)?.[1]
   return found === undefined ? undefined : decode(found.trim())
@@ -59,7 +60,7 @@ function decode(text: string): string {
   return text.replaceAll(/&(lt|gt|quot|apos|amp);/g, (_all, name: string) => ENTITIES[name] ?? '')
 }
 
-/** The SOAP request of an action. Arguments hold what this program writes, and nothing to be escaped. */
+/** The SOAP request of an action. The arguments are this program's own, and need no escaping. */
 export function writeAction(type: string, action: string, args: Readonly<Record<string, string>>): string {
   const list = Object.entries(args).map(([name, value]) => `<${name}>${value}</${name}>`)
   return [

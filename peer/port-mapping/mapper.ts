@@ -1,21 +1,22 @@
 /**
- * What the three protocols of port mapping have in common: a gateway that is asked for a port, for a time.
+ * The interface of the three port mapping protocols: ask a gateway for a port, for a limited time.
  *
- * Finding a mapper makes no mapping, so all protocols can be looked for at once. A mapping is made by one of them
- * only: the same port asked for by two protocols is one rule in many gateways, and who removes the one removes both.
+ * Finding a mapper creates no mapping, so all protocols are searched at the same time. Invariant: one
+ * protocol creates a mapping, never two. Many gateways store the same port of two protocols as one rule, and
+ * removing one removes both.
  */
 
-/** How a gateway is asked. */
+/** The protocols of port mapping. */
 export type MappingProtocol = 'pcp' | 'nat-pmp' | 'upnp'
 
-/** Where this host is: its own address in the network that its IPv4 default route leads through. */
+/** The network of this host: where its IPv4 default route leads. */
 export interface Network {
-  /** The next hop of the default route; `undefined` where the platform does not tell. */
+  /** The next hop of the default route. `undefined` if the platform does not reveal it. */
   readonly gateway: string | undefined
   readonly ownAddress: string
 }
 
-/** What a gateway has granted. */
+/** A mapping that a gateway has granted. */
 export interface Lease {
   readonly externalAddress: string
   readonly externalPort: number
@@ -26,38 +27,42 @@ export interface Lease {
 export interface Mapper {
   readonly protocol: MappingProtocol
   /**
-   * Maps an external TCP port to this one of this host, or renews that.
+   * Maps an external TCP port to this port of this host, or renews the mapping.
    *
-   * @throws {MappingRefusedError} when the gateway says no
+   * @throws {MappingRefusedError} if the gateway refuses
    */
   map(port: number, held: Lease | undefined, signal: AbortSignal): Promise<Lease>
-  /** Removes what `map` has made for this port, or may have made when it was cut short. */
+  /** Removes the mapping that `map` created for this port, or may have created when it was interrupted. */
   unmap(port: number, signal: AbortSignal): Promise<void>
 }
 
-/** Looks for a gateway without changing anything there. Rejects when there is none. */
+/** Searches for a gateway without changing anything on it. Rejects if it finds none. */
 export type FindMapper = (network: Network, signal: AbortSignal) => Promise<Mapper>
 
-/** The gateway answered, and the answer was no. It never leaves this folder: it becomes an event. */
+/** The gateway answered with a refusal. The error never leaves this folder: it becomes an event. */
 export class MappingRefusedError extends Error {
   static override readonly name = 'MappingRefusedError'
   override readonly name = 'MappingRefusedError'
-  /** The result code of PCP or NAT-PMP, the error code of UPnP. */
+  /** The result code of PCP or NAT-PMP, or the error code of UPnP. */
   readonly code: number
 
   constructor(protocol: MappingProtocol, code: number) {
-    super(`the gateway refused by ${protocol}: ${code}`)
+    super(`the gateway refused the mapping by ${protocol}: code ${code}`)
     this.code = code
   }
 }
 
-/** RFC 6886 section 3.3: the recommended lifetime of a mapping is 7200 seconds. */
+/** The requested lifetime, in seconds: RFC 6886 section 3.3 recommends 7200. */
 export const LIFETIME_SECONDS = 7200
 
-/** RFC 6887 section 15: a mapping should not live longer than 24 hours. */
+/** The longest lifetime that is believed, in seconds: RFC 6887 section 15 recommends at most 24 hours. */
 const MAX_LIFETIME_SECONDS = 86_400
 
-/** A lease in the terms of the wire, checked: a gateway can say what it likes. */
+/**
+ * Makes a lease from the fields of an answer. Checks them, because a gateway may send anything.
+ *
+ * @throws {MappingRefusedError} if the port or the lifetime is 0
+ */
 export function leaseOf(
   protocol: MappingProtocol,
   { address, port, seconds }: { address: string; port: number; seconds: number },

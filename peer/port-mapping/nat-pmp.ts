@@ -1,8 +1,9 @@
 /**
  * NAT-PMP, the predecessor of PCP: twelve bytes ask for a mapping, two for the external address.
  *
- * `@achingbrain/nat-port-mapper` 4.0.5 does this too, and is not used: one short datagram from anyone to its port 5350 ends
- * the process, a lost one is never sent again, and its `stop` leaves the mapping behind.
+ * `@achingbrain/nat-port-mapper` 4.0.5 supports it too, and is not used: one short datagram to its port 5350,
+ * from any host, ends the process. It never repeats a lost datagram, and its `stop` leaves the mapping
+ * behind.
  * Spec: https://www.rfc-editor.org/rfc/rfc6886#section-3
  */
 
@@ -14,19 +15,25 @@ const PROTOCOL = 'nat-pmp'
 const VERSION = 0
 const OP_EXTERNAL_ADDRESS = 0
 const OP_MAP_TCP = 2
-/** Section 3.1: the opcode of an answer is that of the question plus 128. */
+/** Section 3.1: the opcode of an answer is the opcode of the question plus 128. */
 const ANSWER = 128
 /** Section 3.2: a refusal may end after the epoch. */
 const HEADER_BYTES = 8
 
-/** Asks the gateway for its external address, which changes nothing. */
+/**
+ * Asks the gateway for its external address, which changes nothing on it.
+ *
+ * @throws if the gateway does not answer
+ */
 export async function findNatPmp({ gateway }: Network, signal: AbortSignal): Promise<Mapper> {
   if (gateway === undefined) throw new Error('no gateway is known')
   await ask({ gateway, write: writeAddressRequest, read: readExternalAddress }, signal).catch(refusedButThere)
   return new NatPmp(gateway)
 }
 
-/** Section 3.5: a gateway without an address of its own says so, and may have one later. */
+/**
+ * Section 3.5: a gateway without an external address answers with this code, and may get an address later.
+ */
 function refusedButThere(error: Error): void {
   const NETWORK_FAILURE = 3
   if (!(error instanceof MappingRefusedError && error.code === NETWORK_FAILURE)) throw error
@@ -69,13 +76,13 @@ export function writeMapRequest(port: number, externalPort: number, seconds: num
   return request
 }
 
-/** `undefined` for what is no answer to a request for the external address. Section 3.2. */
+/** Reads an answer to a request for the external address (section 3.2). `undefined` for other datagrams. */
 export function readExternalAddress(datagram: Uint8Array): string | undefined {
   const answer = readHeader(datagram, OP_EXTERNAL_ADDRESS, 12)
   return answer?.subarray(8, 12).join('.')
 }
 
-/** `undefined` for what is no answer to a request for this port. Section 3.3. */
+/** Reads an answer to a request for this port (section 3.3). `undefined` for other datagrams. */
 export function readMapping(
   datagram: Uint8Array,
   port: number,

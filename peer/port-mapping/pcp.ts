@@ -1,8 +1,9 @@
 /**
- * PCP, as far as a client needs it that maps TCP ports of its own: the opcodes ANNOUNCE and MAP.
+ * PCP, as far as a client that maps its own TCP ports needs it: the opcodes ANNOUNCE and MAP.
  *
- * No package on npm speaks PCP. A gateway that knows only NAT-PMP answers with version 0 (RFC 6887 section 9); that
- * ends the search for PCP at once, and the one for NAT-PMP, which runs beside it, finds that gateway (appendix A).
+ * No package on npm supports PCP. A gateway that supports only NAT-PMP answers with version 0 (RFC 6887
+ * section 9). That ends the search for PCP immediately. The parallel search for NAT-PMP finds that gateway
+ * (appendix A).
  * Spec: https://www.rfc-editor.org/rfc/rfc6887
  */
 
@@ -14,34 +15,40 @@ import type { Lease, Mapper, Network } from './mapper.ts'
 
 const PROTOCOL = 'pcp'
 const VERSION = 2
-/** Section 14.1: it asks for nothing, and every server answers. */
+/** Section 14.1: it requests nothing, and every server answers it. */
 const OP_ANNOUNCE = 0
 const OP_MAP = 1
-/** Section 7.2: the highest bit of the opcode tells an answer from a question. */
+/** Section 7.2: the highest bit of the opcode marks an answer. */
 const ANSWER = 0x80
-/** Section 11.1: the number of TCP in the MAP opcode, from IANA's protocol numbers. */
+/** Section 11.1: the protocol number of TCP, as assigned by IANA. */
 const TCP = 6
-/** Section 7.1 and 11.1. */
+/** Sections 7.1 and 11.1. */
 const HEADER_BYTES = 24
 const MAP_BYTES = HEADER_BYTES + 36
 const NONCE_BYTES = 12
-/** Section 7: no message is longer than 1100 octets, and each is a multiple of 4. */
+/** Section 7: no message is longer than 1100 octets, and the length of each is a multiple of 4. */
 const MAX_BYTES = 1100
 
-/** What this client asks the gateway for. */
+/** What this client requests from the gateway. */
 export interface MapRequest {
-  /** Where the mapping leads: the address that the request is sent from, and a port there. */
+  /** The internal endpoint: the address that the request is sent from, and a port there. */
   readonly address: string
   readonly port: number
-  /** Section 11.2: 96 random bits, the same for as long as the mapping lives, so that nobody else can end it. */
+  /**
+   * Section 11.2: 96 random bits. They stay the same while the mapping lives, so that nobody else can end it.
+   */
   readonly nonce: Uint8Array
-  /** 0 removes the mapping. */
+  /** The requested lifetime. 0 removes the mapping. */
   readonly seconds: number
-  /** The external endpoint to have again, when one was granted before. */
+  /** The lease to request again, if one was granted before. */
   readonly held?: Lease | undefined
 }
 
-/** Finds out whether the gateway speaks PCP; that changes nothing there. */
+/**
+ * Checks whether the gateway supports PCP, which changes nothing on it.
+ *
+ * @throws if it does not
+ */
 export async function findPcp({ gateway }: Network, signal: AbortSignal): Promise<Mapper> {
   if (gateway === undefined) throw new Error('no gateway is known')
   await ask({ gateway, write: writeAnnounce, read: readAnnounce }, signal)
@@ -98,18 +105,18 @@ export function writeMap({ address, port, nonce, seconds, held }: MapRequest): U
   request.set(nonce, 24)
   request[36] = TCP
   request.writeUInt16BE(port, 40)
-  // section 11.3: a request that removes suggests nothing
+  // section 11.3: a request that removes a mapping suggests no port
   request.writeUInt16BE(seconds === 0 ? 0 : (held?.externalPort ?? port), 42)
   request.set(mapped(held?.externalAddress ?? '0.0.0.0'), 44)
   return request
 }
 
-/** Any well-formed answer shows a PCP server, even "unsupported opcode". */
+/** Any well-formed answer proves a PCP server, even "unsupported opcode". */
 function readAnnounce(datagram: Uint8Array): true | undefined {
   return readHeader(datagram, OP_ANNOUNCE) === undefined ? undefined : true
 }
 
-/** What a gateway granted, in the terms of the wire. */
+/** The fields of a granted mapping. */
 export interface MapAnswer {
   address: string
   port: number
@@ -117,9 +124,10 @@ export interface MapAnswer {
 }
 
 /**
- * `undefined` for what is no answer to this request. Section 11.4: protocol, internal port and nonce must match.
+ * Reads an answer to this request. `undefined` for other datagrams. Section 11.4: protocol, internal port and
+ * nonce must match.
  *
- * @throws {MappingRefusedError} when the answer is no
+ * @throws {MappingRefusedError} if the gateway refuses
  */
 export function readMap(
   datagram: Uint8Array,
@@ -127,7 +135,7 @@ export function readMap(
 ): MapAnswer | undefined {
   const answer = readHeader(datagram, OP_MAP)
   if (answer === undefined) return undefined
-  // a server that does not know the opcode may not send it back
+  // a server that does not know the opcode may answer without its fields
   const isWhole = answer.length >= MAP_BYTES
   if (isWhole && !isFor(answer, port, nonce)) return undefined
   const code = answer[3] ?? 0
@@ -148,7 +156,10 @@ function isFor(answer: Buffer, port: number, nonce: Uint8Array): boolean {
   )
 }
 
-/** Section 8.3: what is too short, too long, not of our version or not an answer to this opcode is dropped. */
+/**
+ * Section 8.3: drops datagrams that are too short, too long, of another version, or not an answer to this
+ * opcode.
+ */
 function readHeader(datagram: Uint8Array, operation: number): Buffer | undefined {
   const answer = Buffer.from(datagram.buffer, datagram.byteOffset, datagram.length)
   if (isOtherVersion(answer, operation)) throw new MappingRefusedError(PROTOCOL, UNSUPPORTED_VERSION)
@@ -156,7 +167,7 @@ function readHeader(datagram: Uint8Array, operation: number): Buffer | undefined
   return answer[0] === VERSION && answer[1] === ANSWER + operation ? answer : undefined
 }
 
-/** Section 7.4 and 9: a server of another version, NAT-PMP's version 0 among them, answers this. */
+/** Sections 7.4 and 9: the result code of a server of another version, including NAT-PMP with version 0. */
 const UNSUPPORTED_VERSION = 1
 
 function isOtherVersion(answer: Buffer, operation: number): boolean {

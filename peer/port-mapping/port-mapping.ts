@@ -1,9 +1,10 @@
 /**
- * Keeps ports of this host mapped at the gateway of its network, by PCP, NAT-PMP or UPnP, whatever there is.
+ * Keeps ports of this host mapped at the gateway of its network, by the first of PCP, NAT-PMP and UPnP that
+ * works.
  *
- * One round after the other: look where this host is, renew what is held, look for what is missing. A round never
- * throws, and nobody waits for it. Renewing is also the check: a router that has restarted makes the mapping again, one
- * that is silent has lost it.
+ * It runs in rounds: determine the network, renew the mappings, search for missing ones. Invariant: a round
+ * never throws, and no other code waits for it. Renewing also checks the mapping: a router that has restarted
+ * creates it again, and a silent router has lost it.
  */
 
 import { scopeOf } from '../../src/addresses/scope.ts'
@@ -18,19 +19,19 @@ import type { MappingAdded, MappingFailed, MappingLost } from './events.ts'
 import type { FindMapper, Lease, Mapper, MappingProtocol, Network } from './mapper.ts'
 
 /**
- * How often mappings are renewed and the network is looked at, in milliseconds. go-libp2p renews every 20 s
- * (p2p/net/nat `MappingDuration / 3`); the cost is two datagrams, or two HTTP requests.
+ * Interval of rounds, in milliseconds. go-libp2p renews every 20 s (p2p/net/nat `MappingDuration / 3`). A
+ * round costs two datagrams, or two HTTP requests.
  */
 const ROUND_INTERVAL_MS = 60_000
-/** RFC 6887 section 11.2.1: not more often than every 4 s, however short the lifetime is. */
+/** RFC 6887 section 11.2.1: at most one renewal in 4 s, however short the lifetime is. */
 const MIN_ROUND_INTERVAL_MS = 4_000
-/** The pause between searches without a find doubles up to this: libp2p's `addressVerificationTTL`. */
+/** Pauses between unsuccessful searches double up to this, in ms: libp2p's `addressVerificationTTL`. */
 const MAX_SEARCH_PAUSE_MS = 600_000
-/** How long a gateway that was found may take for one mapping, in milliseconds: all five questions of RFC 6886. */
+/** How long a known gateway may take for one mapping, in milliseconds: all five questions of RFC 6886. */
 const MAP_TIMEOUT_MS = 8_000
-/** How long the removal of all mappings may take. A gateway answers at once; RFC 6886 asks again after 250 and 750 ms. */
+/** Time to remove all mappings, in milliseconds. RFC 6886 repeats a question after 250 and 750 ms. */
 const UNMAP_TIMEOUT_MS = 1_500
-/** A peer listens on one port. */
+/** The most ports to map. A peer listens on one. */
 const MAX_PORTS = 4
 
 /** A TCP listener's endpoint. */
@@ -40,7 +41,7 @@ export interface LocalEndpoint {
   readonly port: number
 }
 
-/** A mapping that is held. */
+/** A mapping in force. */
 export interface Mapping {
   readonly protocol: MappingProtocol
   readonly internal: { readonly host: string; readonly port: number }
@@ -56,15 +57,15 @@ export interface PortMappingEvents {
 }
 
 export interface PortMappingInit {
-  /** What listens now, wildcards resolved. Only IPv4 is mapped, and only what listens on the address of the default route. */
+  /** The current listeners, wildcards resolved. Only IPv4 on the address of the default route is mapped. */
   ports(): readonly LocalEndpoint[]
-  /** For people. */
+  /** Writes a log line for debugging. @default no log */
   log?(format: string, ...args: unknown[]): void
   /** @default 60 s */
   intervalMs?: number
-  /** @default all three */
+  /** The protocols to use, and how each is searched. @default all three */
   find?: Partial<Record<MappingProtocol, FindMapper>>
-  /** @default from the routing table */
+  /** Determines the network. @default from the routing table */
   network?(): Promise<Network | undefined>
 }
 
@@ -77,7 +78,7 @@ interface Held {
 export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
   readonly #init: Required<PortMappingInit>
   readonly #held = new Map<number, Held>()
-  /** What a gateway may have made for us although nobody waits for the answer any more. */
+  /** The mapping that the gateway may create although its request was abandoned. */
   #underway: { mapper: Mapper; port: number } | undefined
   #network: Network | undefined
   #running: AbortController | undefined
@@ -99,22 +100,19 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
     }
   }
 
-  /** What is mapped now. */
+  /** The mappings in force. */
   get mappings(): Mapping[] {
     return [...this.#held.values()].map(it => it.mapping)
   }
 
-  /** Begins; returns at once. */
+  /** Starts the rounds and returns immediately. */
   start(): void {
     if (this.#running !== undefined) return
     this.#running = new AbortController()
     void this.refresh()
   }
 
-  /**
-   * Looks again, now: for when the network, or what listens, has changed. Resolves when that is done, and never rejects;
-   * nobody needs to wait for it.
-   */
+  /** Runs a round now: call it when network or listeners have changed. Resolves after it, never rejects. */
   async refresh(): Promise<void> {
     this.#searchPauseMs = 0
     this.#nextSearchAt = 0
@@ -122,10 +120,10 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
     await this.#round
   }
 
-  /** Removes all mappings. Takes 1.5 s at the most, when the gateway does not answer. */
+  /** Removes all mappings. Resolves after at most 1.5 s, also without an answer. Never rejects. */
   async stop(): Promise<void> {
     if (this.#running === undefined) return
-    this.#running.abort(new Error('port mapping is stopped'))
+    this.#running.abort(new Error('port mapping was stopped'))
     this.#running = undefined
     clearTimeout(this.#timer)
     await this.#round
@@ -163,7 +161,7 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
     this.#timer = setTimeout(() => this.#begin(), this.#intervalMs()).unref()
   }
 
-  /** RFC 6886 section 3.3: a lease is renewed after half of its lifetime; here it is mostly sooner. */
+  /** RFC 6886 section 3.3: a lease is renewed after half of its lifetime. The interval is usually shorter. */
   #intervalMs(): number {
     const halves = [...this.#held.values()].map(it => it.lease.lifetimeMs / 2)
     return Math.min(this.#init.intervalMs, Math.max(MIN_ROUND_INTERVAL_MS, Math.min(...halves)))
@@ -184,7 +182,7 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
     if (missing.length > 0) await this.#search(network, missing, signal)
   }
 
-  /** The old gateway cannot be reached from another network, or has forgotten this host: nothing is removed there. */
+  /** Drops all mappings without removing them, because the old gateway is out of reach from here. */
   #move(network: Network | undefined): void {
     for (const port of this.#held.keys()) this.#lose(port, 'network-changed')
     this.#network = network
@@ -199,20 +197,20 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
     }
   }
 
-  /** Renews what is held. Resolves with the ports that are not mapped, or not any more. */
+  /** Renews the mappings. Resolves with the ports that have none, or have lost theirs. */
   async #renew(signal: AbortSignal, ports: readonly number[]): Promise<number[]> {
     const missing: number[] = []
     for (const port of ports) {
       const held = this.#held.get(port)
       if (held !== undefined && (await this.#map(held.mapper, port, signal)) === undefined) continue
-      // a gateway that has let a mapping go is looked for at once: it may have restarted, and be elsewhere
+      // a gateway that dropped a mapping may have restarted or moved: search for it immediately
       if (held !== undefined) this.#nextSearchAt = 0
       missing.push(port)
     }
     return missing
   }
 
-  /** All protocols are looked for at once; the first that answers and maps is kept. */
+  /** Searches all protocols at the same time. The first gateway that answers and maps the port wins. */
   async #search(network: Network, ports: readonly number[], signal: AbortSignal): Promise<void> {
     if (performance.now() < this.#nextSearchAt) return
     const done = new AbortController()
@@ -237,7 +235,7 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
     if (missing.length > 0) this.#fail(failure)
   }
 
-  /** Maps or renews; resolves with the reason why that is not done. */
+  /** Maps or renews. Resolves with the reason if it fails. */
   async #map(mapper: Mapper, port: number, signal: AbortSignal): Promise<MappingFailed | undefined> {
     const { protocol } = mapper
     const held = this.#held.get(port)?.lease
@@ -254,9 +252,9 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
       return isPublic ? undefined : { reason: 'external-address-private', protocol, externalAddress }
     } catch (error) {
       signal.throwIfAborted()
-      this.#init.log('%s does not map port %d - %e', protocol, port, error)
+      this.#init.log('%s failed to map port %d - %e', protocol, port, error)
       this.#underway = undefined
-      // what came half way is not left behind
+      // remove what an interrupted request may have created
       if (!(error instanceof MappingRefusedError)) await this.#discard(mapper, port, signal)
       return { reason: 'refused', protocol }
     }
@@ -273,7 +271,7 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
     this.#searchPauseMs = 0
     this.#failure = ''
     if (isSame) return
-    this.#init.log('%s maps %a to port %d', protocol, external, port)
+    this.#init.log('%s mapped %a to port %d', protocol, external, port)
     this.safeDispatchEvent('added', { detail: { protocol, addr: external, mapping } })
   }
 
@@ -281,7 +279,7 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
     const mapping = this.#held.get(port)?.mapping
     if (mapping === undefined) return
     this.#held.delete(port)
-    this.#init.log('%a is lost: %s', mapping.external, reason)
+    this.#init.log('the mapping of %a is lost: %s', mapping.external, reason)
     const { protocol, external: addr } = mapping
     this.safeDispatchEvent('lost', { detail: { protocol, addr, reason, mapping } })
   }
@@ -291,7 +289,7 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
       Math.max(this.#init.intervalMs, this.#searchPauseMs * 2),
       MAX_SEARCH_PAUSE_MS,
     )
-    // a little less than the pause, so that the round at its end is not a moment early
+    // slightly less than the pause, so that the round at its end does not come too early
     this.#nextSearchAt = performance.now() + this.#searchPauseMs * 0.9
     if (this.#failure === detail.reason) return
     this.#failure = detail.reason
@@ -299,7 +297,7 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
     this.safeDispatchEvent('failed', { detail })
   }
 
-  /** Removes a mapping during a round; `stop` does it where the round is cut short. */
+  /** Removes a mapping during a round. If the round is interrupted, `stop` removes it. */
   async #discard(mapper: Mapper, port: number, signal: AbortSignal): Promise<void> {
     this.#underway = { mapper, port }
     await this.#unmap(mapper, port, signal)
@@ -307,7 +305,7 @@ export class PortMapping extends TypedEventEmitter<PortMappingEvents> {
     this.#underway = undefined
   }
 
-  /** A mapping that cannot be removed ends with its lifetime. */
+  /** Removes a mapping. If that fails, the mapping ends with its lifetime. */
   async #unmap(mapper: Mapper, port: number, signal: AbortSignal): Promise<void> {
     try {
       await mapper.unmap(port, AbortSignal.any([signal, AbortSignal.timeout(UNMAP_TIMEOUT_MS)]))
@@ -321,7 +319,7 @@ function isOther(one: Network | undefined, other: Network | undefined): boolean 
   return one?.gateway !== other?.gateway || one?.ownAddress !== other?.ownAddress
 }
 
-/** Yields what promises resolve with, as they do; those that reject are left out. */
+/** Yields the values of promises in the order in which they resolve. Skips those that reject. */
 async function* inOrderOfSuccess<T>(promises: ReadonlyArray<Promise<T>>): AsyncGenerator<T, void, undefined> {
   const pending = new Map(
     promises.map((promise, index) => [

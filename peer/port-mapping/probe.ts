@@ -1,19 +1,20 @@
-/** Which protocols of port mapping the network offers, for those who only want to know. Nothing is mapped. */
+/** Checks which port mapping protocols the network offers. It maps nothing. */
 
 import { findNatPmp } from './nat-pmp.ts'
 import { findNetwork } from './network.ts'
 import { findPcp } from './pcp.ts'
 import { findUpnp } from './upnp.ts'
+import { anySignalOf } from '../../src/time/deadline.ts'
 import type { FindMapper, MappingProtocol } from './mapper.ts'
 
-/** How each protocol is looked for. */
+/** The search function of each protocol. */
 export const finders: Readonly<Record<MappingProtocol, FindMapper>> = {
   pcp: findPcp,
   'nat-pmp': findNatPmp,
   upnp: findUpnp,
 }
 
-/** What {@link probePortMapping} found. */
+/** The protocols that {@link probePortMapping} found. */
 export interface PortMappingSupport {
   upnp: boolean
   natPmp: boolean
@@ -21,18 +22,23 @@ export interface PortMappingSupport {
 }
 
 /**
- * How long gateways are waited for, in milliseconds. They answer within some milliseconds; SSDP allows a delay of a
- * second (MX) after the last of three questions at 2 s, and a device two requests more.
+ * How long to wait for gateways, in milliseconds. They answer within some milliseconds. SSDP sends the last
+ * of three questions after 2 s, allows a delay of 1 s (MX) for the answer, and the device then needs two more
+ * requests.
  */
 export const SEARCH_TIMEOUT_MS = 5_000
 
-/** Asks the gateway in all protocols at once; takes 5 s where one is not answered. Rejects only when `signal` fires. */
+/**
+ * Asks the gateway in all protocols at the same time. Takes 5 s if one gets no answer. Cancelling stops the
+ * search.
+ *
+ * @throws the reason of `signal` when that fires
+ */
 export async function probePortMapping(signal?: AbortSignal): Promise<PortMappingSupport> {
   signal?.throwIfAborted()
   const network = await findNetwork()
   if (network === undefined) return { upnp: false, natPmp: false, pcp: false }
-  const timeout = AbortSignal.timeout(SEARCH_TIMEOUT_MS)
-  const limit = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
+  const limit = anySignalOf(signal, AbortSignal.timeout(SEARCH_TIMEOUT_MS))
   const answers = async (find: FindMapper): Promise<boolean> =>
     find(network, limit).then(
       () => true,

@@ -1,10 +1,11 @@
 /**
- * Port mapping as a service of a libp2p node: what the gateway maps becomes a candidate of punches at once, and is
- * announced once somebody outside has reached it.
+ * Port mapping as a service of a libp2p node.
  *
- * libp2p's address manager keeps the two apart. `addPublicAddressMapping` makes an address of type `ip-mapping` that
- * stands in `getAddressesWithMetadata()`, where the hole punch service takes its candidates from; only
- * `confirmObservedAddr` lets it into `getAddresses()`, and so to identify and others. A confirmation does not run out.
+ * A mapped address becomes a candidate of punches immediately. It is announced after another node has reached
+ * it from outside. libp2p's address manager keeps the two apart: `addPublicAddressMapping` adds an address of
+ * type `ip-mapping` to `getAddressesWithMetadata()`, the source of the hole punch candidates.
+ * `confirmObservedAddr` adds it to `getAddresses()`, the source of identify and others. A confirmation does
+ * not expire.
  */
 
 import { scopeOf } from '../../src/addresses/scope.ts'
@@ -19,7 +20,7 @@ import type { TypedEventTarget } from 'main-event'
 import type { MappingAdded, MappingFailed, MappingLost } from './events.ts'
 import type { LocalEndpoint, Mapping, PortMappingInit } from './port-mapping.ts'
 
-/** What libp2p hands to the factory. */
+/** The libp2p components that the service needs. */
 export interface PortMappingComponents {
   addressManager: AddressManager
   transportManager: TransportManager
@@ -28,9 +29,15 @@ export interface PortMappingComponents {
 }
 
 export interface PortMappingServiceInit extends Pick<PortMappingInit, 'intervalMs' | 'find' | 'network'> {
-  /** Set to false for a node that asks no gateway for anything until {@link PortMappingService.enable}. @default true */
+  /**
+   * False for a node that contacts no gateway before {@link PortMappingService.enable} is called. @default
+   * true
+   */
   enabled?: boolean
-  /** Tells whether somebody outside has reached this node at `addr`. It is asked again later where it says no. */
+  /**
+   * Resolves with true if another node has reached this node at `addr` from outside. If false, it is called
+   * again later.
+   */
   verify: (addr: Multiaddr) => Promise<boolean>
 }
 
@@ -38,11 +45,13 @@ export interface PortMappingServiceEvents {
   'mapping:added': CustomEvent<MappingAdded>
   'mapping:lost': CustomEvent<MappingLost>
   'mapping:failed': CustomEvent<MappingFailed>
-  /** The address has been reached from outside, and is announced from now on. */
+  /** The address was reached from outside, and is announced from now on. */
   'mapping:verified': CustomEvent<MappingAdded>
 }
 
-/** When a mapping that did not verify is tried again, in milliseconds: libp2p's `addressVerificationRetry`. */
+/**
+ * Pause before an unverified mapping is checked again, in milliseconds: libp2p's `addressVerificationRetry`.
+ */
 const VERIFY_AGAIN_MS = 300_000
 
 /** Creates the service. */
@@ -60,7 +69,7 @@ export class PortMappingService extends TypedEventEmitter<PortMappingServiceEven
   readonly #log: Logger
   readonly #mapping: PortMapping
   readonly #unverified = new Set<Mapping>()
-  /** What is being verified, and whether that was asked for once more meanwhile. */
+  /** Verifications in progress; `again` if another one was requested meanwhile. */
   readonly #verifying = new Map<Mapping, { again: boolean }>()
   #timer: NodeJS.Timeout | undefined
   #isEnabled = false
@@ -81,7 +90,7 @@ export class PortMappingService extends TypedEventEmitter<PortMappingServiceEven
     })
   }
 
-  /** What is mapped now, verified or not. */
+  /** The mappings in force, verified or not. */
   get mappings(): Mapping[] {
     return this.#mapping.mappings
   }
@@ -90,7 +99,7 @@ export class PortMappingService extends TypedEventEmitter<PortMappingServiceEven
     if (this.#init.enabled !== false) this.enable()
   }
 
-  /** Begins where it was not enabled from the start. Idempotent. */
+  /** Starts port mapping if it was not enabled from the start. It may be called more than once. */
   enable(): void {
     if (this.#isEnabled) return
     this.#isEnabled = true
@@ -99,7 +108,7 @@ export class PortMappingService extends TypedEventEmitter<PortMappingServiceEven
     this.#mapping.start()
   }
 
-  /** Takes as long as the gateway needs to remove the mappings, 1.5 s at the most. */
+  /** Removes the mappings. Resolves after at most 1.5 s. */
   async stop(): Promise<void> {
     this.#components.events.removeEventListener('transport:listening', this.#onListening)
     this.#components.events.removeEventListener('transport:close', this.#onListening)
@@ -107,12 +116,14 @@ export class PortMappingService extends TypedEventEmitter<PortMappingServiceEven
     clearTimeout(this.#timer)
   }
 
-  /** Looks again, now: for when the network has changed. Resolves when that is done, and never rejects. */
+  /**
+   * Runs a round now. Call it when the network has changed. Resolves when the round is over. Never rejects.
+   */
   async refresh(): Promise<void> {
     if (this.#isEnabled) await this.#mapping.refresh()
   }
 
-  /** Verifies what is not verified yet, now: for when somebody who can dial back has appeared. */
+  /** Verifies unverified mappings now. Call it when a node that can dial back has appeared. */
   verifyAgain(): void {
     for (const mapping of this.#unverified) void this.#verify(mapping)
   }
@@ -168,12 +179,12 @@ export class PortMappingService extends TypedEventEmitter<PortMappingServiceEven
     try {
       return await this.#init.verify(external)
     } catch (error) {
-      this.#log('%a is not verified - %e', external, error)
+      this.#log('could not verify %a - %e', external, error)
       return false
     }
   }
 
-  /** It may have been lost while it was verified. */
+  /** Announces a verified mapping, unless it was lost during the verification. */
   #confirm(mapping: Mapping): void {
     if (!this.#unverified.delete(mapping)) return
     const { external, protocol } = mapping

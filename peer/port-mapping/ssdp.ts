@@ -1,8 +1,9 @@
 /**
- * SSDP: asks the LAN where the description of an internet gateway device is.
+ * SSDP: finds the description of an internet gateway device in the LAN.
  *
- * Anyone in the LAN can answer. So an answer counts only if it points to a server on the very address that it came
- * from, and few are read. The gateway is also asked by unicast, since access points often filter multicast.
+ * Any host of the LAN can answer. So an answer counts only if it points to a server on the address that it
+ * came from, and few hosts are followed. The gateway is also asked by unicast, because access points often
+ * filter multicast.
  * Spec: UPnP Device Architecture 1.1, section 1.3.
  */
 
@@ -15,26 +16,32 @@ import type { Network } from './mapper.ts'
 export const SSDP_ADDRESS = '239.255.255.250'
 const SSDP_PORT = 1900
 
-/** A gateway of version 2 answers to version 1 as well, by the same section; some answer to their own one only. */
+/**
+ * By the same section, a gateway of version 2 also answers to version 1. Some answer to their own version
+ * only.
+ */
 const SEARCH_TARGETS = [
   'urn:schemas-upnp-org:device:InternetGatewayDevice:1',
   'urn:schemas-upnp-org:device:InternetGatewayDevice:2',
 ]
 
-/** Section 1.3.2: questions get lost, so they are sent more than once. An answer may be delayed by MX, a second. */
+/**
+ * Section 1.3.2: questions may get lost, so they are sent more than once. MX, here 1 s, allows an answer to
+ * be delayed.
+ */
 const QUESTIONS = 3
 const QUESTION_INTERVAL_MS = 1_000
 
 /**
- * From how many hosts an answer is followed, once each, beside the default gateway. One device is usual; two, on a LAN
- * with two uplinks. Each costs a request.
+ * Number of hosts whose answers are followed, once each, in addition to the default gateway. One device is
+ * usual, and two on a LAN with two uplinks. Each costs a request.
  */
 const MAX_HOSTS = 4
 
-/** Answers are a few hundred bytes; one Ethernet frame is generous. */
+/** Longest answer, in bytes. Answers have a few hundred; one Ethernet frame is plenty. */
 const MAX_ANSWER_BYTES = 1_500
 
-/** Yields addresses of descriptions as they are told, until `signal` fires. */
+/** Yields the URLs of descriptions as answers arrive, until `signal` fires. */
 export async function* findDescriptions(
   { gateway, ownAddress }: Network,
   signal: AbortSignal,
@@ -44,7 +51,7 @@ export async function* findDescriptions(
   const waiting: URL[] = []
   let wake: () => void = () => {}
   const onAbort = (): void => wake()
-  socket.on('error', () => {}) // a network that takes no multicast is one without an answer
+  socket.on('error', () => {}) // without multicast there is no answer
   socket.on('message', (datagram, { address }) => {
     const location = readLocation(datagram, address)
     if (location === undefined || told.has(address)) return
@@ -58,12 +65,12 @@ export async function* findDescriptions(
   try {
     socket.bind(0, ownAddress)
     await once(socket, 'listening', { signal })
-    // section 1.3.2 wants the source port unicast and the time to live to be 2
+    // section 1.3.2 requires a unicast source port and a time to live of 2
     socket.setMulticastInterface(ownAddress)
     socket.setMulticastTTL(2)
     const send = (left: number): void => {
       for (const host of gateway === undefined ? [SSDP_ADDRESS] : [SSDP_ADDRESS, gateway])
-        for (const target of SEARCH_TARGETS) socket.send(writeSearch(host, target), SSDP_PORT, host, () => {}) // not getting out is no answer
+        for (const target of SEARCH_TARGETS) socket.send(writeSearch(host, target), SSDP_PORT, host, () => {}) // an unsent question gets no answer
       if (left > 1) timer = setTimeout(send, QUESTION_INTERVAL_MS, left - 1)
     }
     send(QUESTIONS)
@@ -91,7 +98,10 @@ function writeSearch(host: string, target: string): string {
   ].join('\r\n')
 }
 
-/** Where an answer says that the description is; `undefined` for what is no answer that may be followed. */
+/**
+ * The URL of the description in an answer. `undefined` if the datagram is not an answer, or must not be
+ * followed.
+ */
 export function readLocation(datagram: Uint8Array, sender: string): URL | undefined {
   if (datagram.length > MAX_ANSWER_BYTES) return undefined
   const [status = '', ...headers] = Buffer.from(datagram).toString('latin1').split('\r\n')

@@ -1,8 +1,9 @@
 /**
- * UPnP: an internet gateway device of version 1 or 2, which maps ports by actions over HTTP.
+ * UPnP: maps ports on an internet gateway device of version 1 or 2, by actions over HTTP.
  *
- * `@achingbrain/nat-port-mapper` 4.0.5 does this too, and is not used: it knows version 2 only, removes the external port
- * that has the number of the internal one, follows any URL that the LAN tells it, and reads answers of any length.
+ * `@achingbrain/nat-port-mapper` 4.0.5 supports it too, and is not used: it knows version 2 only. It removes
+ * the external port with the number of the internal one. It follows any URL from the LAN, and reads answers
+ * of any length.
  * Spec: UPnP WANIPConnection:1, sections 2.4.16 (AddPortMapping), 2.4.17 (DeletePortMapping), 2.4.18.
  */
 
@@ -22,14 +23,19 @@ const CONFLICT = 718
 const SAME_PORTS_ONLY = 724
 const PERMANENT_LEASES_ONLY = 725
 
-/** How often another external port is tried where one is taken. They are random, so a second one is hardly needed. */
+/**
+ * Attempts with other external ports if a port is in use. The ports are random, so a second attempt is rarely
+ * needed.
+ */
 const MAX_PORTS_TRIED = 4
 /** RFC 6335 section 6: the dynamic ports. */
 const DYNAMIC_PORTS = [49_152, 65_536] as const
 
 /**
- * Looks for a gateway by SSDP: the first device that tells the external address of its service. All that answer are
- * asked at once, so that a slow one holds up none.
+ * Searches for a gateway by SSDP. Resolves with the first device whose service reports its external address.
+ * All answering devices are asked in parallel, so a slow one delays none.
+ *
+ * @throws when no device qualifies by the time `signal` fires
  */
 export async function findUpnp(network: Network, signal: AbortSignal): Promise<Mapper> {
   const found = new AbortController()
@@ -37,8 +43,8 @@ export async function findUpnp(network: Network, signal: AbortSignal): Promise<M
   const { promise, resolve, reject } = Promise.withResolvers<Mapper>()
   const search = async (): Promise<void> => {
     for await (const location of findDescriptions(network, limit))
-      openGateway(location, network, limit).then(resolve, () => {}) // a device that is none
-    throw new Error('no gateway answers by UPnP')
+      openGateway(location, network, limit).then(resolve, () => {}) // this device is not a gateway
+    throw new Error('no gateway answered by UPnP')
   }
   search().catch(reject)
   try {
@@ -48,7 +54,7 @@ export async function findUpnp(network: Network, signal: AbortSignal): Promise<M
   }
 }
 
-/** Asks the device that a description belongs to. Rejects where it is no gateway. */
+/** Asks the device of a description for its external address. Rejects if the device is not a gateway. */
 export async function openGateway(
   location: URL,
   { ownAddress }: Network,
@@ -57,17 +63,17 @@ export async function openGateway(
   const { text } = await fetchBounded(location, { method: 'GET', localAddress: ownAddress }, signal)
   for (const service of readServices(text, location)) {
     const mapper = new Upnp(service, ownAddress)
-    // a device may have a service for a line that is not in use: that one has no address
+    // a device may have a service for an unused line, which has no address
     if (isIPv4(await mapper.externalAddress(signal).catch(() => ''))) return mapper
   }
-  throw new Error(`${location.href} describes no gateway`)
+  throw new Error(`${location.href} does not describe a gateway`)
 }
 
 class Upnp implements Mapper {
   readonly protocol = PROTOCOL
   readonly #service: Service
   readonly #ownAddress: string
-  /** External ports that this has mapped or is about to, by internal one. */
+  /** External ports that this client has mapped or is about to map, by internal port. */
   readonly #asked = new Map<number, number>()
 
   constructor(service: Service, ownAddress: string) {
@@ -92,7 +98,10 @@ class Upnp implements Mapper {
     await this.#act('DeletePortMapping', this.#mapping(externalPort), undefined, signal)
   }
 
-  /** Adds a mapping or renews it, at another port where this one is another host's. Resolves with the port. */
+  /**
+   * Adds or renews a mapping. If another host has the external port, it uses another port. Resolves with the
+   * port.
+   */
   async #add(port: number, wanted: number, signal: AbortSignal): Promise<number> {
     let externalPort = wanted
     let seconds = LIFETIME_SECONDS
@@ -123,7 +132,7 @@ class Upnp implements Mapper {
     try {
       await this.#act('AddPortMapping', args, undefined, signal)
     } catch (error) {
-      // what was refused is another host's, and not to be removed
+      // a refused mapping belongs to another host and must not be removed
       if (error instanceof MappingRefusedError) this.#asked.delete(port)
       throw error
     }
@@ -133,7 +142,7 @@ class Upnp implements Mapper {
     return { NewRemoteHost: '', NewExternalPort: String(externalPort), NewProtocol: 'TCP' }
   }
 
-  /** Runs an action; resolves with one value of its answer. */
+  /** Runs an action. Resolves with one value of its answer. */
   async #act(
     action: string,
     args: Readonly<Record<string, string>>,

@@ -1,16 +1,18 @@
 /**
- * Shows this peer's token to its relays before anything is asked of them, once on each connection.
+ * Shows this peer's token to its relays before the first request, once on each connection.
  *
- * Only relays that were given along with the token see it: a relay that some target names may be anybody's.
+ * Invariant: only relays that were configured with the token receive it. A relay in a target may belong to
+ * anyone.
  */
 
 import { presentToken } from '../../src/protocols/relay-auth.ts'
+import { withDeadline } from '../../src/time/deadline.ts'
 import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
 
 /** How long a relay may take to answer, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 10_000
 
-/** The token and the relays that it is for. */
+/** The token, and the relays that may receive it. */
 export class RelayAuth {
   readonly #relays: { has(peerId: PeerId): boolean }
   #token: string | undefined
@@ -29,15 +31,17 @@ export class RelayAuth {
   }
 
   /**
-   * Shows the token over a connection to a relay, if there is a token and this relay is one of its.
+   * Shows the token over a connection to a relay, if there is a token and the relay may receive it.
    *
-   * @throws {Error} if the relay does not know the token, or did not answer
+   * @throws {Error} if the relay rejects the token or does not answer, or `signal` fires
    */
   async show(connection: Connection, { signal }: AbortOptions): Promise<void> {
     if (this.#token === undefined || this.#shown.has(connection)) return
     if (!this.#relays.has(connection.remotePeer)) return
-    const signals = [AbortSignal.timeout(ANSWER_TIMEOUT_MS), ...(signal === undefined ? [] : [signal])]
-    const isKnown = await presentToken(connection, this.#token, { signal: AbortSignal.any(signals) })
+    const token = this.#token
+    const isKnown = await withDeadline(ANSWER_TIMEOUT_MS, 'The relay did not answer', signal, signal =>
+      presentToken(connection, token, { signal }),
+    )
     if (!isKnown) throw new Error('the relay does not know the token that was shown to it')
     this.#shown.add(connection)
   }

@@ -1,42 +1,47 @@
 /**
- * The relays that a peer knows: those it was given, those that names stand for (`/dnsaddr/...`), and those in a file, which may change while
- * the peer runs.
+ * The relays that a peer knows: given ones, those of names (`/dnsaddr/...`), and those of a file that may
+ * change.
+ *
+ * If a source cannot be read, its previous relays stay in the list.
  */
 
 import { unwatchFile, watchFile } from 'node:fs'
 import { TypedEventEmitter } from 'main-event'
-import { InvalidConfigError, InvalidTargetError } from '../../src/errors.ts'
+import { InvalidTargetError } from '../../src/errors.ts'
+import { relayIdOf } from '../../src/addresses/circuit.ts'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
-import { linesIn, readTextFile } from '../../src/files/text-file.ts'
+import { readLineFile } from '../../src/files/line-file.ts'
 import { describeFailure } from '../connections/describe-failure.ts'
 import { isDnsaddr, resolveDnsaddr } from './dnsaddr.ts'
-import { readMultiaddr, relayIdOf } from '../connections/target.ts'
+import { readMultiaddr } from '../connections/target.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { ConfigProblem } from '../../src/errors.ts'
 
-/** How often the file is looked at, and names are looked up, in milliseconds. A name server's own cache answers in between. */
+/**
+ * How often the file is checked, and names are resolved, in milliseconds. Name servers may answer from their
+ * caches.
+ */
 const FILE_INTERVAL_MS = 1_000
 const NAME_INTERVAL_MS = 5 * 60_000
 
-/** Names are looked up again so soon, in milliseconds, while they stand for nothing. */
+/** How soon names are resolved again while they lead to no relay, in milliseconds. */
 const NAME_RETRY_MS = 5_000
 
-/** Relays that are taken from all sources; the rest is left out. */
+/** Most relays from all sources. The rest is ignored. */
 const MAX_RELAYS = 128
 
 /** One relay. */
 export interface KnownRelay {
   readonly peerId: PeerId
-  /** Each ends in the peer id; in the order in which they were given. */
+  /** Each ends in the peer id. In the order in which they were given. */
   readonly addrs: readonly Multiaddr[]
 }
 
-/** What a relay list reports. */
+/** The events of a relay list. */
 export interface RelayListEvents {
-  /** There are other relays than before. */
+  /** The list of relays has changed. */
   'relays:changed': CustomEvent<undefined>
-  /** A source could not be read; what it held before still counts. */
+  /** A source could not be read. Its previous relays stay in the list. */
   'relays:failed': CustomEvent<{ source: string; reason: string }>
 }
 
@@ -53,7 +58,7 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
 
   /**
    * @param given - each ends in the relay's peer id, or is a name
-   * @param file - holds one address a line; what follows # is passed over
+   * @param file - has one address per line
    * @throws {InvalidTargetError} if one is no address of a relay
    */
   constructor(given: readonly Multiaddr[], file?: string, resolve: typeof resolveDnsaddr = resolveDnsaddr) {
@@ -64,7 +69,7 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
     this.#resolve = resolve
   }
 
-  /** The relays known now, those given first. */
+  /** The relays known now, given ones first. */
   get relays(): KnownRelay[] {
     const byId = new Map<string, { peerId: PeerId; addrs: Multiaddr[] }>()
     for (const addr of this.#all().flatMap(
@@ -84,9 +89,9 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
   }
 
   /**
-   * Reads the file, and begins to look up names and to watch for changes.
+   * Reads the file. Starts to resolve names and to watch for changes.
    *
-   * @throws {InvalidConfigError} if the file cannot be read, or holds something else
+   * @throws {InvalidConfigError} if the file cannot be read, or has a malformed line
    */
   async start(): Promise<void> {
     if (this.#file !== undefined) {
@@ -97,7 +102,7 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
     void this.refresh()
   }
 
-  /** Looks names up again, because the network has changed or no relay answers. Never throws. */
+  /** Resolves the names again, because the network has changed or no relay answers. Never rejects. */
   async refresh(): Promise<void> {
     clearTimeout(this.#timer)
     const names = this.#all().filter(isDnsaddr)
@@ -142,7 +147,7 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
     try {
       const found = await this.#resolve(name, { signal: this.#stopped.signal })
       const addrs = found.filter(isRelayAddr)
-      if (addrs.length === 0) throw new Error('the name stands for no relay')
+      if (addrs.length === 0) throw new Error('the name has no relay address')
       this.#resolved.set(source, addrs)
     } catch (error) {
       if (this.#stopped.signal.aborted) return
@@ -162,32 +167,13 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
   }
 }
 
-/** Reads a file of relays. Throws {@link InvalidConfigError}, with all that is wrong. */
+/** Reads a file of relays. Throws {@link InvalidConfigError} with all lines that are no address of a relay. */
 async function readRelayFile(path: string): Promise<Multiaddr[]> {
-  const problems: ConfigProblem[] = []
-  const addrs: Multiaddr[] = []
-  for (const [index, line] of (await linesOf(path)).entries()) {
-    const text = line.replace(/#.*/, '').trim()
-    if (text === '') continue
-    try {
-      const addr = readMultiaddr(text)
-      assertRelayAddr(addr)
-      addrs.push(addr)
-    } catch (error) {
-      problems.push({ where: `${path}:${index + 1}`, what: (error as Error).message })
-    }
-  }
-  if (problems.length > 0) throw new InvalidConfigError(problems)
-  return addrs
-}
-
-async function linesOf(path: string): Promise<string[]> {
-  try {
-    return linesIn(await readTextFile(path))
-  } catch (error) {
-    const what = `the file of relays cannot be read (${(error as NodeJS.ErrnoException).code})`
-    throw new InvalidConfigError([{ where: path, what }])
-  }
+  return readLineFile(path, 'relay-file', text => {
+    const addr = readMultiaddr(text)
+    assertRelayAddr(addr)
+    return addr
+  })
 }
 
 function assertRelayAddr(addr: Multiaddr): void {
@@ -196,7 +182,7 @@ function assertRelayAddr(addr: Multiaddr): void {
   try {
     endpointOf(addr)
   } catch (cause) {
-    throw new InvalidTargetError(addr.toString(), 'it does not say where the relay is', { cause })
+    throw new InvalidTargetError(addr.toString(), 'it contains no host and port', { cause })
   }
 }
 

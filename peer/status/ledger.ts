@@ -1,35 +1,37 @@
-/** What tunnels carry: how many connections, and how many bytes, by service or forward and by remote peer. */
+/** Counts the connections and bytes of tunnels, by service or forward, and by remote peer. */
 
 import type { Traffic } from '../tunnel/wire/splice.ts'
 
-/** Connections and their bytes so far, those that are closed included. */
+/** Connections and their bytes so far, including closed ones. */
 export interface Usage extends Traffic {
   open: number
   total: number
 }
 
-/** What is kept of one name. */
+/** The counters of one name. */
 interface Account {
   closed: Traffic
   total: number
   open: Set<Traffic>
 }
 
-/** Names that are kept in mind at most: services and forwards are few, and of remote peers the ones that came last. */
+/** Most names to keep. Services and forwards are few. Of remote peers, the most recent ones stay. */
 const MAX_ACCOUNTS = 1024
 
-/** The accounts of one kind of name. */
+/** The counters of one kind of name. */
 export class Ledger {
   readonly #accounts = new Map<string, Account>()
 
-  /** A connection opens whose counters are `traffic`; what this returns is called when it is closed. */
+  /**
+   * Counts a new connection, whose bytes are in `traffic`. Returns the function to call when it is closed.
+   */
   open(name: string, traffic: Traffic): () => void {
     const account = this.#accounts.get(name) ?? {
       closed: { bytesIn: 0, bytesOut: 0 },
       total: 0,
       open: new Set(),
     }
-    // the last one to be used is the last one to go
+    // moves the name to the end, so that it is dropped last
     this.#accounts.delete(name)
     this.#accounts.set(name, account)
     this.#forgetOldest()
@@ -40,7 +42,7 @@ export class Ledger {
     }
   }
 
-  /** What was carried under a name. */
+  /** The counters of a name. All zero if it is unknown. */
   usage(name: string): Usage {
     const account = this.#accounts.get(name)
     const sum: Traffic = { bytesIn: 0, bytesOut: 0 }

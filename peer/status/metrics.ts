@@ -1,4 +1,8 @@
-/** What a peer does, for Prometheus: counted from its events, and read from it when asked. */
+/**
+ * The metrics of a peer, for Prometheus: counted from its events, and read from it at each scrape.
+ *
+ * Invariant: no label contains an id or an address, so memory does not grow with the number of remote peers.
+ */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { PeerEvents } from '../node/events.ts'
@@ -6,17 +10,21 @@ import type { Peer } from '../node/peer.ts'
 
 const PREFIX = 'throughnat_peer_'
 
-/** Upper bounds of the buckets for how long an upgrade takes, in seconds: from a punch on one continent to three attempts that time out. */
+/**
+ * Upper bounds of the buckets for the duration of upgrades, in seconds: from a punch within one continent to
+ * three attempts that time out.
+ */
 const UPGRADE_BUCKETS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60]
 
 const RELAY_STATES = ['standby', 'connecting', 'reserving', 'held', 'waiting'] as const
 const PATHS = ['relayed', 'direct'] as const
 
 /**
- * The metrics of one peer, from now on; call it right after `createPeer`. No label holds an id or an address, so that what is kept does not
- * grow with the peers that are met.
+ * Creates the metrics of one peer. They count from this call on, so call it right after `createPeer`.
  *
- * @param registry - where they are added; a new one unless told
+ * No label contains an id or an address, so memory does not grow with the number of remote peers.
+ *
+ * @param registry - the registry to add them to; by default a new one
  */
 export function createMetrics(peer: Peer, registry: Registry = new Registry()): Registry {
   addRelays(peer, registry)
@@ -30,7 +38,7 @@ export function createMetrics(peer: Peer, registry: Registry = new Registry()): 
 function addRelays(peer: Peer, registry: Registry): void {
   new Gauge({
     name: `${PREFIX}relays`,
-    help: 'Relays that this peer knows, by how it stands with them',
+    help: 'Relays that this peer knows, by state',
     labelNames: ['state'],
     registers: [registry],
     collect() {
@@ -38,7 +46,12 @@ function addRelays(peer: Peer, registry: Registry): void {
         this.set({ state }, peer.relays.filter(it => it.state === state).length)
     },
   })
-  const changes = counter(registry, 'relay_state_changes_total', 'Changes of that, by the new state', 'state')
+  const changes = counter(
+    registry,
+    'relay_state_changes_total',
+    'State changes of relays, by the new state',
+    'state',
+  )
   peer.addEventListener('relay:state', ({ detail: { state } }) => changes.inc({ state }))
 }
 
@@ -46,7 +59,7 @@ function addPaths(peer: Peer, registry: Registry): void {
   const pathTo = new Map<string, string>()
   new Gauge({
     name: `${PREFIX}remote_peers`,
-    help: 'Remote peers that are connected, by path',
+    help: 'Connected remote peers, by path',
     labelNames: ['path'],
     registers: [registry],
     collect() {
@@ -57,10 +70,10 @@ function addPaths(peer: Peer, registry: Registry): void {
   const connected = counter(
     registry,
     'remote_peers_total',
-    'Remote peers that were connected, by path',
+    'Connections of remote peers, by their first path',
     'path',
   )
-  const changes = counter(registry, 'path_changes_total', 'Changes of a path, by the new one', 'path')
+  const changes = counter(registry, 'path_changes_total', 'Path changes, by the new path', 'path')
   peer.addEventListener('peer:connected', ({ detail: { peerId, path } }) => {
     pathTo.set(peerId.toString(), path)
     connected.inc({ path })
@@ -75,19 +88,19 @@ function addPaths(peer: Peer, registry: Registry): void {
 function countReservations(peer: Peer, registry: Registry): void {
   const granted = counter(registry, 'reservations_total', 'Reservations granted')
   const lost = counter(registry, 'reservations_lost_total', 'Reservations lost', 'reason')
-  const failed = counter(registry, 'reservation_failures_total', 'Attempts to reserve that failed')
+  const failed = counter(registry, 'reservation_failures_total', 'Failed attempts to reserve')
   peer.addEventListener('reservation:granted', () => granted.inc())
   peer.addEventListener('reservation:lost', ({ detail: { reason } }) => lost.inc({ reason }))
   peer.addEventListener('reservation:failed', () => failed.inc())
 }
 
 function countUpgrades(peer: Peer, registry: Registry): void {
-  const started = counter(registry, 'holepunches_started_total', 'Upgrades begun, by role', 'role')
-  const attempts = counter(registry, 'holepunch_attempts_total', 'Punches, by role', 'role')
+  const started = counter(registry, 'holepunches_started_total', 'Upgrades started, by role', 'role')
+  const attempts = counter(registry, 'holepunch_attempts_total', 'Punch attempts, by role', 'role')
   const failed = counter(registry, 'holepunches_failed_total', 'Upgrades that failed', 'reason')
   const duration = new Histogram({
     name: `${PREFIX}holepunch_duration_seconds`,
-    help: 'How long upgrades took that succeeded',
+    help: 'Duration of successful upgrades',
     buckets: UPGRADE_BUCKETS,
     registers: [registry],
   })
@@ -104,10 +117,10 @@ function countChanges(peer: Peer, registry: Registry): void {
   const list = counter(
     registry,
     'relay_lists_total',
-    'The list of relays changed, or could not be read',
+    'Changes of the relay list, and failures to read it',
     'type',
   )
-  const mappings = counter(registry, 'port_mappings_total', 'What became of port mappings', 'type')
+  const mappings = counter(registry, 'port_mappings_total', 'Events of port mappings', 'type')
   peer.addEventListener('network:changed', ({ detail: { change } }) => network.inc({ change }))
   for (const event of ['relays:changed', 'relays:failed'] as const) countEvent(peer, event, list)
   for (const event of MAPPING_EVENTS) countEvent(peer, event, mappings)

@@ -1,4 +1,4 @@
-/** How a running node is, in one snapshot that can be written as JSON. */
+/** The state of a running node, as one snapshot that can be written as JSON. */
 
 import { isCircuit } from '../../src/addresses/circuit.ts'
 import { version } from '../../src/node/version.ts'
@@ -7,6 +7,7 @@ import { systemClock } from '../../src/time/clock.ts'
 import { Moment } from '../../src/time/moment.ts'
 import { RemotePeers } from './remote-peers.ts'
 import { Ledger } from './ledger.ts'
+import { anySignalOf } from '../../src/time/deadline.ts'
 import type { AbortOptions, Connection } from '@libp2p/interface'
 import type { Clock } from '../../src/time/clock.ts'
 import type { ReservationState } from '../node/events.ts'
@@ -21,35 +22,35 @@ export interface RelaySnapshot {
   relay: string
   addrs: string[]
   state: ReservationState
-  /** In milliseconds since the epoch; null while there is no reservation. */
+  /** In milliseconds since the epoch. `null` without a reservation. */
   expiresAt: number | null
   /** How far the relay's clock is ahead of this machine's, in milliseconds, to about a second; null if that is not known. */
   clockAheadMs: number | null
 }
 
-/** A remote peer, and what tunnels have carried to (`bytesOut`) and from it. */
+/** A remote peer, and the tunnel bytes to it (`bytesOut`) and from it (`bytesIn`). */
 export interface PeerSnapshot extends RemotePeer, Usage {
-  /** What this user calls it. */
+  /** Its name in this user's file of names. */
   name: string | null
-  /** Measured for this snapshot; null where no answer came. */
+  /** Round-trip time in milliseconds, measured for this snapshot. `null` without an answer. */
   rttMs: number | null
-  /** Streams that are open on all connections to it, those of tunnels and libp2p's own. */
+  /** Open streams on all connections to it, of tunnels and of libp2p itself. */
   streams: number
 }
 
 /** A service that the node exposes. */
 export interface ServiceSnapshot extends Usage {
   name: string
-  /** Where it listens. */
+  /** The address that the service listens on. */
   place: string
-  /** Everyone, or how many peers the rules name; tickets come on top. */
+  /** `anyone`, or the number of peers that the rules name. Tickets can admit more. */
   allowed: 'anyone' | number
 }
 
-/** A forward that the node keeps. */
+/** A forward of the node. */
 export interface ForwardSnapshot extends Usage {
   local: string
-  /** What it leads to, as it was given; never a ticket. */
+  /** Its target, as it was given. Never a ticket. */
   target: string
   service: string
   /** False while the local address cannot be listened on, which is tried again; `lastError` says why. */
@@ -59,7 +60,7 @@ export interface ForwardSnapshot extends Usage {
   lastError: string | null
 }
 
-/** How a node is. */
+/** The state of a node. */
 export interface StatusSnapshot {
   peerId: string
   version: string
@@ -92,9 +93,9 @@ export interface ForwardStatus {
 /** How long answers to pings are waited for, in milliseconds. */
 const PING_MS = 2000
 
-/** Follows a node from its start. */
+/** Collects the state of a node from its start. */
 export class NodeStatus {
-  /** What tunnels carry, by remote peer, by service, and by the local address of a forward. */
+  /** The traffic of tunnels, by remote peer, by service, and by the local address of a forward. */
   readonly byPeer = new Ledger()
   readonly byService = new Ledger()
   readonly byForward = new Ledger()
@@ -123,7 +124,7 @@ export class NodeStatus {
     }
   }
 
-  /** Takes a snapshot, which takes as long as pings do. */
+  /** Takes a snapshot. It pings all remote peers, and resolves after at most 2 s. */
   async snapshot(options: AbortOptions = {}): Promise<StatusSnapshot> {
     const { peerId, addrs, relays } = this.#peer
     return {
@@ -151,8 +152,7 @@ export class NodeStatus {
   }
 
   async #peers(options: AbortOptions): Promise<PeerSnapshot[]> {
-    const timeout = AbortSignal.timeout(PING_MS)
-    const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
+    const signal = anySignalOf(AbortSignal.timeout(PING_MS), options.signal)
     return Promise.all(this.#remotePeers.all.map(async remote => this.#look(remote, signal)))
   }
 
@@ -161,7 +161,7 @@ export class NodeStatus {
     const open = this.#peer.libp2p
       .getConnections()
       .filter(it => it.status === 'open' && it.remotePeer.toString() === peerId)
-    // before the ping, which is a stream
+    // counted before the ping, which is a stream itself
     const streams = open.reduce((sum, it) => sum + it.streams.length, 0)
     const used = usedOf(open, remote)
     const rttMs = used === undefined ? null : await ping(used, { signal }).catch(() => null)
@@ -176,7 +176,10 @@ export class NodeStatus {
   }
 }
 
-/** The connection that the path stands for. No event tells that it was replaced by another of the same kind, at another address. */
+/**
+ * The connection of the path. No event reports that it was replaced by one of the same kind at another
+ * address.
+ */
 function usedOf(
   open: readonly Connection[],
   { path, remoteAddr }: Pick<RemotePeer, 'path' | 'remoteAddr'>,

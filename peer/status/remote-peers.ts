@@ -1,4 +1,7 @@
-/** The remote peers of a node: how each is connected, and what came of the last try to punch to it. Kept from the events, within bounds. */
+/**
+ * The remote peers of a node: how each is connected, and the outcome of the last punch. Collected from
+ * events, with bounded memory.
+ */
 
 import { holePunchAdvice } from '../../src/errors.ts'
 import { systemClock } from '../../src/time/clock.ts'
@@ -8,26 +11,26 @@ import type { Clock } from '../../src/time/clock.ts'
 import type { Path } from '../node/events.ts'
 import type { Peer } from '../node/peer.ts'
 
-/** How the last upgrade to direct went, or goes. */
+/** The state of the last upgrade to a direct path. */
 export interface PunchStatus {
   outcome: 'running' | 'succeeded' | 'failed'
-  /** When it began, in milliseconds since the epoch. */
+  /** When it started, in milliseconds since the epoch. */
   at: number
   attempts: number
-  /** How long it took; null while it runs. */
+  /** How long it took, in milliseconds. `null` while it runs. */
   elapsedMs: number | null
-  /** Why it failed, and what a person can do. */
+  /** Why it failed, and advice for the user. */
   reason: HolePunchFailure | null
   advice: string | null
 }
 
-/** A remote peer, as far as the events tell. */
+/** A remote peer, as known from events. */
 export interface RemotePeer {
   peerId: string
-  /** null when it is not connected now. */
+  /** `null` if it is not connected. */
   path: Path | null
   remoteAddr: string | null
-  /** Since when, in milliseconds since the epoch. */
+  /** When it got this path, or disconnected, in milliseconds since the epoch. */
   since: number
   punch: PunchStatus | null
 }
@@ -41,7 +44,7 @@ interface Entry extends Omit<RemotePeer, 'since' | 'punch'> {
 /** Peers that are not connected any more are kept in mind up to this number in all: anybody may connect and leave. */
 const MAX_PEERS = 256
 
-/** Follows a peer from now on. */
+/** Follows the events of a peer from now on. */
 export class RemotePeers {
   readonly #peers = new Map<string, Entry>()
   readonly #clock: Clock
@@ -58,7 +61,7 @@ export class RemotePeers {
     this.#followPunches(peer)
   }
 
-  /** Those that are connected, and those that were, the last ones last. */
+  /** Connected peers and former ones, in the order of their last event. */
   get all(): readonly RemotePeer[] {
     return [...this.#peers.values()].map(({ since, punch, ...peer }) => ({
       ...peer,

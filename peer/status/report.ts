@@ -1,9 +1,8 @@
-/** A node's status for people. */
+/** The status of a node as text for people. */
 
 import prettyBytes from 'pretty-bytes'
 import prettyMs from 'pretty-ms'
 import { printable } from '../../src/cli/problem.ts'
-import { layOut } from '../../src/cli/table.ts'
 import type {
   ForwardSnapshot,
   PeerSnapshot,
@@ -13,7 +12,7 @@ import type {
 } from './node-status.ts'
 import type { PunchStatus } from './remote-peers.ts'
 
-/** Puts emphasis on a text, where the reader can show it. */
+/** Emphasizes a text, if the output supports it. */
 export type Emphasis = (kind: 'heading' | 'good' | 'bad', text: string) => string
 
 /** Clocks that differ by less than this, in milliseconds, are not worth a line. */
@@ -33,7 +32,7 @@ export function describeStatus(status: StatusSnapshot, now: number, emphasize: E
     ...section(
       'Relays',
       describeRelays(relays, now, emphasize),
-      'none: this node cannot be reached through one',
+      'none: this node is not reachable through a relay',
     ),
     ...section('Peers', describePeers(connected, now, emphasize), 'none are connected'),
     ...section('Services', layOut(services.map(serviceRow)), 'none are exposed'),
@@ -64,7 +63,7 @@ function told(state: RelaySnapshot['state'], expiresAt: number | null, now: numb
   return expiresAt === null ? state : `${state}, for ${duration(Math.max(0, expiresAt - now))} more`
 }
 
-/** Each peer, and below it why it stays relayed, if it does. */
+/** One line per peer. Below a relayed peer, the reason why it stays relayed. */
 function describePeers(peers: readonly PeerSnapshot[], now: number, emphasize: Emphasis): string[] {
   const lines = layOut(peers.map(it => peerRow(it, now)))
   return peers.flatMap(({ path, punch }, at) => {
@@ -92,7 +91,7 @@ function describePunch(
   { outcome, at, attempts, reason, advice }: PunchStatus,
   now: number,
 ): string | undefined {
-  if (outcome === 'running') return 'being punched now'
+  if (outcome === 'running') return 'punching now'
   if (outcome === 'succeeded' || reason === null) return undefined
   const tries = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
   return `stays relayed (${reason}, ${tries} ${duration(now - at)} ago): ${advice}`
@@ -131,3 +130,18 @@ const size = (bytes: number): string => prettyBytes(bytes, { binary: true })
 
 /** The two largest units, which is as exact as a person needs it: `2d 3h`. */
 const duration = (ms: number): string => prettyMs(ms, { unitCount: 2, secondsDecimalDigits: 0 })
+
+/** Lays out rows of cells in columns, each as wide as its widest cell; the last one is as long as it likes. Nothing in a cell can steer a terminal. */
+function layOut(rows: readonly (readonly string[])[]): string[] {
+  const cells = rows.map(row => row.map(cell => printable(cell).replaceAll(/\s+/g, ' ')))
+  const columns = Math.max(0, ...cells.map(row => row.length))
+  const widths = Array.from({ length: columns }, (_, at) =>
+    Math.max(...cells.map(row => row[at]?.length ?? 0)),
+  )
+  return cells.map(row =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}

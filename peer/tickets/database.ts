@@ -1,4 +1,4 @@
-/** Where tickets are kept: a database in the data directory, which one process at a time can have open. */
+/** The ticket database in the data directory. Only one process at a time can open it. */
 
 import { Database } from '../node/database.ts'
 import { TicketBook } from './ticket-book.ts'
@@ -11,9 +11,10 @@ const DATABASE = 'tickets'
 const DURABLE = { sync: true } as const
 
 /**
- * Opens the tickets of a data directory.
+ * Opens the tickets of a data directory. Resolves when all are read.
  *
- * @throws {DataDirError} `in-use` while a node runs with that directory, or if it cannot be used
+ * @throws {DataDirError} with the reason `in-use` while a node runs with that directory, or if it cannot be
+ * used
  */
 export async function openTickets(dataDir: string): Promise<TicketBook> {
   return TicketBook.open(new TicketLevel(await Database.open<TicketRecord>(dataDir, DATABASE, 'json')))

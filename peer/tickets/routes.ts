@@ -1,4 +1,4 @@
-/** Tickets over the control socket, at both ends. */
+/** Tickets over the control socket: the routes of the node, and the client of the commands. */
 
 import { multiaddr } from '@multiformats/multiaddr'
 import { relayAddrFault } from '../../src/config/address-kinds.ts'
@@ -9,7 +9,7 @@ import type { Routes } from '../control/server.ts'
 import type { NewTicket, TicketIssuer } from './ticket-issuer.ts'
 import type { IssuedTicket, TicketWish } from './ticket-book.ts'
 
-/** Routes by which an office is asked. */
+/** The routes that a ticket issuer answers. */
 export function ticketRoutes(office: TicketIssuer): Routes {
   return {
     'GET /tickets': async () => ({ tickets: await office.list() }),
@@ -18,7 +18,7 @@ export function ticketRoutes(office: TicketIssuer): Routes {
   }
 }
 
-/** The office of a node that runs. */
+/** Issues tickets by asking the running node. Its methods throw what {@link askNode} throws. */
 export class RemoteOffice implements TicketIssuer {
   readonly #dataDir: string
 
@@ -43,7 +43,7 @@ export class RemoteOffice implements TicketIssuer {
 
 function readRelays(body: unknown): Multiaddr[] {
   const relays = fieldOf(body, 'relays') ?? []
-  if (!Array.isArray(relays)) throw new TypeError('The relays are no list')
+  if (!Array.isArray(relays)) throw new TypeError('relays must be a list')
   const addrs = relays.map(it => multiaddr(String(it)))
   if (addrs.some(it => relayAddrFault(it) !== undefined))
     throw new TypeError('One of the relays is no address of a relay')

@@ -1,6 +1,5 @@
 /**
- * The tickets that this peer has given out, in a LevelDB in its data directory. What is kept of a ticket's secret is a hash, so that whoever reads
- * the database cannot use the tickets.
+ * The tickets that this peer has issued, in a LevelDB in its data directory.
  *
  * The invariant: a use is on disk before the bearer is let in, and a ticket that is no longer in memory is no longer on disk. A revoked ticket lets nobody
  * in from then on, also where the revocation cannot be written.
@@ -12,36 +11,36 @@ import { idOfSecret, SECRET_BYTES } from './ticket.ts'
 import type { TicketRefusal } from '../tunnel/listener/service-events.ts'
 import type { TicketVerifier } from '../tunnel/listener/ticket-verifier.ts'
 
-/** A ticket as it is kept and listed. */
+/** A ticket, as it is stored and listed. */
 export interface IssuedTicket {
   /** 16 hexadecimal digits. */
   id: string
   service: string
   /** In milliseconds since the epoch, like all times here. */
   createdAt: number
-  /** null if it does not end by itself. */
+  /** `null` if it never expires. */
   expiresAt: number | null
-  /** How many peers it is good for; null if for any number. */
+  /** How many peers may use it. `null` for any number. */
   uses: number | null
-  /** The peers that have used it, where they are counted. */
+  /** The ids of peers that have used it, if uses are limited. */
   peers: string[]
 }
 
-/** An issued ticket as the database holds it. */
+/** An issued ticket, as the database stores it. */
 export interface TicketRecord extends IssuedTicket {
-  /** SHA-256 of the secret, in base64url. The secret is random, so that no slower function is needed. */
+  /** SHA-256 of the secret, in base64url. A fast hash is enough because the secret is random. */
   hash: string
 }
 
-/** What a new ticket is to be. */
+/** The properties of a new ticket. */
 export interface TicketWish {
   service: string
-  /** How long it is valid in milliseconds; null without end. */
+  /** How long it is valid, in milliseconds. `null` for no expiry. */
   validMs: number | null
   uses: number | null
 }
 
-/** The database that the book is written in. */
+/** The database that the book is stored in. */
 export interface TicketDatabase {
   put(id: string, record: TicketRecord): Promise<void>
   del(id: string): Promise<void>
@@ -52,7 +51,7 @@ export interface TicketDatabase {
 /** Most tickets at a time: some megabytes. */
 const MAX_TICKETS = 10_000
 
-/** Most peers that one ticket counts. */
+/** The most uses that one ticket may have. */
 export const MAX_USES = 1000
 
 /**
@@ -64,7 +63,7 @@ const CLOCK_ALLOWANCE_MS = 5 * 60_000
 /** Tickets that have ended are listed for so long, in milliseconds. */
 const REMEMBERED_MS = 7 * 24 * 60 * 60_000
 
-/** Wrong secrets that a peer may show at once, and how many a second after that. A person who mistypes shows one. */
+/** Wrong secrets that a peer may show: 5, and one more every 5 s. A person who mistypes shows one. */
 const GUESSES = { capacity: 5, perSecond: 0.2, maxKeys: 10_000 } as const
 
 export class TicketBook implements TicketVerifier, AsyncDisposable {
@@ -72,7 +71,10 @@ export class TicketBook implements TicketVerifier, AsyncDisposable {
   readonly #records = new Map<string, TicketRecord>()
   readonly #now: () => number
   readonly #guesses = new TokenBuckets(GUESSES)
-  /** Those that were revoked since the start: who came in by one that was merely forgotten stays. */
+  /**
+   * Tickets revoked since the start. Sessions of an expired ticket that was deleted are not closed, so it is
+   * not listed here.
+   */
   readonly #revoked = new Set<string>()
   #isLoaded = false
   #lastTurn: Promise<unknown> = Promise.resolve()
@@ -117,7 +119,7 @@ export class TicketBook implements TicketVerifier, AsyncDisposable {
   }
 
   /**
-   * Makes a ticket. Its secret is in the result and nowhere else.
+   * Creates a ticket. Its secret is only in the result.
    *
    * @throws {RangeError} when there are too many
    * @throws the database's error, and then there is no ticket
@@ -126,7 +128,7 @@ export class TicketBook implements TicketVerifier, AsyncDisposable {
     await this.load()
     await this.#forgetEnded()
     if (this.#records.size >= MAX_TICKETS)
-      throw new RangeError(`There are ${MAX_TICKETS} tickets, and no more are kept: revoke some.`)
+      throw new RangeError(`There are already ${MAX_TICKETS} tickets, the maximum. Revoke some.`)
     const secret = randomBytes(SECRET_BYTES).toString('base64url')
     const id = idOfSecret(secret) ?? ''
     const createdAt = this.#now()
@@ -202,7 +204,7 @@ export class TicketBook implements TicketVerifier, AsyncDisposable {
     await this.close()
   }
 
-  /** One change after the other: each finds in memory what the one before has written. */
+  /** Runs changes one after the other, so each sees in memory what the previous one has written. */
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
     const turn = this.#lastTurn.then(change)
     this.#lastTurn = turn.catch(() => {})

@@ -1,13 +1,18 @@
 /**
- * Where tickets are given out: for one data directory, whether or not a node runs with it. One that runs has the tickets open, and is asked over its control
- * socket, so that what changes holds at once.
+ * Issues the tickets of a data directory, whether or not a node runs with it.
+ *
+ * A running node has the ticket database open. Commands then ask it over its control socket, so changes apply
+ * immediately.
  */
 
+import { isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
+import { endpointOf, endsInPeerId, withoutPeerId } from '../../src/addresses/endpoint.ts'
+import { fitting } from '../../src/addresses/ranking.ts'
+import { scopeOf } from '../../src/addresses/scope.ts'
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { InvalidConfigError } from '../../src/errors.ts'
 import { isExposableName } from '../tunnel/listener/service-kinds.ts'
 import { encodeTicket, MAX_PLACES } from './ticket.ts'
-import { placesOf } from './addresses.ts'
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { isPlausibleTime } from '../../src/time/clock.ts'
 import { MAX_USES } from './ticket-book.ts'
@@ -16,15 +21,15 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Services } from '../tunnel/listener/services.ts'
 import type { IssuedTicket, TicketBook, TicketWish } from './ticket-book.ts'
 
-/** A ticket that was just made, and its text, which is nowhere else. */
+/** A new ticket and its text. The text is not stored. */
 export interface NewTicket {
   ticket: IssuedTicket
   text: string
-  /** Whether the node that runs exposes the service now; undefined where none runs. */
+  /** True if the running node exposes the service now. `undefined` if no node runs. */
   isExposed?: boolean
 }
 
-/** What can be done with tickets. */
+/** The operations on tickets. */
 export interface TicketIssuer {
   /**
    * @param relays - where the peer is; empty for where the node is now
@@ -32,21 +37,21 @@ export interface TicketIssuer {
    */
   issue(wish: TicketWish, relays: readonly Multiaddr[]): Promise<NewTicket>
   list(): Promise<IssuedTicket[]>
-  /** Resolves with false if there is none of that id. */
+  /** Resolves with false if there is no ticket with that id. */
   revoke(id: string): Promise<boolean>
 }
 
-/** What an office works with. */
+/** What a {@link LocalOffice} needs. */
 export interface LocalOfficeInit {
   book: TicketBook
   peerId: PeerId
-  /** Where the node is, once that is known. */
+  /** Resolves with the addresses of the node when they are known. Empty if no node runs. */
   addrs: () => Promise<readonly Multiaddr[]>
-  /** Of the node that runs, to hold what it has against its tickets. */
+  /** The services of the running node. It ends the sessions of revoked tickets. */
   services?: Pick<Services, 'reconsider' | 'has'>
 }
 
-/** The office of the process that has the tickets open. */
+/** Issues tickets in the process that has the database open. */
 export class LocalOffice implements TicketIssuer {
   readonly #init: LocalOfficeInit
 
@@ -59,8 +64,7 @@ export class LocalOffice implements TicketIssuer {
     assertAddresses(relays)
     const places = relays.length > 0 ? relays.slice(0, MAX_PLACES) : placesOf(await addrs())
     if (places.length === 0) {
-      const what =
-        'missing; no relay has granted a reservation to a node that runs here, so that a ticket would not say where it is'
+      const what = 'missing; no node with a reservation runs here, so the address for the ticket is unknown'
       throw new InvalidConfigError([{ where: '--relay', what }])
     }
     assertClock(wish)
@@ -93,15 +97,27 @@ function assertClock({ validMs }: TicketWish): void {
   throw new InvalidConfigError([{ where: '--expires', what }])
 }
 
+/** The places for a peer with these addresses: the relays that it is reached through, and its own public addresses. */
+export function placesOf(addrs: readonly Multiaddr[]): Multiaddr[] {
+  const relays = addrs.filter(isCircuit).map(relayAddrOf)
+  const own = addrs.filter(addr => !isCircuit(addr) && scopeOf(endpointOf(addr).host) === 'public')
+  return fitting([...relays, ...own.map(withoutPeerId)].filter(isPlace), MAX_PLACES, () => 1)
+}
+
+/** A relay has one peer id, at its end; an address of its own has none. */
+function isPlace(addr: Multiaddr): boolean {
+  return addr.getComponents().filter(it => it.code === CODE_P2P).length <= 1
+}
+
 /** A name stands for relays that may be others by the time the ticket is used. */
 function assertAddresses(relays: readonly Multiaddr[]): void {
-  const name = relays.find(it => it.getComponents().at(-1)?.code !== CODE_P2P)
+  const name = relays.find(it => !endsInPeerId(it))
   if (name === undefined) return
-  const what = `${name} is a name, and a ticket takes addresses; without --relay it takes those of the node, if it is running`
+  const what = `${name} is a name, but a ticket needs addresses; without --relay it uses the addresses of the running node`
   throw new InvalidConfigError([{ where: '--relay', what }])
 }
 
-/** Reads what came over the control socket. @throws {TypeError} if it is no wish */
+/** Reads a request from the control socket. @throws {TypeError} if it is malformed */
 export function readWish(body: unknown): TicketWish {
   const { service, validMs = null, uses = null } = (body ?? {}) as Record<string, unknown>
   const isCount = (it: unknown, most: number): it is number | null =>
@@ -109,7 +125,7 @@ export function readWish(body: unknown): TicketWish {
   const isService = typeof service === 'string' && isExposableName(service)
   if (!isService || !isCount(validMs, longestDurationMs) || !isCount(uses, MAX_USES))
     throw new TypeError(
-      `A ticket takes a service, and optionally validMs (up to ${longestDurationMs}) and uses (up to ${MAX_USES})`,
+      `expected a service, and optionally validMs (up to ${longestDurationMs}) and uses (up to ${MAX_USES})`,
     )
   return { service, validMs, uses }
 }

@@ -1,9 +1,11 @@
 /**
- * Tickets: one string that says where a peer is, which of its services to use, and the secret by which it lets the bearer in.
+ * Tickets: one string with the addresses of a peer, the name of a service, and the secret that admits its
+ * holder.
  *
- * The text is `tnat1`, then in base58 (no character in it ends a word) a protobuf message and the first four bytes of its SHA-256, so that a
- * text that was cut or mistyped is told from one that was refused. Whoever has the text may use the service: it is never printed but by
- * the command that makes it.
+ * The text is `tnat1`, followed in base58 by a protobuf message and the first four bytes of its SHA-256. The
+ * checksum distinguishes a truncated or mistyped text from a refused ticket. Base58 has no characters that
+ * end a word, so a double click selects the whole text. Anyone who has the text may use the service, so only
+ * the command that creates it prints it.
  */
 
 import { createHash } from 'node:crypto'
@@ -17,17 +19,23 @@ import { bytes, messageType, repeated, uint64 } from '../../src/protocols/protob
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** What a ticket's text begins with: what it is, and its version. */
+/** The prefix of a ticket's text: its kind and version. */
 export const TICKET_PREFIX = 'tnat1'
 
-/** Bytes of a ticket's id and of its key, which is as hard to guess as a key of AES-128. Both together are its secret. */
+/**
+ * Bytes of a ticket's id and of its key. The key is as hard to guess as an AES-128 key. Both together are the
+ * secret.
+ */
 const ID_BYTES = 8
 const KEY_BYTES = 16
 
-/** Longest text, in characters. With four relays that have names it is some 400; to read base58 takes the square of its length. */
+/**
+ * Longest text, in characters. With four relays that have names it has about 400. Decoding base58 takes
+ * quadratic time.
+ */
 const MAX_TEXT = 1024
 
-/** Most places that are read from a ticket: each would be dialled. */
+/** Most places that are read from a ticket, because each is dialled. */
 export const MAX_PLACES = 8
 
 const CHECKSUM_BYTES = 4
@@ -41,11 +49,14 @@ const PLACE_OVERHEAD_BYTES = 3
 /** A ticket, read. */
 export interface Ticket {
   peerId: PeerId
-  /** Where the peer is: addresses of relays that it has reservations at, which end in the relay's id, and addresses of its own, which end in none. */
+  /**
+   * Where the peer can be reached: addresses of its relays, which end in the relay's id, and addresses of its
+   * own, which have no id.
+   */
   places: readonly Multiaddr[]
   service: string
   secret: string
-  /** When it ends; undefined if it does not. */
+  /** When it expires. `undefined` if it does not. */
   expiresAt: Date | undefined
 }
 
@@ -54,16 +65,16 @@ const ticketMessage = messageType({
   places: repeated(bytes(2)),
   service: bytes(3),
   secret: bytes(4),
-  /** Seconds since the epoch. */
+  /** In seconds since the epoch. */
   expiresAt: uint64(5),
 })
 
-/** Tells whether a text is meant to be a ticket. */
+/** True if a text has the prefix of a ticket. */
 export function looksLikeTicket(text: string): boolean {
   return text.startsWith(TICKET_PREFIX)
 }
 
-/** Hides tickets in a text that is to be shown. */
+/** Replaces tickets in a text that will be shown. */
 export function hideTickets(text: string): string {
   return text.replace(/tnat\d[1-9A-Za-z]{8,}/g, 'tnat1(hidden)')
 }
@@ -85,10 +96,10 @@ export function encodeTicket({ peerId, places, service, secret, expiresAt }: Tic
 /**
  * Reads a ticket.
  *
- * @throws {Error} that says what is wrong with the text, without the text
+ * @throws {Error} if the text is damaged; its message does not contain the text
  */
 export function decodeTicket(text: string): Ticket {
-  const damaged = 'the ticket is damaged; copy the whole of it, or ask for another'
+  const damaged = 'the ticket is damaged; copy all of it, or ask for a new one'
   if (!looksLikeTicket(text)) throw new Error(`a ticket begins with ${TICKET_PREFIX}`)
   if (text.length > MAX_TEXT) throw new Error(damaged)
   try {
@@ -115,14 +126,14 @@ function readTicket(all: Uint8Array): Ticket {
   }
 }
 
-/** The part of a secret that names the ticket; it may be shown. Undefined if the text is no secret. */
+/** The id in a secret, which is not confidential. `undefined` if the text is not a secret. */
 export function idOfSecret(secret: string): string | undefined {
-  // 24 bytes are 32 characters
+  // 24 bytes have 32 characters in base64url
   if (!/^[A-Za-z0-9_-]{32}$/.test(secret)) return undefined
   return Buffer.from(secret, 'base64url').subarray(0, ID_BYTES).toString('hex')
 }
 
-/** How many random bytes a new secret has. */
+/** Number of random bytes in a new secret. */
 export const SECRET_BYTES: number = ID_BYTES + KEY_BYTES
 
 function checksum(body: Uint8Array): Buffer {

@@ -1,43 +1,52 @@
 /**
- * Who may use a relay. Who may hold a reservation, who may ask for a circuit, and to whom, are separate questions.
+ * Admission: which peers may use a relay.
+ *
+ * Holding a reservation and asking for a circuit to a given peer are separate questions. An answer that fails
+ * denies.
  */
 
 import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** A peer that asks for something. */
+/** A peer that asks for a reservation or a circuit. */
 export interface Visitor {
   readonly peerId: PeerId
-  /** Where its connection comes from. */
+  /** The address that its connection comes from. */
   readonly remoteAddr: Multiaddr
-  /** The connection that it asks over; what it has shown of itself holds for that alone. */
+  /**
+   * The connection that it asks over. A token that was shown over this connection counts for this connection
+   * only.
+   */
   readonly connection: Connection
 }
 
-/** Nothing, or the rule that forbids it, in words for the operator; the peer is not told. */
+/** `undefined` allows. Otherwise the rule that denies, as text for the operator. The peer does not see it. */
 export type Verdict = { readonly deniedBy: string } | undefined
 
-/** Answers the questions. One that throws has denied. */
+/** Answers the questions of the relay. A method that throws or rejects denies. */
 export interface Admission {
-  /** Is called when the node starts, for protocols by which peers show what admits them. */
+  /**
+   * The relay calls this when its node starts. Register protocols here by which peers prove that they are
+   * admitted.
+   */
   serve?(registrar: Pick<Registrar, 'handle'>): Promise<void>
-  /** May this peer hold a reservation? */
+  /** May this peer hold a reservation? `signal` fires when the request ends. */
   mayReserve(visitor: Visitor, options: AbortOptions): Verdict | Promise<Verdict>
-  /** May this peer ask for a circuit, and to that peer? */
+  /** May this peer open a circuit to `target`? `signal` fires when the request ends. */
   mayConnect(visitor: Visitor, target: PeerId, options: AbortOptions): Verdict | Promise<Verdict>
 }
 
-/** Asks one question; what goes wrong in answering it has denied. */
+/** Asks one question. Never rejects: an error while answering denies. */
 export async function decide(question: () => Verdict | Promise<Verdict>): Promise<Verdict> {
   try {
     return await question()
   } catch (error) {
-    return { deniedBy: `the answer failed: ${error instanceof Error ? error.message : String(error)}` }
+    return { deniedBy: `the check failed: ${error instanceof Error ? error.message : String(error)}` }
   }
 }
 
-/** Lets everybody do everything that the limits allow. */
+/** Allows every peer everything, within the limits of the relay. */
 export const openAdmission: Admission = {
   mayReserve: () => undefined,
   mayConnect: () => undefined,

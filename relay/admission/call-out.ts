@@ -1,26 +1,28 @@
 /**
- * Asks a program of the operator's, over HTTP, who may use the relay.
+ * Asks a program of the operator over HTTP which peers may use the relay.
  *
- * POST of JSON `{"question": "reserve" | "connect", "peerId", "remoteAddr", "target"}` (`target` with `connect` alone). The answer is
- * status 200 and `{"allow": true | false, "reason": "..."}`. Whatever else comes, or nothing within the time, denies.
+ * The request is a POST of the JSON `{"question": "reserve" | "connect", "peerId", "remoteAddr", "target"}`.
+ * `target` is present with `connect` only. The answer is status 200 and `{"allow": true | false, "reason":
+ * "..."}`. Any other answer, and no answer in time, denies.
  */
 
+import { withDeadline } from '../../src/time/deadline.ts'
 import type { AbortOptions, PeerId } from '@libp2p/interface'
 import type { Verdict, Visitor } from './admission.ts'
 
 /**
- * How long the answer may take, in milliseconds: js-libp2p's peers wait 5 s for a reservation (`reservationCompletionTimeout` of
- * `circuitRelayTransport`), and are to be told what came of it.
+ * How long the program may take to answer, in milliseconds. js-libp2p's peers wait 5 s for a reservation
+ * (`reservationCompletionTimeout` of `circuitRelayTransport`), and should receive the refusal before that.
  */
 const ANSWER_TIMEOUT_MS = 3_000
 
-/** Questions under way at once; what comes beyond is denied, so that a slow program costs no more than these. */
+/** Questions in progress at the same time. The relay denies more, so a slow program has a bounded cost. */
 const MAX_QUESTIONS = 256
 
 /** Longest answer that is read, in bytes. */
 const MAX_ANSWER_BYTES = 4096
 
-/** The program that is asked. */
+/** The program that answers. */
 export class CallOut {
   readonly url: string
   #asking = 0
@@ -38,9 +40,11 @@ export class CallOut {
     if (this.#asking >= MAX_QUESTIONS) return { deniedBy: 'the admission program is too slow' }
     this.#asking++
     const asked = { question, peerId, remoteAddr, ...(target === undefined ? {} : { target }) }
-    const signals = [AbortSignal.timeout(ANSWER_TIMEOUT_MS), ...(signal === undefined ? [] : [signal])]
     try {
-      return verdictOf(await this.#post(asked, AbortSignal.any(signals)))
+      const answer = await withDeadline(ANSWER_TIMEOUT_MS, 'No answer in time', signal, signal =>
+        this.#post(asked, signal),
+      )
+      return verdictOf(answer)
     } catch (error) {
       return { deniedBy: `the admission program failed: ${causeOf(error)}` }
     } finally {
@@ -68,7 +72,7 @@ export class CallOut {
   }
 }
 
-/** Peer ids and multiaddrs are written as text. */
+/** True for peer ids and multiaddrs, which the JSON contains as text. */
 function isTextual(value: unknown): value is { toString(): string } {
   return typeof value === 'object' && value !== null && ('toCID' in value || 'getComponents' in value)
 }

@@ -1,11 +1,11 @@
 /**
- * Admission by lists, tokens and a program of the operator's, in this order:
+ * Admission by lists, tokens and a program of the operator. The first step that applies decides:
  *
- * 1. who is on the deny list is denied
- * 2. who is on the allow list, or has shown a token, is allowed
- * 3. else the program decides, if there is one
- * 4. else who should have been on the allow list, or have shown a token, is denied
- * 5. else everybody is allowed
+ * 1. A peer on the deny list is denied.
+ * 2. A peer that is on the allow list, or has shown a token, is allowed.
+ * 3. If there is a program, it decides.
+ * 4. If there is an allow list, or tokens are required, the peer is denied.
+ * 5. Every other peer is allowed.
  */
 
 import { CallOut } from './call-out.ts'
@@ -18,29 +18,29 @@ import type { Rule } from './rule.ts'
 
 /** The two lists of one question. */
 export interface RuleLists {
-  /** Only who is on it, where it is not empty. */
+  /** If this list is not empty, only these peers are allowed. */
   readonly allow: readonly Rule[]
-  /** Not who is on it. */
+  /** These peers are denied. */
   readonly deny: readonly Rule[]
 }
 
-/** What the answers follow from. */
+/** The configuration that the answers are derived from. */
 export interface AdmissionRules {
-  /** Who may hold a reservation. */
+  /** Which peers may hold a reservation. */
   readonly reserve: RuleLists
-  /** Who may ask for a circuit. */
+  /** Which peers may ask for a circuit. */
   readonly connect: RuleLists
-  /** To whom circuits may lead: peer ids. */
+  /** Which peers circuits may lead to. These rules contain peer ids only. */
   readonly target: RuleLists
-  /** Whoever shows one of them is allowed. */
+  /** A peer that shows one of these tokens is allowed. */
   readonly tokens: readonly string[]
-  /** For which questions a token is needed. */
+  /** Which questions require a token. */
   readonly tokenFor: 'reserve' | 'connect' | 'all'
-  /** The URL of the program to ask. */
+  /** The URL of the program that decides. */
   readonly callOutUrl: string | undefined
 }
 
-/** Answers by rules that can be replaced while the relay runs; circuits that there are go on. */
+/** Admission by rules that can be replaced while the relay runs. Open circuits continue. */
 export class ConfiguredAdmission implements Admission {
   readonly #tokens = new Tokens()
   #rules: AdmissionRules
@@ -51,7 +51,7 @@ export class ConfiguredAdmission implements Admission {
     this.replace(rules)
   }
 
-  /** From now on these rules hold. */
+  /** Replaces all rules. They apply from the next question on. */
   replace(rules: AdmissionRules): void {
     this.#rules = rules
     this.#tokens.replace(rules.tokens)
@@ -73,7 +73,7 @@ export class ConfiguredAdmission implements Admission {
     const denied = findRule(deny, { peerId: target })
     if (denied !== undefined) return { deniedBy: `deny-target ${printRule(denied)}` }
     if (allow.length > 0 && findRule(allow, { peerId: target }) === undefined) {
-      return { deniedBy: 'allow-target does not have the target' }
+      return { deniedBy: 'allow-target does not list the target' }
     }
     return await this.#decide('connect', visitor, target, options)
   }
@@ -92,6 +92,6 @@ export class ConfiguredAdmission implements Admission {
     if (needsToken && this.#tokens.wasShown(visitor.connection)) return undefined
     if (this.#callOut !== undefined) return await this.#callOut.ask(question, visitor, target, options)
     if (needsToken) return { deniedBy: 'no token was shown' }
-    return allow.length > 0 ? { deniedBy: `allow-${question} does not have it` } : undefined
+    return allow.length > 0 ? { deniedBy: `allow-${question} does not list the peer` } : undefined
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The token of a private relay whose operator has not said who may use it: made at the first start, and kept in the data
- * directory (mode 0600). Peers need a copy of the file.
+ * The token of a private relay for which no admission rule is configured.
+ *
+ * It is created at the first start and kept in the data directory (mode 0600). Peers need a copy of the file.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -12,13 +13,13 @@ import { makePrivateDirectory } from '../../src/files/private-directory.ts'
 /** The name of the file in the data directory. */
 const TOKEN_FILE = 'relay.token'
 
-/** As many bytes as an Ed25519 key: nobody guesses it. */
+/** Length of the random token: 256 bits, as many as an Ed25519 key, so it cannot be guessed. */
 const TOKEN_BYTES = 32
 
 /**
- * Resolves with the path of the token's file, which is made if it does not exist.
+ * Resolves with the path of the token's file. Creates the file if it does not exist.
  *
- * @throws {InvalidConfigError} if other users can read it, or it cannot be made
+ * @throws {InvalidConfigError} if other users can read the file, or it cannot be read or created
  */
 export async function generatedTokenFile(dataDir: string): Promise<string> {
   const path = join(dataDir, TOKEN_FILE)

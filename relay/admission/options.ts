@@ -1,4 +1,4 @@
-/** Admission as options of the command line, which are read again on SIGHUP. */
+/** The admission rules as options of the command line. SIGHUP reads them again. */
 
 import { readTokens } from '../../src/protocols/relay-auth.ts'
 import { ruleKind } from './rule.ts'
@@ -20,31 +20,31 @@ const urlKind: Kind<string> = {
 
 const rules = { kind: ruleKind, many: true, optional: true } as const
 
-/** The options, by question. */
+/** The admission options, by question. */
 export const admissionOptions = {
-  allowReserve: { ...rules, doc: 'Who may reserve: only these, by peer id or range of IP addresses' },
-  denyReserve: { ...rules, doc: 'Who may not reserve' },
-  allowConnect: { ...rules, doc: 'Who may ask for circuits: only these' },
-  denyConnect: { ...rules, doc: 'Who may not ask for circuits' },
+  allowReserve: { ...rules, doc: 'Allow only these peers to reserve, by peer id or range of IP addresses' },
+  denyReserve: { ...rules, doc: 'Do not allow these peers to reserve' },
+  allowConnect: { ...rules, doc: 'Allow only these peers to open circuits' },
+  denyConnect: { ...rules, doc: 'Do not allow these peers to open circuits' },
   allowTarget: {
     kind: 'peer-id',
     many: true,
     optional: true,
-    doc: 'To whom circuits may lead: only to these peers',
+    doc: 'Allow circuits to these peers only',
   },
-  denyTarget: { kind: 'peer-id', many: true, optional: true, doc: 'To whom circuits may not lead' },
+  denyTarget: { kind: 'peer-id', many: true, optional: true, doc: 'Do not allow circuits to these peers' },
   tokenFile: {
     kind: 'path',
     optional: true,
     placeholder: 'FILE',
     example: './tokens',
-    doc: 'A file of tokens, one a line. Only peers that show one of them (--relay-token-file) are admitted',
+    doc: 'A file of tokens, one per line. Only peers that show one of them (--relay-token-file) may use the relay',
   },
   tokenFor: {
     kind: 'choice',
     choices: ['all', 'reserve', 'connect'],
     default: 'all',
-    doc: 'What a token is needed for',
+    doc: 'Which requests need a token',
   },
   admissionUrl: {
     kind: urlKind,
@@ -54,9 +54,9 @@ export const admissionOptions = {
 } as const
 
 /**
- * The rules that a configuration asks for.
+ * The rules that a configuration describes.
  *
- * @throws {InvalidConfigError} if the file of tokens cannot be used
+ * @throws {InvalidConfigError} if the file of tokens cannot be read or is malformed
  */
 export async function admissionRulesOf(config: Resolved<typeof admissionOptions>): Promise<AdmissionRules> {
   const ofPeers = (peers: typeof config.allowTarget): AdmissionRules['target']['allow'] =>

@@ -1,4 +1,4 @@
-/** Whom a rule is about: one peer, or whoever comes from a range of addresses. */
+/** Admission rules: each matches one peer, or all peers that connect from a range of IP addresses. */
 
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
@@ -13,13 +13,13 @@ type Range = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number]
 /** A peer id, or a range of IP addresses. */
 export type Rule = { readonly peerId: PeerId } | { readonly range: Range }
 
-/** `PEER` or `CIDR`; an address alone is the range of that one. */
+/** `PEER` or `CIDR`. An address without a prefix length matches that address only. */
 export const ruleKind: Kind<Rule> = {
   noun: 'a peer id or a range of IP addresses',
   placeholder: 'PEER|CIDR',
   example: '192.0.2.0/24',
   parse(text, place) {
-    // ipaddr.js also takes 192.0.2 and 0x7f.1 for addresses, as inet_aton does
+    // ipaddr.js also accepts 192.0.2 and 0x7f.1 as addresses, as inet_aton does
     if (isIP(text.split('/', 1)[0] ?? '') !== 0 && ipaddr.isValidCIDR(text)) {
       return { range: ipaddr.parseCIDR(text) }
     }
@@ -27,19 +27,18 @@ export const ruleKind: Kind<Rule> = {
       const address = ipaddr.process(text)
       return { range: [address, address.kind() === 'ipv4' ? 32 : 128] }
     }
-    if (/[./:]/.test(text))
-      throw new Error('expected an IP address, or one with the bits of its range as /24')
+    if (/[./:]/.test(text)) throw new Error('expected an IP address, or a range such as 192.0.2.0/24')
     return { peerId: peerIdKind.parse(text, place) }
   },
   print: printRule,
 }
 
-/** Writes a rule as {@link ruleKind} reads it. */
+/** Writes a rule in the syntax that {@link ruleKind} reads. */
 export function printRule(rule: Rule): string {
   return 'peerId' in rule ? rule.peerId.toString() : `${rule.range[0].toString()}/${rule.range[1]}`
 }
 
-/** The first of these rules that is about a peer, or about where it comes from. */
+/** The first rule that matches the peer id or the IP address of a peer. `undefined` if none does. */
 export function findRule(
   rules: readonly Rule[],
   { peerId, remoteAddr }: { peerId: PeerId; remoteAddr?: Multiaddr },

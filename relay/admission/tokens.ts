@@ -1,4 +1,6 @@
-/** Which connections have shown a token that this relay knows. */
+/**
+ * Tokens: which connections have shown one that this relay accepts. A token counts for its connection only.
+ */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { RELAY_TOKEN_PROTOCOL, receiveToken } from '../../src/protocols/relay-auth.ts'
@@ -6,13 +8,16 @@ import { RequestRates } from '../../src/limits/request-rates.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 
-/** How long a peer has to show its token, in milliseconds. */
+/** How long a peer may take to show its token, in milliseconds. */
 const SHOW_TIMEOUT_MS = 10_000
 
-/** Attempts a second from one IP address: enough for an office whose peers come back at once, and no guessing of tokens. */
+/**
+ * Attempts per second from one IP address. That is enough for an office whose peers all reconnect together,
+ * and too few to guess tokens.
+ */
 const ATTEMPTS_PER_SECOND_PER_IP = 50
 
-/** The tokens of a relay. They are kept as digests, which can be compared in constant time. */
+/** The tokens of a relay. It keeps their SHA-256 digests, which can be compared in constant time. */
 export class Tokens {
   readonly #shown = new WeakMap<Connection, Buffer>()
   readonly #rates = new RequestRates(ATTEMPTS_PER_SECOND_PER_IP)
@@ -22,23 +27,25 @@ export class Tokens {
     this.replace(tokens)
   }
 
-  /** Whether peers need to show one. */
+  /** True if this relay has tokens, so peers need to show one. */
   get areNeeded(): boolean {
     return this.#known.length > 0
   }
 
-  /** Forgets all tokens and takes these; who has shown one that is not among them has to show another. */
+  /**
+   * Replaces all tokens. A peer that has shown a token that is no longer in the list must show another one.
+   */
   replace(tokens: readonly string[]): void {
     this.#known = tokens.map(token => digestOf(Buffer.from(token)))
   }
 
-  /** Tells whether a token that is known now has been shown over this connection. */
+  /** True if this connection has shown a token that the relay still accepts. */
   wasShown(connection: Connection): boolean {
     const digest = this.#shown.get(connection)
     return digest !== undefined && this.#isKnown(digest)
   }
 
-  /** Takes tokens from peers of a node from now on. */
+  /** Accepts tokens from peers. Resolves when the protocol is registered. */
   async serve(registrar: Pick<Registrar, 'handle'>): Promise<void> {
     await registrar.handle(RELAY_TOKEN_PROTOCOL, this.#onStream, { maxInboundStreams: 1 })
   }
@@ -49,14 +56,14 @@ export class Tokens {
       return
     }
     const check = (token: Uint8Array): boolean => {
-      // a peer that has one for this relay, and needs none, has done nothing wrong
+      // a peer may send a token although this relay needs none
       if (!this.areNeeded) return true
       const digest = digestOf(token)
       if (!this.#isKnown(digest)) return false
       this.#shown.set(connection, digest)
       return true
     }
-    // the stream has been reset
+    // on failure `receiveToken` has reset the stream
     await receiveToken(stream, check, { signal: AbortSignal.timeout(SHOW_TIMEOUT_MS) }).catch(() => {})
   }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The program `throughnat-relay`. */
+/** The executable `throughnat-relay`. */
 
 import { start } from '../../src/cli/start.ts'
 

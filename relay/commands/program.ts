@@ -1,11 +1,11 @@
-/** `throughnat-relay` as a program: its one command. */
+/** The program `throughnat-relay`. It has one command. */
 
 import { runProgram } from '../../src/cli/program.ts'
 import type { ProgramDescription } from '../../src/cli/command-line.ts'
 import { version } from '../../src/node/version.ts'
 import { relayCommand } from './run-relay.ts'
 
-/** What the program is. */
+/** Name, version and command of the program. */
 export const relayProgram: ProgramDescription = {
   name: 'throughnat-relay',
   version,
@@ -13,7 +13,7 @@ export const relayProgram: ProgramDescription = {
   commands: relayCommand,
 }
 
-/** Runs the program; resolves with its exit code. */
+/** Runs the program. Resolves with its exit code. */
 export async function run(): Promise<number> {
   return runProgram(relayProgram)
 }

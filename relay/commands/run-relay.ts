@@ -1,4 +1,4 @@
-/** `throughnat-relay`: run a relay until stopped. */
+/** The command `throughnat-relay`: runs a relay until a signal stops it. */
 
 import { once } from 'node:events'
 import prettyBytes from 'pretty-bytes'
@@ -24,7 +24,7 @@ const size = (bytes: number): string => prettyBytes(bytes, { binary: true })
 
 type Sentence<Name extends keyof RelayEvents> = (detail: RelayEvents[Name]['detail']) => string
 
-/** The events that are printed; how each request was answered is for the metrics. */
+/** The events that are printed. `request:answered` only feeds the metrics. */
 type PrintedEvents = Omit<RelayEvents, 'request:answered'>
 
 const listOf = (addrs: readonly unknown[]): string => addrs.map(addr => `\n  ${String(addr)}`).join('')
@@ -60,14 +60,14 @@ const relayOptions = {
     many: true,
     optional: true,
     placeholder: 'MA',
-    doc: 'The address to announce to peers, if it is not that of a network interface',
+    doc: 'The address to announce to peers, if it is not an address of a network interface. Repeat it for more addresses',
   },
   tlsCert: {
     kind: 'path',
     optional: true,
     placeholder: 'FILE',
     example: './fullchain.pem',
-    doc: 'The certificate for /tls/ws addresses, in PEM, followed by those that it was issued by',
+    doc: 'The certificate for /tls/ws addresses, in PEM, followed by its chain',
   },
   tlsKey: {
     kind: 'path',
@@ -86,7 +86,7 @@ const relayOptions = {
     kind: 'duration',
     default: '1h',
     min: '1m',
-    doc: 'How long a reservation lasts unless it is refreshed',
+    doc: 'How long a reservation lasts without a refresh',
   },
   ...statusOptions,
   drainMs: {
@@ -101,7 +101,7 @@ const relayOptions = {
 /** The program's only command. */
 export const relayCommand: Command = defineCommand({
   name: 'throughnat-relay',
-  summary: 'Run a relay: a public node through which peers behind NATs are reached',
+  summary: 'Run a relay: a public node that makes peers behind NATs reachable',
   options: relayOptions,
   examples: [
     'throughnat-relay',
@@ -122,7 +122,7 @@ export const relayCommand: Command = defineCommand({
       const rules = await admissionRulesOf({ ...renewed, tokenFile: await tokenFileOf(renewed) })
       await relay.reloadCertificate()
       admission.replace(rules)
-      output.event('config:reloaded', {}, 'Admission and the certificate were read again.')
+      output.event('config:reloaded', {}, 'Reloaded the admission rules and the certificate.')
     })
     for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
     output.event(
@@ -146,7 +146,7 @@ export const relayCommand: Command = defineCommand({
     warnAboutClock(output, 'Peers of other libp2p implementations do not accept its reservations.')
     try {
       if (!signal.aborted) await once(signal, 'abort')
-      // at a terminal, Ctrl-C means now
+      // SIGINT (Ctrl-C at a terminal) stops the relay without draining
       if (stoppedBy() === 'SIGTERM') await drain(relay, config.drainMs, output)
     } finally {
       status?.stop()
@@ -163,28 +163,28 @@ function initOf(config: Config, admission: ConfiguredAdmission): RelayInit {
   return { ...rest, ...addrs, admission, ...(logger === undefined ? {} : { logger }) }
 }
 
-/** The file of tokens: the one that was given, or that of a private relay for which nothing says who may use it. */
+/** The token file: the configured one, or the generated one of a private relay without admission rules. */
 async function tokenFileOf(config: Config): Promise<string | undefined> {
   if (config.profile !== 'private' || isRestricted(config)) return config.tokenFile
   return await generatedTokenFile(config.dataDir)
 }
 
-/** True if the configuration says who may use the relay. */
+/** True if the configuration restricts who may use the relay. */
 function isRestricted(config: Config): boolean {
   const { allowReserve, allowConnect, allowTarget, tokenFile, admissionUrl } = config
   const lists = [allowReserve, allowConnect, allowTarget]
   return lists.some(it => it.length > 0) || tokenFile !== undefined || admissionUrl !== undefined
 }
 
-const CHOOSE_NOTE = 'To choose who may use it: --profile private, --token-file or --allow-reserve.'
+const CHOOSE_NOTE = 'To restrict who may use it, see --profile private, --token-file and --allow-reserve.'
 
-/** Who may use the relay, and how to change it, where the operator has not said so. */
+/** For a relay without admission rules: who may use it, and how to change that. */
 function noteOf(config: Config, relay: Relay, tokenFile: string | undefined): string | undefined {
   if (isRestricted(config)) return undefined
   if (tokenFile !== undefined) {
     const options = `--relay ${relay.addrs[0]} --relay-token-file relay.token`
     return [
-      `Only peers that show the token in ${tokenFile} may use this relay. Copy the file to each of them as relay.token; then:`,
+      `Only peers that show the token in ${tokenFile} may use this relay. Copy the file to each peer as relay.token, then run:`,
       `  throughnat listen ${options} --expose ssh=127.0.0.1:22`,
       `  throughnat forward PEER ssh ${options} --local 127.0.0.1:2222`,
     ].join('\n')
@@ -201,10 +201,10 @@ function noteOf(config: Config, relay: Relay, tokenFile: string | undefined): st
   )
 }
 
-/** Lets circuits finish. What is left when the time is over is reset when the relay stops. */
+/** Lets open circuits finish. When the time is over, the relay stops and resets the rest. */
 async function drain(relay: Relay, drainMs: number, output: Output): Promise<void> {
   const circuits = relay.circuits
-  const human = `Draining: no new reservations and circuits; those that are open (${circuits}) have ${drainMs / 1000} s to finish`
+  const human = `Draining: new reservations and circuits are refused; open circuits (${circuits}) have ${drainMs / 1000} s to finish`
   output.event('relay:draining', { circuits, drainMs }, human)
   const time = AbortSignal.timeout(drainMs)
   await relay.drain({ signal: time }).catch(error => {

@@ -1,8 +1,10 @@
 /**
- * One dial-back: connects to a peer, gives it the nonce, and goes.
+ * One dial-back: connects to a peer, sends the nonce, and closes the connection.
  *
- * From an ephemeral port, as the specification wants it: from the port that the peer is connected to, the dial would come in through the hole that
- * this connection has made.
+ * The dial uses an ephemeral port, as the specification requires. A dial from the port that the peer is
+ * connected to would pass through the NAT mapping of that connection.
+ *
+ * Spec: https://github.com/libp2p/specs/blob/master/autonat/autonat-v2.md
  */
 
 import { pbStream } from '@libp2p/utils'
@@ -20,24 +22,30 @@ import type { TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
- * Time to connect, in milliseconds: SYNs are repeated after 1 and 3 s (RFC 6298 section 5), and who gets none of three is not to be reached. Whoever asks waits for it,
- * and takes a longer wait for silence.
+ * Time to connect, in milliseconds. SYNs are repeated after 1 and 3 s (RFC 6298 section 5). A peer that
+ * answers none of the three counts as unreachable. The requester waits for the result, and treats a longer
+ * wait as no answer.
  */
 const DIAL_TIMEOUT_MS = 5_000
 
-/** Time to give the nonce and to hear that it has arrived, in milliseconds (go-libp2p: `dialBackStreamTimeout`). */
+/**
+ * Time to send the nonce and receive its confirmation, in milliseconds (go-libp2p: `dialBackStreamTimeout`).
+ */
 const NONCE_TIMEOUT_MS = 5_000
 
-/** A `DialBackResponse` has two bytes; there may be fields in it that we do not know. */
+/** Longest `DialBackResponse`, in bytes. It has two, and may contain fields that we do not know. */
 const MAX_RESPONSE_BYTES = 64
 
-/** What a dial needs. */
+/** The libp2p components that a dial needs. */
 export interface DialComponents {
   transportManager: TransportManager
   upgrader: Upgrader
 }
 
-/** Dials and resolves with the `DialStatus`; never rejects. The connection is closed by then. */
+/**
+ * Dials `addr` and sends the nonce. Resolves with the `DialStatus`, never rejects. The connection is closed
+ * by then.
+ */
 export async function dialBack(
   addr: Multiaddr,
   nonce: bigint,
@@ -50,10 +58,11 @@ export async function dialBack(
   } catch {
     return DialStatus.E_DIAL_ERROR
   }
-  const signal = AbortSignal.any([AbortSignal.timeout(NONCE_TIMEOUT_MS), stopped])
   try {
-    await tell(connection, nonce, signal)
-    await connection.close({ signal })
+    await withDeadline(NONCE_TIMEOUT_MS, 'No answer to the nonce', stopped, async signal => {
+      await tell(connection, nonce, signal)
+      await connection.close({ signal })
+    })
     return DialStatus.OK
   } catch (error) {
     connection.abort(error as Error)
@@ -73,7 +82,7 @@ async function connect(
   )
 }
 
-/** What the remote sends before it is known is looked at, as what comes in is. */
+/** Bounds what the remote sends before its handshake is complete, as for inbound connections. */
 function guarding(upgrader: Upgrader): Upgrader {
   const upgradeOutbound: Upgrader['upgradeOutbound'] = async (socket: MultiaddrConnection, options) => {
     guard(socket)
@@ -90,6 +99,6 @@ async function tell(connection: Connection, nonce: bigint, signal: AbortSignal):
   const stream = await connection.newStream(DIAL_BACK_PROTOCOL, { signal })
   const messages = pbStream(stream, messageBounds(MAX_RESPONSE_BYTES))
   await messages.write({ nonce }, DialBack, { signal })
-  // without the answer, what was written may be lost with the connection
+  // closing the connection before the answer arrives may lose the nonce
   await messages.read(DialBackResponse, { signal })
 }

@@ -1,10 +1,14 @@
 /**
- * Which address of a request is dialled.
+ * Chooses the address of a dial-back request that the relay dials.
  *
- * Only the IP address that the request comes from, at any port: the requester could have others dialled otherwise, and would have to pay with data
- * for what it makes them suffer (autonat-v2.md, "Amplification Attack Prevention"). We ask for none, so what is elsewhere is not dialled.
- * Where the request comes from a private address, what is there trusts whoever is near: behind a proxy on this machine
- * all strangers come from such a one. So it is dialled only by a relay that has no public address, over TCP alone, and at no port of a system service.
+ * The relay dials only the IP address that the request comes from, at any port. Otherwise a requester could
+ * make the relay dial other hosts. The specification then demands data from the requester, in proportion to
+ * the harm (autonat-v2.md, "Amplification Attack Prevention"); this relay asks for no data, so it refuses
+ * other hosts.
+ *
+ * A private source address may belong to a host that trusts its neighbours. Behind a proxy on this machine,
+ * all strangers come from such an address. So only a relay without a public address dials private ones, over
+ * TCP only, and never at a port of a system service.
  */
 
 import { FIRST_USER_PORT, scopeOf } from '../../src/addresses/scope.ts'
@@ -16,7 +20,7 @@ import { ipOf } from '../../src/limits/ip-network.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** Who asks, and where from. */
+/** The requester, and where it connects from. */
 export interface Requester {
   peerId: PeerId
   remoteAddr: Multiaddr
@@ -24,15 +28,15 @@ export interface Requester {
   own: readonly Multiaddr[]
 }
 
-/** What is to be dialled. */
+/** The address to dial. */
 export interface Choice {
-  /** Its place in the request. */
+  /** Its index in the request. */
   index: number
-  /** `/ip4|ip6/.../tcp/.../p2p/...`: whoever else answers there is not talked to. */
+  /** `/ip4|ip6/.../tcp/.../p2p/...`. The peer id ensures that the relay talks to the requester only. */
   addr: Multiaddr
 }
 
-/** The first address that may be dialled, or nothing. */
+/** The first address that may be dialled. `undefined` if there is none. */
 export function chooseAddr(addrs: readonly Uint8Array[], requester: Requester): Choice | undefined {
   for (const [index, bytes] of addrs.slice(0, MAX_ADDRS).entries()) {
     const addr = dialable(bytes, requester)
@@ -66,7 +70,7 @@ function isAmongNeighbours(init: { port: number } & Pick<Requester, 'remoteAddr'
   return port >= FIRST_USER_PORT && TCP.exactMatch(remoteAddr) && !own.some(isPublic)
 }
 
-/** A name is made for the public. */
+/** A DNS name counts as public. */
 function isPublic(addr: Multiaddr): boolean {
   const ip = ipOf(addr)
   return ip === undefined || scopeOf(ip.toString()) === 'public'

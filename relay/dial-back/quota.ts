@@ -24,7 +24,7 @@ export class DialBackQuota {
   readonly #quota = new Quota()
   readonly #rates = new RequestRates(PER_NETWORK_AND_MINUTE, 60)
 
-  /** How many there are now. */
+  /** Number of turns that are taken. */
   get size(): number {
     return this.#quota.count(ALL)
   }

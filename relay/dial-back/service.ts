@@ -1,8 +1,9 @@
 /**
- * The relay's side of AutoNAT v2: dials a peer back at the address that it asks for, and tells it how that went.
+ * The relay's side of AutoNAT v2: dials a peer back at an address that it names, and reports the result.
  *
- * The server of `@libp2p/autonat-v2` 2.0.15 is not used because it answers several times on one stream, dials through the dial queue, which may join other dials,
- * and bounds neither what is asked of it nor what is sent to it.
+ * The server of `@libp2p/autonat-v2` 2.0.15 is not used. It answers several times on one stream. It dials
+ * through the dial queue, which may join other dials. It limits neither the requests nor the messages that it
+ * receives.
  *
  * Spec: https://github.com/libp2p/specs/blob/master/autonat/autonat-v2.md
  */
@@ -25,19 +26,22 @@ import type { AddressManager, Registrar } from '@libp2p/interface-internal'
 import type { DialRequest, DialResponse } from '../../src/protocols/autonat/messages.ts'
 import type { DialComponents } from './dial.ts'
 
-/** Time for a request to arrive, and for its answer to leave, in milliseconds (go-libp2p takes 15 s for all, `streamTimeout`). */
+/**
+ * Time for a request to arrive, and for its answer to leave, in milliseconds each. go-libp2p allows 15 s for
+ * all (`streamTimeout`).
+ */
 const STREAM_TIMEOUT_MS = 5_000
 
-/** Requests that one connection may have open. All but one are refused; what comes beyond is reset. */
+/** Requests that one connection may have open. One is served, the others are refused, and more are reset. */
 const MAX_STREAMS = 4
 
-/** What libp2p hands to the service. */
+/** The libp2p components that the service needs. */
 export interface DialBackServerComponents extends DialComponents {
   registrar: Registrar
   addressManager: AddressManager
 }
 
-/** A libp2p service. */
+/** The dial-back server, as a libp2p service. */
 export class DialBackServer implements Startable {
   readonly [Symbol.toStringTag] = 'throughnat-dial-back'
   readonly #components: DialBackServerComponents
@@ -61,7 +65,7 @@ export class DialBackServer implements Startable {
   }
 
   async stop(): Promise<void> {
-    this.#stopped.abort(new Error('the relay stops'))
+    this.#stopped.abort(new Error('the relay is stopping'))
     await this.#components.registrar.unhandle(DIAL_REQUEST_PROTOCOL)
   }
 

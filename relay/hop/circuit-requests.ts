@@ -1,4 +1,10 @@
-/** CONNECT: a peer asks for a circuit to another, which holds a reservation. */
+/**
+ * CONNECT requests: a peer asks for a circuit to another peer, which has a reservation.
+ *
+ * Invariant: every circuit has a slot from its request until it ends.
+ *
+ * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
+ */
 
 import { RELAY_V2_STOP_CODEC } from '@libp2p/circuit-relay-v2'
 import { peerIdFromMultihash } from '@libp2p/peer-id'
@@ -34,7 +40,7 @@ const statuses: Readonly<Record<CircuitRefusal, number>> = {
   'over-circuit': Status.PERMISSION_DENIED,
 }
 
-/** Bytes that circuits have carried each way. */
+/** Bytes that circuits have carried, by direction. */
 export interface BytesTransferred {
   /** From initiators to responders. */
   readonly toResponder: number
@@ -42,14 +48,14 @@ export interface BytesTransferred {
   readonly toInitiator: number
 }
 
-/** Answers requests for a circuit, and keeps the circuits. */
+/** Answers requests for circuits, and owns the open circuits. */
 export class CircuitRequests {
   readonly #context: HopContext
   readonly #slots: CircuitSlots
   readonly #rates: Rates
   readonly #requestRates: RequestRates
   readonly #circuits = new Set<Circuit>()
-  /** Of circuits that have ended. */
+  /** Bytes of circuits that have ended. */
   readonly #bytes = { toResponder: 0, toInitiator: 0 }
 
   constructor(context: HopContext) {
@@ -59,12 +65,12 @@ export class CircuitRequests {
     this.#requestRates = new RequestRates(context.limits.circuitsPerSecondPerIp)
   }
 
-  /** Circuits that are open or being opened. */
+  /** Number of circuits that are open or being opened. */
   get taken(): number {
     return this.#slots.taken
   }
 
-  /** Bytes of all circuits so far, those that are open included. */
+  /** Bytes of all circuits so far, including open ones. */
   get bytes(): BytesTransferred {
     const bytes = { ...this.#bytes }
     for (const { bytesToResponder, bytesToInitiator } of this.#circuits) {
@@ -74,7 +80,7 @@ export class CircuitRequests {
     return bytes
   }
 
-  /** Resolves when there are none. */
+  /** Resolves when no circuit is open or being opened. */
   async ended(): Promise<void> {
     await this.#slots.emptied()
   }
@@ -85,7 +91,7 @@ export class CircuitRequests {
     this.#rates.clear()
   }
 
-  /** Resolves with whether a circuit has taken the stream over. */
+  /** Answers one request. Resolves with true if a circuit has taken over the stream. */
   async handle(request: HopRequest): Promise<boolean> {
     const responder = peerOf(request)
     if (responder === undefined) {
@@ -142,7 +148,7 @@ export class CircuitRequests {
     return true
   }
 
-  /** Asks the responder to take the circuit. Resolves with nothing if it does not, or is gone. */
+  /** Asks the responder to accept the circuit. Resolves with `undefined` if it refuses or is gone. */
   async #callResponder(
     connection: Connection,
     initiator: PeerId,
@@ -152,7 +158,7 @@ export class CircuitRequests {
     try {
       stream = await connection.newStream(RELAY_V2_STOP_CODEC, {
         signal,
-        // its circuits are counted before
+        // the circuit slots already limit these streams
         maxOutboundStreams: Infinity,
       })
       const messages = pbStream(stream, messageBounds(MAX_MESSAGE_BYTES))

@@ -1,4 +1,4 @@
-/** How many circuits there are: in all, of each peer, and between each two. */
+/** Counts circuits: in total, per peer, and per pair of peers. */
 
 import { Quota } from '../../src/limits/quota.ts'
 import type { CircuitOpened, CircuitRefusal } from '../events.ts'
@@ -16,7 +16,7 @@ export class CircuitSlots {
     this.#limits = limits
   }
 
-  /** Circuits that are open or being opened. */
+  /** Number of circuits that are open or being opened. */
   get taken(): number {
     return this.#quota.count(ALL)
   }

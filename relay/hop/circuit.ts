@@ -1,31 +1,33 @@
 /**
- * One circuit: two streams of two connections, joined so that the bytes of each come out of the other.
+ * One circuit: two streams of two connections. The bytes that arrive on each leave on the other.
  *
- * The invariant: what a peer does not read is not read from the other either, beyond one window. The end of one direction ends
- * that direction only, and what is cut on one side is reset on the other, never ended, since an end would pass for complete.
+ * Invariants: if one peer does not read, the circuit stops reading from the other after one window. The end
+ * of one direction ends that direction only. A cut on one side resets the other side and never ends it in
+ * order, because an end means that the data is complete.
  */
 
-import { ConnectionClosedError, StreamResetError } from '@libp2p/interface'
+import { StreamResetError } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { longestDurationMs } from '../../src/config/quantities.ts'
 import { StreamIntake } from '../../src/patches/libp2p-utils/stream-intake.ts'
+import { afterDrain, closedWithoutEnd, endWriting, RemoteEnd } from '../../src/streams/half-close.ts'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { CircuitEnd } from '../events.ts'
 import type { TokenBucket } from '../../src/limits/token-bucket.ts'
 
-/** The most that passes at once where there are rates, in bytes: a message of Noise. */
+/** The most that passes in one step if there are rates, in bytes: a message of Noise. */
 const SLICE_BYTES = 64 * 1024
 
-/** What a circuit is made of. */
+/** What a circuit needs. */
 export interface CircuitInit {
-  /** The hop stream, of the peer that asked for the circuit. */
+  /** The hop stream of the peer that asked for the circuit. */
   initiator: Stream
-  /** The stop stream, of the peer that holds the reservation. */
+  /** The stop stream of the peer that has the reservation. */
   responder: Stream
-  /** Bytes each way. */
+  /** Limit of bytes in each direction. `Infinity` for no limit. */
   maxBytes: number
   maxDurationMs: number
-  /** Each is drawn upon by both directions. */
+  /** Rate limits. Both directions draw on each bucket. */
   buckets: readonly TokenBucket[]
   /** Called once, when both streams are closed or reset and no listener and no timer is left. */
   onEnded: (end: { reason: CircuitEnd; bytesToResponder: number; bytesToInitiator: number }) => void
@@ -47,7 +49,7 @@ export class Circuit {
     this.#toInitiator = new Direction({ source: responder, destination: initiator, ...shared })
   }
 
-  /** Begins to carry bytes; one of the streams may have ended already. */
+  /** Starts to carry bytes. A stream may have ended before the call. */
   start(): void {
     const { maxDurationMs } = this.#init
     if (Number.isFinite(maxDurationMs)) {
@@ -115,41 +117,38 @@ class Direction {
   /** Runs while the buckets are empty. */
   #timer: NodeJS.Timeout | undefined
   bytes = 0
-  /** The source has said its last, and the destination has been told. */
+  /** The source has ended, and the end has reached the destination. */
   hasEnded = false
-  /** What came in and may not leave yet, where there are rates. */
+  /** Bytes that were received and must wait for the buckets. */
   readonly #waiting = new Uint8ArrayList()
   #hasEndWaiting = false
   #isReleased = false
-  /** The remote said that it has sent everything. A stream whose connection went away looks closed, too. */
-  #hasSourceEnd = false
+  readonly #sourceEnd: RemoteEnd
 
   constructor(init: DirectionInit) {
     this.#init = init
     this.#intake = new StreamIntake(init.source)
+    this.#sourceEnd = new RemoteEnd(init.source, () => this.#onEnd())
   }
 
   start(): void {
     const { source, destination } = this.#init
-    source.addEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
-    source.addEventListener('end', this.#onEnd)
+    this.#sourceEnd.watch()
     source.addEventListener('close', this.#onClose)
     destination.addEventListener('drain', this.#onDrain)
-    this.#hasSourceEnd = source.remoteWriteStatus === 'closed'
     if (source.status !== 'open') return this.#onClose()
     if (destination.writableNeedsDrain) this.#intake.hold()
     source.addEventListener('message', this.#onMessage)
-    if (source.readableEnded) this.#onEnd()
+    this.#sourceEnd.check()
   }
 
-  /** Takes all listeners and timers away. */
+  /** Removes all listeners and timers. */
   release(): void {
     this.#isReleased = true
     clearTimeout(this.#timer)
     const { source, destination } = this.#init
     source.removeEventListener('message', this.#onMessage)
-    source.removeEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
-    source.removeEventListener('end', this.#onEnd)
+    this.#sourceEnd.unwatch()
     source.removeEventListener('close', this.#onClose)
     destination.removeEventListener('drain', this.#onDrain)
   }
@@ -158,7 +157,7 @@ class Direction {
     const { buckets, maxBytes, onCut } = this.#init
     if (this.bytes + this.#waiting.byteLength + data.byteLength > maxBytes) return onCut('data-limit')
     if (buckets.length === 0) return this.#pass(data)
-    // a stream that was held has up to a window to tell at once
+    // a stream that was held may deliver up to a window in one go
     this.#waiting.append(data)
     this.#passSlices()
   }
@@ -172,7 +171,10 @@ class Direction {
     }
   }
 
-  /** Passes on what waits as far as the buckets allow; whoever takes more than is in them waits until that is paid. */
+  /**
+   * Passes on waiting bytes. A slice larger than the content of the buckets passes, and the next one waits
+   * until that debt is paid.
+   */
   #passSlices(): void {
     const { destination } = this.#init
     while (this.#waiting.byteLength > 0 && this.#timer === undefined && !destination.writableNeedsDrain) {
@@ -183,7 +185,7 @@ class Direction {
       this.#payFor(slice.byteLength)
     }
     if (this.#waiting.byteLength > 0 || this.#timer !== undefined) this.#intake.hold()
-    else if (this.#hasEndWaiting) this.#onEnd()
+    else if (this.#hasEndWaiting) this.#sourceEnd.check()
   }
 
   #payFor(bytes: number): void {
@@ -201,28 +203,15 @@ class Direction {
     if (isFree && !this.#init.destination.writableNeedsDrain) this.#intake.release()
   }
 
-  #onDrain = (): void => {
-    // The stream writes out its own backlog in a microtask after 'drain' and may be full again after it. Reading on
-    // at once would add a chunk to that backlog on every drain, however small the window update that caused it.
-    queueMicrotask(() => this.#continue())
-  }
+  #onDrain = (): void => afterDrain(() => this.#continue())
 
-  #onRemoteCloseWrite = (): void => {
-    this.#hasSourceEnd = true
-  }
-
-  #onEnd = (): void => {
-    const { source, destination } = this.#init
-    // 'end' also precedes the 'close' of a stream that was reset, whose unread bytes are lost.
-    const isCut = source.status === 'aborted' || source.status === 'reset'
-    if (!this.#hasSourceEnd || isCut || this.hasEnded) return
+  #onEnd(): void {
+    if (this.hasEnded) return
     this.#hasEndWaiting = this.#waiting.byteLength > 0
     if (this.#hasEndWaiting) return
-    destination.close().then(this.#onDestinationClosed, (error: unknown) => {
-      // p-event rejects with the 'close' event itself where the stream closed before it was flushed.
-      const cause = error instanceof Error ? error : new ConnectionClosedError('The circuit lost one side')
-      this.#init.onCut('reset', cause)
-    })
+    endWriting(this.#init.destination).then(this.#onDestinationClosed, (cause: Error) =>
+      this.#init.onCut('reset', cause),
+    )
   }
 
   #onDestinationClosed = (): void => {
@@ -235,8 +224,6 @@ class Direction {
     const { source, onCut } = this.#init
     if (event?.error != null) onCut('reset', event.error)
     // with its end seen, what is still to be read or flushed decides
-    else if (!this.#hasSourceEnd || !source.readableEnded) {
-      onCut('reset', new ConnectionClosedError('The circuit lost one side'))
-    }
+    else if (!this.#sourceEnd.isHere || !source.readableEnded) onCut('reset', closedWithoutEnd(source))
   }
 }

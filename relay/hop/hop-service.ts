@@ -1,9 +1,10 @@
 /**
  * The relay's side of circuit-relay v2: grants reservations and joins circuits.
  *
- * `circuitRelayServer` of @libp2p/circuit-relay-v2 4.2.13 is not used because it tells durations in milliseconds where the
- * specification says seconds, keeps the reservations of peers that have gone (js-libp2p issue 2833), bounds nothing but the number of
- * reservations, counts both directions as one, and holds in memory what a slow reader has not taken.
+ * `circuitRelayServer` of @libp2p/circuit-relay-v2 4.2.13 is not used. It sends durations in milliseconds
+ * where the specification has seconds. It keeps the reservations of peers that have disconnected (js-libp2p
+ * issue 2833). It limits only the number of reservations, and adds up the bytes of both directions. It
+ * buffers without limit what a slow peer has not read.
  *
  * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
  */
@@ -33,21 +34,24 @@ import type { StatusName } from '../../src/protocols/circuit-relay/messages.ts'
 import type { HopComponents, HopContext, HopRequest } from './request.ts'
 import type { Reservation } from './reservations.ts'
 
-/** How long a request may take, in milliseconds, the answer of the other peer included (`ConnectTimeout` of go-libp2p). */
+/**
+ * How long a request may take, including the answer of the other peer, in milliseconds (go-libp2p:
+ * `ConnectTimeout`).
+ */
 const REQUEST_TIMEOUT_MS = 30_000
 
 /**
- * Requests that one connection may have open at once beyond its circuits, each of which keeps its hop stream. The relay
- * resets what comes beyond; up to there it answers.
+ * Requests that one connection may have open in addition to its circuits, each of which keeps its hop stream.
+ * The relay answers this many, and resets more.
  */
 const PENDING_REQUESTS = 32
 
-/** How long a reservation lasts, in milliseconds: go-libp2p's `ReservationTTL`. */
+/** Default duration of a reservation, in milliseconds (go-libp2p: `ReservationTTL`). */
 export const DEFAULT_TTL_MS = 3_600_000
 
 /** Options of {@link circuitRelayHop}. */
 export interface HopInit {
-  /** @default those of the profile `private` */
+  /** @default the limits of the profile `private` */
   limits?: LimitOverrides
   /**
    * How long a reservation lasts unless it is refreshed, in milliseconds (go-libp2p's `ReservationTTL`).
@@ -56,32 +60,35 @@ export interface HopInit {
    * @default 3600000
    */
   reservationTtlMs?: number
-  /** Who may reserve and connect. @default everybody */
+  /** Which peers may reserve and connect. @default everybody */
   admission?: Admission
-  /** Where events go to. @default the service's own `events` */
+  /** The target that events are dispatched on. @default the service's own `events` */
   events?: TypedEventTarget<RelayEvents>
 }
 
 /** A running hop service. */
 export interface HopService {
   readonly events: TypedEventTarget<RelayEvents>
-  /** Who holds a reservation. */
+  /** The reservations in force. */
   readonly reservations: Iterable<Reservation> & { readonly size: number }
-  /** Circuits that are open or being opened. */
+  /** Number of circuits that are open or being opened. */
   readonly circuits: number
-  /** Bytes of all circuits since the start, those that are open included. */
+  /** Bytes of all circuits since the start, including open ones. */
   readonly bytesTransferred: BytesTransferred
-  /** No new reservations and circuits: {@link drain} was called. */
+  /** True after {@link drain} was called: the relay refuses new reservations and circuits. */
   readonly isDraining: boolean
   /**
-   * Refuses every new reservation and circuit from now on; resolves when no circuit is left.
+   * Refuses new reservations and circuits from now on. Resolves when no circuit is left.
    *
-   * @throws the reason of `signal` when that fires before
+   * @throws the reason of `signal`, if that fires first; the service stays in this state
    */
   drain(options?: AbortOptions): Promise<void>
 }
 
-/** Makes any libp2p node a relay: `createLibp2p({ services: { identify: identify(), relay: circuitRelayHop() } })`. */
+/**
+ * Makes any libp2p node a relay: `createLibp2p({ services: { identify: identify(), relay: circuitRelayHop() }
+ * })`.
+ */
 export function circuitRelayHop(init: HopInit = {}): (components: HopComponents) => HopService {
   return components => new Hop(components, init)
 }
@@ -144,16 +151,19 @@ class Hop implements HopService, Startable {
     components.events.addEventListener('connection:close', this.#onConnectionClose)
     await components.registrar.handle(RELAY_V2_HOP_CODEC, this.#onStream, {
       maxInboundStreams: limits.maxCircuitsPerPeer + PENDING_REQUESTS,
-      // who asks over a circuit is told that it may not
+      // a request over a circuit gets an answer: that it is not permitted
       runOnLimitedConnection: true,
     })
     this.#isStarted = true
   }
 
-  /** The connections are still open: their end would pass for the end of what the circuits carry. */
+  /**
+   * Resets the circuits while the connections are still open. If a connection closed first, the peers would
+   * take that for the end of the data.
+   */
   async beforeStop(): Promise<void> {
     this.#circuitRequests.stop()
-    // what was written in this turn leaves at its end (src/patches/libp2p-tcp/coalesced-writes.ts)
+    // writes of this turn leave at its end (src/patches/libp2p-tcp/coalesced-writes.ts)
     await setImmediate()
   }
 
@@ -166,7 +176,10 @@ class Hop implements HopService, Startable {
     reservations.clear()
   }
 
-  /** circuit-v2.md: "The reservation remains valid until its expiration, as long as there is an active connection". */
+  /**
+   * circuit-v2.md: "The reservation remains valid until its expiration, as long as there is an active
+   * connection".
+   */
   #onConnectionClose = ({ detail: { remotePeer } }: CustomEvent<Connection>): void => {
     const { components, reservations } = this.#context
     if (!reservations.has(remotePeer)) return
@@ -186,14 +199,14 @@ class Hop implements HopService, Startable {
     const ended = new AbortController()
     let isAnswered = false
     const timer = setTimeout(() => {
-      const error = new TimeoutError(`The request took longer than ${REQUEST_TIMEOUT_MS / 1000} s`)
+      const error = new TimeoutError(`The request timed out after ${REQUEST_TIMEOUT_MS / 1000} s`)
       ended.abort(error)
-      // whoever has its answer and keeps the stream open all the same does not keep it for longer than the request may take
+      // a peer that has its answer and keeps the stream open loses it when the time of a request is over
       if (isAnswered) stream.abort(error)
     }, REQUEST_TIMEOUT_MS)
     const onClose = (): void => {
       clearTimeout(timer)
-      ended.abort(new Error('The peer went away'))
+      ended.abort(new Error('The peer disconnected'))
     }
     stream.addEventListener('close', onClose, { once: true })
     try {
@@ -207,7 +220,7 @@ class Hop implements HopService, Startable {
     }
   }
 
-  /** Resolves with whether a circuit has taken the stream over. */
+  /** Answers one request. Resolves with true if a circuit has taken over the stream. */
   async #handle(stream: Stream, connection: Connection, signal: AbortSignal): Promise<boolean> {
     const messages = pbStream(stream, messageBounds(MAX_MESSAGE_BYTES))
     const peerId = connection.remotePeer
@@ -227,7 +240,7 @@ class Hop implements HopService, Startable {
         report(signal.reason instanceof TimeoutError ? 'TIMED_OUT' : 'GONE')
         throw error
       }
-      // not reset: go-yamux would throw the answer away
+      // not reset: go-yamux would discard the answer
       await answer({ status: Status.MALFORMED_MESSAGE })
       await stream.close({ signal })
       return false

@@ -1,4 +1,4 @@
-/** The limits of a circuit as peers are told. */
+/** The limits of a circuit, as the relay sends them to peers (circuit-v2.md, "Limit"). */
 
 import type { Limits } from '../limits/limits.ts'
 import type { LimitMessage } from '../../src/protocols/circuit-relay/messages.ts'
@@ -7,9 +7,9 @@ import type { LimitMessage } from '../../src/protocols/circuit-relay/messages.ts
 const LONGEST_S = 2 ** 32 - 1
 
 /**
- * What to tell of a circuit's limits; nothing where there are none.
+ * The limits to send. `undefined` if a circuit has none.
  *
- * The duration is in seconds (circuit-v2.md, "Limit"), rounded up: 0 would mean that there is no limit.
+ * The duration is in seconds (circuit-v2.md, "Limit"), rounded up, because 0 means no limit.
  */
 export function limitMessageOf({ circuitBytes, circuitDurationMs }: Limits): LimitMessage | undefined {
   const limit: LimitMessage = {}

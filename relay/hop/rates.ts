@@ -1,4 +1,4 @@
-/** Who may send how fast: the buckets of the circuits, of the peers, and of the relay. */
+/** Rate limits: the token buckets of circuits, of peers, and of the relay. */
 
 import { TokenBucket } from '../../src/limits/token-bucket.ts'
 import type { CircuitOpened } from '../events.ts'
@@ -7,14 +7,17 @@ import type { Limits } from '../limits/limits.ts'
 interface PeerBucket {
   readonly bucket: TokenBucket
   circuits: number
-  /** Runs when no circuit is left and the bucket is not full: forgotten before, it would be full for the next circuit. */
+  /**
+   * Runs if the peer has no circuit and its bucket is not full. Deleting the bucket earlier would give the
+   * next circuit a full one.
+   */
   timer?: NodeJS.Timeout
 }
 
-/** What one circuit draws on. */
+/** The buckets that one circuit draws on. */
 export interface CircuitRates {
   readonly buckets: readonly TokenBucket[]
-  /** To be called when the circuit has ended. */
+  /** Must be called when the circuit has ended. */
   release(): void
 }
 
@@ -29,7 +32,7 @@ export class Rates {
     this.#total = boundedBucketOf(limits.totalBytesPerSecond)
   }
 
-  /** How many peers have a bucket. */
+  /** Number of peers that have a bucket. */
   get size(): number {
     return this.#peers.size
   }
@@ -47,7 +50,7 @@ export class Rates {
     }
   }
 
-  /** Forgets everything. */
+  /** Deletes all buckets of peers. */
   clear(): void {
     for (const { timer } of this.#peers.values()) clearTimeout(timer)
     this.#peers.clear()

@@ -1,4 +1,4 @@
-/** One request on the hop protocol, and what it is answered with. */
+/** One request of the hop protocol, and what its handlers need. */
 
 import type { ComponentLogger, Connection, Libp2pEvents, PeerId, PrivateKey, Stream } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
@@ -9,7 +9,7 @@ import type { Limits } from '../limits/limits.ts'
 import type { HopMessage } from '../../src/protocols/circuit-relay/messages.ts'
 import type { Reservations } from './reservations.ts'
 
-/** What libp2p hands to the service. */
+/** The libp2p components that the service needs. */
 export interface HopComponents {
   peerId: PeerId
   privateKey: PrivateKey
@@ -20,24 +20,24 @@ export interface HopComponents {
   logger: ComponentLogger
 }
 
-/** What both kinds of request are handled with. */
+/** What the handlers of both kinds of request share. */
 export interface HopContext {
   readonly components: HopComponents
   readonly limits: Limits
   readonly admission: Admission
   readonly reservations: Reservations
   readonly events: TypedEventTarget<RelayEvents>
-  /** The relay is about to stop. */
+  /** The relay refuses new reservations and circuits. */
   isDraining: boolean
 }
 
-/** One request, and the way back to whoever sent it. */
+/** One request, and the function that answers it. */
 export interface HopRequest {
   readonly message: HopMessage
   readonly connection: Connection
-  /** Ends the request: it took too long, or its sender went away. */
+  /** Fires when the request times out or its sender disconnects. */
   readonly signal: AbortSignal
   readonly answer: (message: Omit<HopMessage, 'type' | 'status'> & { status: number }) => Promise<void>
-  /** Gives the stream, for what comes after the answer. */
+  /** Detaches the stream from the message reader, for use after the answer. */
   readonly takeStream: () => Stream
 }

@@ -1,9 +1,13 @@
-/** RESERVE: a peer asks to be reachable through this relay. */
+/**
+ * RESERVE requests: a peer asks to be reachable through this relay.
+ *
+ * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
+ */
 
 import { isPrivate } from '@libp2p/utils'
-import { Circuit as CircuitAddr } from '@multiformats/multiaddr-matcher'
 import { decide } from '../admission/admission.ts'
 import { RequestRates } from '../../src/limits/request-rates.ts'
+import { isCircuit } from '../../src/addresses/circuit.ts'
 import { isDirect, markReserved } from '../../src/addresses/direct.ts'
 import { fitting, usefulFirst } from '../../src/addresses/ranking.ts'
 import { limitMessageOf } from './limit-message.ts'
@@ -27,7 +31,7 @@ const statuses: Readonly<Record<ReservationRefusal, number>> = {
   'over-circuit': Status.PERMISSION_DENIED,
 }
 
-/** Answers requests for a reservation. */
+/** Answers requests for reservations. */
 export class ReservationRequests {
   readonly #context: HopContext
   readonly #rates: RequestRates
@@ -46,7 +50,7 @@ export class ReservationRequests {
     if (!this.#rates.allow(remoteAddr)) return await this.#refuse(request, 'too-often')
     const verdict = await decide(() => admission.mayReserve({ peerId, remoteAddr, connection }, { signal }))
     if (verdict !== undefined) return await this.#refuse(request, 'denied', verdict.deniedBy)
-    // the close of a connection ends a reservation, and one that is gone already does not close again
+    // closing a connection ends its reservation, and a connection that is closed already does not close again
     if (connection.status !== 'open') return
     const outcome = reservations.reserve(peerId, remoteAddr)
     if ('refusal' in outcome) return await this.#refuse(request, outcome.refusal)
@@ -59,7 +63,7 @@ export class ReservationRequests {
     try {
       await this.#grant(request, { expiresAt, remainingMs })
     } catch (error) {
-      // a peer that was not told has none; one that refreshes knows of the one that it had
+      // a peer that got no answer has no reservation; a peer that refreshes still knows its previous one
       if (!isRefresh) reservations.end(peerId, 'disconnected')
       throw error
     }
@@ -93,11 +97,13 @@ export class ReservationRequests {
     })
   }
 
-  /** Where others reach this relay: its public or announced addresses, or in a network without any its private ones. */
+  /**
+   * The addresses at which peers reach this relay: public and announced ones, or the private ones if there
+   * are no others.
+   */
   #addresses(): Multiaddr[] {
-    const addrs = this.#context.components.addressManager
-      .getAddresses()
-      .filter(addr => !CircuitAddr.matches(addr))
+    const { addressManager } = this.#context.components
+    const addrs = addressManager.getAddresses().filter(addr => !isCircuit(addr))
     const reachable = addrs.filter(addr => !isPrivate(addr))
     return usefulFirst(reachable.length > 0 ? reachable : addrs)
   }

@@ -1,8 +1,8 @@
 /**
- * The reservations of a relay: who holds one, until when, and how many come from one network.
+ * The table of reservations: peer, expiry, and the number per network.
  *
- * All last equally long and refreshing moves one to the end, so the map is in the order of expiry and one timer, for the
- * first of them, is enough.
+ * All reservations last equally long, and a refresh moves the entry to the end. So the map is in the order of
+ * expiry, and one timer for the first entry is enough.
  */
 
 import { longestDurationMs } from '../../src/config/quantities.ts'
@@ -14,10 +14,10 @@ import type { ReservationEnded, ReservationRefusal } from '../events.ts'
 import type { Limits } from '../limits/limits.ts'
 import type { RemoteNetwork } from '../../src/limits/ip-network.ts'
 
-/** What the reservations have to know, and whom they tell. */
+/** Options and callback of {@link Reservations}. */
 export interface ReservationsInit {
   limits: Limits
-  /** How long a reservation lasts unless it is refreshed, in milliseconds. */
+  /** How long a reservation lasts without a refresh, in milliseconds. */
   ttlMs: number
   onEnded(ended: ReservationEnded): void
 }
@@ -76,7 +76,7 @@ export class Reservations {
     this.#init = init
   }
 
-  /** How many peers hold a reservation. */
+  /** Number of reservations. */
   get size(): number {
     return this.#entries.size
   }
@@ -89,7 +89,7 @@ export class Reservations {
     return this.#entries.values()
   }
 
-  /** Grants a reservation, or refreshes the one that the peer holds. */
+  /** Grants a reservation, or refreshes the peer's existing one. */
   reserve(peerId: PeerId, remoteAddr: Multiaddr): Verdict {
     const key = peerId.toString()
     const held = this.#entries.get(key)
@@ -111,7 +111,7 @@ export class Reservations {
     return { granted, isRefresh: held !== undefined }
   }
 
-  /** Ends the reservation of a peer, if it holds one. */
+  /** Ends the reservation of a peer, if it has one. */
   end(peerId: PeerId, reason: ReservationEnded['reason']): void {
     const key = peerId.toString()
     const held = this.#entries.get(key)
@@ -122,7 +122,7 @@ export class Reservations {
     this.#init.onEnded({ peerId, reason })
   }
 
-  /** Ends all. */
+  /** Ends all reservations. */
   clear(): void {
     for (const { peerId } of this.#entries.values()) this.end(peerId, 'stopped')
   }
@@ -139,7 +139,7 @@ export class Reservations {
       this.#timer = undefined
       return
     }
-    // a timer that fires too early, since its entry is gone, looks again
+    // if the timer's entry is gone, the timer fires early and is scheduled again
     this.#timer ??= setTimeout(
       () => {
         this.#timer = undefined

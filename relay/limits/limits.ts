@@ -1,70 +1,79 @@
 /**
- * What a relay lets its peers take: reservations, circuits, bytes, and how fast. Every number that bounds a remote is here.
+ * The limits of a relay: reservations, circuits, bytes and rates. Every number that bounds a remote peer is
+ * here.
  *
- * `Infinity` is no limit. The profiles are starting points; each value can be set by itself.
+ * `Infinity` means no limit. The profiles are starting points; each limit can be set on its own.
  */
 
 /** The limits of a relay. */
 export interface Limits {
-  /** Connections at once, of peers with and without reservations. */
+  /** Simultaneous connections of peers, with and without reservations. */
   maxConnections: number
-  /** Connections at once from one network: an IPv4 address, or an IPv6 /56. */
+  /** Simultaneous connections from one network: an IPv4 address, or an IPv6 /56. */
   maxConnectionsPerNetwork: number
-  /** Peers that hold a reservation at once. A peer holds one at most; asking again refreshes it. */
+  /** Simultaneous reservations. A peer has at most one; a second request refreshes it. */
   maxReservations: number
-  /** Reservations of peers that come from one IPv4 address. */
+  /** Reservations of peers from one IPv4 address. */
   maxReservationsPerIpv4: number
-  /** Reservations of peers that come from one IPv6 /56, which is what a site is given (RFC 6177). */
+  /** Reservations of peers from one IPv6 /56, the size that a site gets (RFC 6177). */
   maxReservationsPerIpv6Site: number
-  /** Circuits at once, those still being opened included. */
+  /** Simultaneous circuits, including those being opened. */
   maxCircuits: number
-  /** Circuits at once that begin or end at one peer. */
+  /** Simultaneous circuits that begin or end at one peer. */
   maxCircuitsPerPeer: number
-  /** Circuits at once between two peers, whoever opened them. */
+  /** Simultaneous circuits between two peers, in either direction. */
   maxCircuitsPerPair: number
-  /** Bytes that one circuit carries in each direction before it is reset. */
+  /** Bytes that one circuit carries in each direction before the relay resets it. */
   circuitBytes: number
-  /** How long a circuit lasts before it is reset, in milliseconds, 24 days at the most; peers are told in whole seconds. */
+  /**
+   * How long a circuit lasts before the relay resets it, in milliseconds; at most 24 days. The relay sends it
+   * to peers in whole seconds.
+   */
   circuitDurationMs: number
-  /** Bytes a second of one circuit, both directions together. Senders are slowed down, not cut. */
+  /**
+   * Bytes per second of one circuit, both directions together. The relay slows senders down and does not cut
+   * the circuit.
+   */
   circuitBytesPerSecond: number
-  /** Bytes a second of all circuits of one peer. */
+  /** Bytes per second of all circuits of one peer. */
   peerBytesPerSecond: number
-  /** Bytes a second of all circuits. */
+  /** Bytes per second of all circuits. */
   totalBytesPerSecond: number
-  /** New connections a second from one IPv4 address or IPv6 /56. */
+  /** New connections per second from one IPv4 address or IPv6 /56. */
   connectionsPerSecondPerIp: number
-  /** Requests for a reservation a second from one IPv4 address or IPv6 /56, refreshes included. */
+  /** Requests for reservations per second from one IPv4 address or IPv6 /56, including refreshes. */
   reservationsPerSecondPerIp: number
-  /** Requests for a circuit a second from one IPv4 address or IPv6 /56. */
+  /** Requests for circuits per second from one IPv4 address or IPv6 /56. */
   circuitsPerSecondPerIp: number
 }
 
-/** Single limits that replace those of a profile; `undefined` replaces nothing. */
+/** Limits that replace those of a profile. `undefined` replaces nothing. */
 export type LimitOverrides = { readonly [Name in keyof Limits]?: Limits[Name] | undefined }
 
 /** The names of the profiles. */
 export const profileNames = ['open', 'private', 'public', 'custom'] as const
 
-/** The profile where none is named. */
+/** The profile that applies if none is named. */
 export const DEFAULT_PROFILE: ProfileName = 'open'
 
-/** A set of limits by name. */
+/** The name of a set of limits. */
 export type ProfileName = (typeof profileNames)[number]
 
 /**
- * - `open`: anyone, and circuits are never cut; bandwidth and numbers are bounded, so that a small host can afford it.
- * - `private`: for peers that the operator has admitted; circuits carry any amount of data for any time, and only the
- *   numbers that keep the relay itself alive are bounded. `throughnat-relay` makes a token where no other rule is given.
- * - `public`: the conventions of the libp2p network (go-libp2p p2p/protocol/circuitv2/relay/resources.go: 128 KiB each way
- *   and 2 min a circuit, 16 circuits a peer, 8 reservations an IP address).
- * - `custom`: nothing is limited but what is set by itself.
+ * - `open`: anyone may use the relay. Circuits have no limit of data or time. Bandwidth and numbers are
+ *   limited, so that a small host can afford it.
+ * - `private`: for peers that the operator has admitted. Circuits carry any amount of data for any time. Only
+ *   the numbers that keep the relay itself alive are limited. `throughnat-relay` generates a token if no
+ *   other admission rule is given.
+ * - `public`: the conventions of the libp2p network (go-libp2p p2p/protocol/circuitv2/relay/resources.go):
+ *   128 KiB in each direction and 2 min per circuit, 16 circuits per peer, 8 reservations per IP address.
+ * - `custom`: nothing is limited except what you set.
  */
 export const profiles: Readonly<Record<ProfileName, Limits>> = {
   open: {
     maxConnections: 1024,
     maxConnectionsPerNetwork: 256,
-    // as go-libp2p has it (`MaxReservations`)
+    // go-libp2p's `MaxReservations`
     maxReservations: 128,
     // peers of one office share an address
     maxReservationsPerIpv4: 64,
@@ -88,7 +97,7 @@ export const profiles: Readonly<Record<ProfileName, Limits>> = {
     maxReservationsPerIpv4: Infinity,
     maxReservationsPerIpv6Site: Infinity,
     maxCircuits: 16_384,
-    // each of a service's clients may come over a circuit of its own
+    // each client of a service may use its own circuit
     maxCircuitsPerPeer: 1024,
     maxCircuitsPerPair: 64,
     circuitBytes: Infinity,
@@ -96,7 +105,8 @@ export const profiles: Readonly<Record<ProfileName, Limits>> = {
     circuitBytesPerSecond: Infinity,
     peerBytesPerSecond: Infinity,
     totalBytesPerSecond: Infinity,
-    // peers of one office, or one carrier, share an address, and all come back at once when the relay has restarted
+    // peers of one office or carrier share an address, and all reconnect together when the relay has
+    // restarted
     connectionsPerSecondPerIp: 500,
     reservationsPerSecondPerIp: 500,
     circuitsPerSecondPerIp: 500,
@@ -139,7 +149,7 @@ export const profiles: Readonly<Record<ProfileName, Limits>> = {
   },
 }
 
-/** The limits of a profile with single ones replaced. */
+/** The limits of a profile, with overrides applied. */
 export function limitsOf(profile: ProfileName = DEFAULT_PROFILE, overrides: LimitOverrides = {}): Limits {
   const names = Object.keys(profiles[profile]) as Array<keyof Limits>
   const limits = { ...profiles[profile] }

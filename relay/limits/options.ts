@@ -1,4 +1,4 @@
-/** The limits as options of the command line. Each has a default in every profile, so none has one of its own. */
+/** The limits as options of the command line. The profile provides the defaults, so no option has its own. */
 
 import { durationKind, integerKind, rateKind, sizeKind } from '../../src/config/quantities.ts'
 import { printValue } from '../../src/config/kind.ts'
@@ -9,7 +9,7 @@ import type { Limits, ProfileName } from './limits.ts'
 
 const UNLIMITED = 'unlimited'
 
-/** A quantity of which at least one is needed, or the word `unlimited`. */
+/** A quantity of at least 1, or the word `unlimited`. */
 function limited(kind: Kind<number>): Kind<number> {
   return {
     ...kind,
@@ -17,7 +17,7 @@ function limited(kind: Kind<number>): Kind<number> {
     parse(text, place) {
       if (text === UNLIMITED) return Infinity
       const value = kind.parse(text, place)
-      if (value < 1) throw new Error(`it would allow nothing; the word for no limit is ${UNLIMITED}`)
+      if (value < 1) throw new Error(`expected at least 1, or ${UNLIMITED} for no limit`)
       return value
     },
     print: value => (value === Infinity ? UNLIMITED : printValue(kind, value)),
@@ -29,81 +29,81 @@ const size = limited(sizeKind)
 const duration = limited(durationKind)
 const rate = limited(rateKind)
 
-/** `--profile` and an option for each limit. */
+/** `--profile`, and one option for each limit. */
 export const limitOptions = {
   profile: {
     kind: 'choice',
     choices: profileNames,
     default: DEFAULT_PROFILE,
-    doc: 'The limits to start from. open: anyone, within bounds of bandwidth. private: no bounds, for peers that show a token. public: 128 KiB and 2 min a circuit. custom: only the limits below',
+    doc: 'The limits to start from. open: for anyone, with limited bandwidth. private: for peers that show a token, without limits on circuits. public: 128 KiB and 2 min per circuit. custom: only the limits below',
   },
-  maxConnections: { kind: count, optional: true, doc: 'Connections at once' },
+  maxConnections: { kind: count, optional: true, doc: 'Simultaneous connections' },
   maxConnectionsPerNetwork: {
     kind: count,
     optional: true,
-    doc: 'Connections at once from one IPv4 address or IPv6 /56',
+    doc: 'Simultaneous connections from one IPv4 address or IPv6 /56',
   },
   maxReservations: {
     kind: count,
     optional: true,
-    doc: 'Peers that may be reachable through this relay at once',
+    doc: 'Simultaneous reservations: peers that are reachable through this relay',
   },
   maxReservationsPerIpv4: { kind: count, optional: true, doc: 'Reservations from one IPv4 address' },
   maxReservationsPerIpv6Site: { kind: count, optional: true, doc: 'Reservations from one IPv6 /56' },
-  maxCircuits: { kind: count, optional: true, doc: 'Circuits at once' },
-  maxCircuitsPerPeer: { kind: count, optional: true, doc: 'Circuits at once that begin or end at one peer' },
-  maxCircuitsPerPair: { kind: count, optional: true, doc: 'Circuits at once between two peers' },
+  maxCircuits: { kind: count, optional: true, doc: 'Simultaneous circuits' },
+  maxCircuitsPerPeer: { kind: count, optional: true, doc: 'Simultaneous circuits of one peer' },
+  maxCircuitsPerPair: { kind: count, optional: true, doc: 'Simultaneous circuits between two peers' },
   circuitBytes: {
     kind: size,
     name: 'circuit-data',
     optional: true,
-    doc: 'What a circuit carries in each direction before it is reset',
+    doc: 'Data that a circuit carries in each direction before the relay resets it',
   },
   circuitDurationMs: {
     kind: duration,
     name: 'circuit-duration',
     optional: true,
-    doc: 'How long a circuit lasts before it is reset',
+    doc: 'How long a circuit lasts before the relay resets it',
   },
   circuitBytesPerSecond: {
     kind: rate,
     name: 'circuit-rate',
     optional: true,
-    doc: 'How fast one circuit may be',
+    doc: 'Bandwidth of one circuit',
   },
   peerBytesPerSecond: {
     kind: rate,
     name: 'peer-rate',
     optional: true,
-    doc: 'How fast all circuits of one peer may be together',
+    doc: 'Bandwidth of all circuits of one peer together',
   },
   totalBytesPerSecond: {
     kind: rate,
     name: 'total-rate',
     optional: true,
-    doc: 'How fast all circuits may be together',
+    doc: 'Bandwidth of all circuits together',
   },
   connectionsPerSecondPerIp: {
     kind: count,
     name: 'new-connections-per-ip',
     optional: true,
-    doc: 'New connections a second from one IPv4 address or IPv6 /56',
+    doc: 'New connections per second from one IPv4 address or IPv6 /56',
   },
   reservationsPerSecondPerIp: {
     kind: count,
     name: 'new-reservations-per-ip',
     optional: true,
-    doc: 'Requests for a reservation a second from one IPv4 address or IPv6 /56',
+    doc: 'Requests for reservations per second from one IPv4 address or IPv6 /56',
   },
   circuitsPerSecondPerIp: {
     kind: count,
     name: 'new-circuits-per-ip',
     optional: true,
-    doc: 'Requests for a circuit a second from one IPv4 address or IPv6 /56',
+    doc: 'Requests for circuits per second from one IPv4 address or IPv6 /56',
   },
 } as const
 
-/** What the profile says of the limits that were not given by themselves. */
+/** The limits that the chosen profile sets where no option does, as text for `--explain`. */
 export function impliedLimits({ profile }: { readonly profile: ProfileName }): Record<string, ImpliedValue> {
   const { profile: _, ...options } = limitOptions
   const entries = Object.entries(options).map(([key, { kind }]) => {

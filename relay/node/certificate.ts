@@ -1,4 +1,8 @@
-/** The certificate that `/tls/ws` listeners show, read from files that may be renewed while the relay runs. */
+/**
+ * The certificate of `/tls/ws` listeners. Its files may be renewed while the relay runs.
+ *
+ * If the new files cannot be used, the previous certificate stays in use.
+ */
 
 import { unwatchFile, watchFile } from 'node:fs'
 import { createSecureContext } from 'node:tls'
@@ -6,9 +10,9 @@ import { readFile } from 'node:fs/promises'
 import { CertificateError } from '../../src/errors.ts'
 import type { Server, ServerOptions } from 'node:https'
 
-/** Where the certificate is: PEM files, as ACME clients write them. */
+/** The PEM files, as ACME clients write them. */
 export interface CertificateFiles {
-  /** The certificate, followed by those that it was issued by. */
+  /** The certificate, followed by its chain. */
   readonly certFile: string
   readonly keyFile: string
 }
@@ -50,9 +54,10 @@ export class Certificate {
   }
 
   /**
-   * Reads the files, again if they were read before. Connections that there are keep the certificate that they were shown.
+   * Reads the files, for the first time or again. Open connections are not affected.
    *
-   * @throws {CertificateError} if they cannot be read, or do not belong together; what was read before still holds then
+   * @throws {CertificateError} if the files cannot be read or do not belong together; the previous
+   * certificate then stays in use
    */
   async load(): Promise<void> {
     const { certFile, keyFile } = this.#files
@@ -60,7 +65,7 @@ export class Certificate {
     try {
       createSecureContext({ cert, key })
     } catch (error) {
-      const what = `it and ${keyFile} are no certificate and its key: ${(error as Error).message}`
+      const what = `it and ${keyFile} are not a certificate and its key: ${(error as Error).message}`
       throw new CertificateError(certFile, what, { cause: error })
     }
     this.#pem = { cert, key }

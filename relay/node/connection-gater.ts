@@ -1,4 +1,7 @@
-/** Turns connections away before they cost anything: those of a network that has as many as it may, or makes them too fast. */
+/**
+ * Refuses connections before they cost anything: from networks with too many, or with too many new ones per
+ * second.
+ */
 
 import { guard } from '../../src/patches/multistream-select/endless-length.ts'
 import { RequestRates } from '../../src/limits/request-rates.ts'
@@ -7,7 +10,7 @@ import { Quota } from '../../src/limits/quota.ts'
 import type { ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
 import type { Limits } from '../limits/limits.ts'
 
-/** A connection gater that counts, from the moment when a socket is accepted until it is closed. */
+/** A connection gater that counts each socket from its acceptance until it is closed. */
 export class RelayConnectionGater implements ConnectionGater {
   readonly #maxPerNetwork: number
   readonly #rates: RequestRates

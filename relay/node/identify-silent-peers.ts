@@ -1,8 +1,10 @@
 /**
- * Asks peers that hold back who they are, and forgets the answer.
+ * Sends an identify request to peers that stay silent, and discards the answer.
  *
- * The relay has no need to know. But there are programs that do nothing before they have been asked: rust-libp2p's example of hole punching (examples/dcutr) waits for
- * `identify::Event::Sent` before it reserves. A peer that asks for a reservation or a circuit as soon as it is connected is not asked, since that costs a stream.
+ * The relay does not need the answer. But some programs do nothing before they receive such a request:
+ * rust-libp2p's example of hole punching (examples/dcutr) waits for `identify::Event::Sent` before it
+ * reserves. A peer that asks for a reservation or a circuit promptly does not get one, because it costs a
+ * stream.
  *
  * Spec: https://github.com/libp2p/specs/blob/master/identify/README.md
  */
@@ -13,19 +15,21 @@ import type { RelayEvents } from '../events.ts'
 
 const IDENTIFY_PROTOCOL = '/ipfs/id/1.0.0'
 
-/** How long a peer may take to ask for something before it is asked, in milliseconds: some round trips. */
+/** How long a peer may stay silent before the relay identifies it, in milliseconds: some round trips. */
 const PATIENCE_MS = 1_000
 
-/** Time for the answer, in milliseconds, and the most bytes of it: those of `@libp2p/identify`. */
+/**
+ * Time for the answer, in milliseconds, and its maximal length in bytes: the values of `@libp2p/identify`.
+ */
 const TIMEOUT_MS = 5_000
 const MAX_BYTES = 8 * 1024
 
-/** What libp2p hands to a service. */
+/** The libp2p components that the service needs. */
 export interface IdentifySilentPeersComponents {
   events: TypedEventTarget<Libp2pEvents>
 }
 
-/** A libp2p service. */
+/** The service, as libp2p runs it. */
 export class IdentifySilentPeers implements Startable {
   readonly #events: IdentifySilentPeersComponents['events']
   readonly #waiting = new Map<string, NodeJS.Timeout>()
@@ -65,7 +69,7 @@ export class IdentifySilentPeers implements Startable {
   }
 }
 
-/** Never rejects: whoever does not answer is none the worse for it. */
+/** Never rejects. A peer that does not answer has no disadvantage. */
 async function ask(connection: Connection): Promise<void> {
   const signal = AbortSignal.timeout(TIMEOUT_MS)
   try {
@@ -82,6 +86,6 @@ function forget(stream: Stream, signal: AbortSignal): void {
   stream.addEventListener('close', () => signal.removeEventListener('abort', onTimeout), { once: true })
   stream.addEventListener('message', ({ data }) => {
     bytes += data.byteLength
-    if (bytes > MAX_BYTES) stream.abort(new Error('Too long for an introduction'))
+    if (bytes > MAX_BYTES) stream.abort(new Error('The identify message is too long'))
   })
 }

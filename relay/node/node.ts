@@ -1,4 +1,4 @@
-/** The libp2p node that a relay is. */
+/** Makes the libp2p node of a relay: its transports, connection limits and services. */
 
 import { tls } from '@libp2p/tls'
 import { createLibp2p } from 'libp2p'
@@ -7,7 +7,6 @@ import { announceFilter } from '../../src/addresses/ranking.ts'
 import { guardedEncrypter } from '../../src/patches/multistream-select/endless-length.ts'
 import { commonOptions } from '../../src/node/stack.ts'
 import { coalescingTcp } from './tcp.ts'
-import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { ConnectionList } from '../../src/patches/libp2p/connection-list.ts'
 import { DialBackServer } from '../dial-back/service.ts'
 import { AddressWatch } from './address-watch.ts'
@@ -27,13 +26,21 @@ import type { Admission } from '../admission/admission.ts'
 /** The node with the services that the relay reaches for. */
 export type RelayLibp2p = Libp2p<{ relay: HopService; addresses: AddressWatch }>
 
-/** Circuits over one connection where the limits know no bound. */
+/**
+ * Silence on a connection after which the kernel asks whether the peer is still there, in milliseconds. Node asks 10
+ * times, a second apart (libuv `uv_tcp_keepalive`), so a peer that has gone is noticed within 40 s; one that something
+ * was sent to is noticed sooner, see `watchOver`. It also keeps the mappings of the peers' NATs: many home routers
+ * forget idle ones after some minutes, whatever RFC 5382 (REQ-5) asks.
+ */
+const KEEP_ALIVE_MS = 30_000
+
+/** Circuits over one connection if the limits are infinite. */
 const MAX_CIRCUITS_PER_CONNECTION = 65_536
 
-/** Streams of one connection for all but circuits: requests, identify, ping. */
+/** Streams of one connection in addition to circuits: requests, identify, ping. */
 const OTHER_STREAMS = 64
 
-/** What the node is made of. */
+/** Options of {@link createNode}. */
 export interface NodeInit {
   /** Multiaddrs, as in `RelayInit`. */
   listen: readonly string[]
@@ -50,7 +57,7 @@ export interface NodeInit {
   events: TypedEventTarget<RelayEvents>
 }
 
-/** Makes the node, which is still to be started. */
+/** Makes the node without starting it. */
 export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   const { listen, announce = [], reservationTtlMs, limits, privateKey, certificate, events } = init
   const streamsPerConnection =
@@ -58,10 +65,11 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   const common = commonOptions({
     privateKey,
     logger: init.logger,
-    // peers identify the relay; it has no need to know what they can do (see identify-silent-peers.ts)
+    // peers identify the relay; it does not need to know their protocols (see identify-silent-peers.ts)
     identify: { runOnConnectionOpen: false },
     yamux: {
-      // once, at the beginning: by the round trip that it measures, windows grow. Then the kernel asks, see KEEP_ALIVE_MS
+      // yamux pings once, at the beginning, because windows grow by the round trip that it measures. After
+      // that the kernel probes, see KEEP_ALIVE_MS
       keepAliveInterval: longestDurationMs,
       maxInboundStreams: streamsPerConnection,
       maxOutboundStreams: streamsPerConnection,
@@ -70,7 +78,8 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   return createLibp2p({
     ...common,
     start: false,
-    // for peers that have no Noise, or prefer TLS; a byte costs the relay as much with either (docs/benchmarks.md)
+    // for peers that lack Noise or prefer TLS; a byte costs the relay as much with either
+    // (docs/benchmarks.md)
     connectionEncrypters: [...(common.connectionEncrypters ?? []), guardedEncrypter(tls())],
     addresses: {
       listen: [...listen],
@@ -92,8 +101,8 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
     ],
     connectionGater: new RelayConnectionGater(limits),
     connectionManager: {
-      // libp2p's own caps (300 connections, 10 of them being set up, 5 a second from one address) choke a relay;
-      // the gatekeeper counts by network
+      // libp2p's own limits (300 connections, 10 pending, 5 per second from one address) are too low for a
+      // relay; the connection gater counts by network
       maxConnections: limits.maxConnections,
       maxIncomingPendingConnections: limits.maxConnections,
       inboundConnectionThreshold: Infinity,

@@ -1,6 +1,8 @@
 /**
- * `@libp2p/tcp` for a relay: what one turn of the event loop writes to a peer leaves in as few system calls as possible, and as much of it
- * as one turn brings in. A peer that acknowledges nothing is let go.
+ * The TCP transport of a relay, based on `@libp2p/tcp`.
+ *
+ * All writes to a peer within one turn of the event loop leave in as few system calls as possible. Reads are
+ * large enough to keep up with that. A peer that acknowledges nothing is disconnected.
  */
 
 import { tcp } from '@libp2p/tcp'
@@ -10,9 +12,9 @@ import { SOCKET_BUFFER_BYTES } from '../../src/transport/socket-buffer.ts'
 import type { TCPOptions } from '@libp2p/tcp'
 import type { Transport, Upgrader } from '@libp2p/interface'
 
-/** Makes the transport, in place of `tcp()`. */
+/** Makes the transport. Use it in place of `tcp()`. */
 export function coalescingTcp(init: TCPOptions): ReturnType<typeof tcp> {
-  // `net.createServer` is given all of these, and the type of @libp2p/tcp knows some of them
+  // `net.createServer` gets all of these, but the type of @libp2p/tcp declares only some
   const listenOpts = { ...init.listenOpts, highWaterMark: SOCKET_BUFFER_BYTES }
   const create = tcp({ ...init, listenOpts })
   return components => {

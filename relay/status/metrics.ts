@@ -1,8 +1,10 @@
 /**
- * What a relay does, for Prometheus. Names are those of go-libp2p (p2p/protocol/circuitv2/relay/metrics.go), and a few more of the same kind.
+ * The metrics of a relay, for Prometheus. The names are those of go-libp2p
+ * (p2p/protocol/circuitv2/relay/metrics.go), and a few more of the same form.
  *
- * The values of `type` are the same too. Those of `status` and `reason` say more here: each status by its name, where go-libp2p has ok,
- * rejected and error, and each reason of {@link RelayEvents}; bytes are told by direction.
+ * The values of `type` are go-libp2p's too. Those of `status` and `reason` are more detailed: every status by
+ * its name, where go-libp2p has ok, rejected and error, and every reason of {@link RelayEvents}. Bytes have a
+ * label `direction`.
  */
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
@@ -11,10 +13,13 @@ import type { RelayEvents } from '../events.ts'
 
 const PREFIX = 'libp2p_relaysvc_'
 
-/** Upper bounds of the buckets for how long circuits last, in seconds: from a punch that succeeds at once to a day. */
+/**
+ * Upper bounds of the buckets for the duration of circuits, in seconds: from a punch that succeeds
+ * immediately to one day.
+ */
 const DURATION_BUCKETS = [0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 1800, 3600, 14_400, 86_400]
 
-/** What the gauges are read from, when they are. */
+/** The values of the gauges, read at each scrape. */
 export interface MetricsSource extends Pick<TypedEventTarget<RelayEvents>, 'addEventListener'> {
   readonly isDraining: boolean
   readonly reservations: { readonly size: number }
@@ -23,7 +28,7 @@ export interface MetricsSource extends Pick<TypedEventTarget<RelayEvents>, 'addE
   readonly bytesTransferred: { readonly toResponder: number; readonly toInitiator: number }
 }
 
-/** The metrics of one relay, from now on. */
+/** Makes the metrics of one relay. Counters count from this call on. */
 export function createMetrics(relay: MetricsSource): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -38,10 +43,10 @@ export function createMetrics(relay: MetricsSource): Registry {
 function addGauges(relay: MetricsSource, registry: Registry): void {
   const gauges = {
     status: [
-      '1 while new reservations and circuits are taken, 0 while the relay drains',
+      '1 while the relay accepts reservations and circuits, 0 while it drains',
       () => (relay.isDraining ? 0 : 1),
     ],
-    reservations: ['Peers that hold a reservation', () => relay.reservations.size],
+    reservations: ['Peers that have a reservation', () => relay.reservations.size],
     circuits: ['Circuits that are open or being opened', () => relay.circuits],
     connections: ['Connections of peers, with and without a reservation', () => relay.connections],
   } as const
@@ -57,7 +62,7 @@ function addGauges(relay: MetricsSource, registry: Registry): void {
   }
 }
 
-/** The circuits keep count; the counter takes over what has been added since it was last read. */
+/** Circuits count their own bytes. At each scrape the counter adds the increase since the last one. */
 function addBytes(relay: MetricsSource, registry: Registry): void {
   let before = { toResponder: 0, toInitiator: 0 }
   const total = new Counter({

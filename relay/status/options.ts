@@ -10,7 +10,7 @@ import type { StatusServer } from './status-server.ts'
 
 const OFF = 'off'
 
-/** Where it listens unless told otherwise. */
+/** The address that the status server listens on by default. */
 const USUAL: HostPort = { host: '127.0.0.1', port: 4002 }
 
 const statusKind: Kind<HostPort | typeof OFF> = {
@@ -26,14 +26,15 @@ export const statusOptions = {
   status: {
     kind: statusKind,
     optional: true,
-    doc: 'Where to tell over HTTP how the relay is; 127.0.0.1:4002, or any free port if that is taken',
+    doc: 'The address of the HTTP status page. By default 127.0.0.1:4002, or any free port if that one is in use',
   },
 } as const
 
 /**
- * Starts what the option asks for. Without the option a port that is taken is no error: several relays may run on a machine.
+ * Starts the status server if the option allows it. Without the option, a port in use is no error, because
+ * several relays may run on one machine: the server then takes any free port.
  *
- * @throws {ListenError} if the address that was asked for cannot be listened on
+ * @throws {ListenError} if the configured address cannot be listened on
  */
 export async function startStatus(
   relay: Relay,

@@ -1,6 +1,8 @@
 /**
- * The page for people: what `/status` says, as HTML. It is whole without scripts; the script fetches the page again and takes over what has
- * changed. Nothing comes from elsewhere.
+ * The status page: the content of `/status` as HTML.
+ *
+ * The page is complete without scripts. Its script fetches the page again and applies what has changed. The
+ * page loads nothing from other hosts.
  */
 
 import { createHash } from 'node:crypto'
@@ -11,7 +13,7 @@ import { limitOptions } from '../limits/options.ts'
 import type { Limits } from '../limits/limits.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** How often the page looks again, in milliseconds. */
+/** How often the page refreshes itself, in milliseconds. */
 const REFRESH_MS = 3000
 
 const STYLE = `
@@ -28,7 +30,9 @@ th, td { text-align: left; padding: .25rem 1rem .25rem 0; border-bottom: 1px sol
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
 `
 
-/** Only what differs is replaced, so that focus, selection and the scrolling of tables survive. */
+/**
+ * Replaces only the nodes that differ, so that focus, selection and the scroll positions of tables survive.
+ */
 const SCRIPT = `
 const update = (old, fresh) => {
   if (old.isEqualNode(fresh)) return
@@ -52,14 +56,14 @@ setInterval(async () => {
     seenAt = new Date()
     tell('')
   } catch {
-    tell('The relay does not answer. This is how it was at ' + seenAt.toLocaleTimeString() + '.')
+    tell('The relay does not answer. This page shows its state at ' + seenAt.toLocaleTimeString() + '.')
   }
 }, ${REFRESH_MS})
 `
 
 const hashOf = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 
-/** What the page may do: run and show what is in it, and fetch itself. */
+/** The Content-Security-Policy of the page: only its own style and script, and requests to its own origin. */
 export const PAGE_POLICY = [
   "default-src 'none'",
   `style-src ${hashOf(STYLE)}`,
@@ -70,7 +74,7 @@ export const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** Writes the page. */
+/** Renders the page. */
 export function renderPage(snapshot: Snapshot): string {
   const { peerId, isDraining, version } = snapshot
   return `<!doctype html>
@@ -85,13 +89,13 @@ export function renderPage(snapshot: Snapshot): string {
 <p id="stale" role="status"></p>
 <main>
 <h1>throughnat relay: ${isDraining ? 'draining' : 'ready'}</h1>
-<p>${isDraining ? 'It takes no new reservations and circuits, and stops when its circuits have ended.' : 'Peers are reached through'}</p>
+<p>${isDraining ? 'The relay refuses new reservations and circuits. It stops when its circuits have ended.' : 'Peers reach each other through these addresses:'}</p>
 ${isDraining ? '' : list(snapshot.addrs)}
 ${figures(snapshot)}
 ${peersTable(snapshot)}
 ${reservationsTable(snapshot)}
 ${limitsTable(snapshot)}
-<p>Version ${escapeHtml(version)}, up since ${escapeHtml(snapshot.startedAt)}. For machines: <a href="/status">/status</a>, <a href="/metrics">/metrics</a>.</p>
+<p>Version ${escapeHtml(version)}, up since ${escapeHtml(snapshot.startedAt)}. For programs: <a href="/status">/status</a>, <a href="/metrics">/metrics</a>.</p>
 </main>
 <script>${SCRIPT}</script>
 </body>
@@ -128,7 +132,7 @@ function reservationsTable({ reservations }: Snapshot): string {
   return table('Newest reservations', ['Peer', 'From', 'Until'], rows)
 }
 
-/** By the names and in the units of the options. */
+/** Uses the names and units of the options. */
 function limitsTable({ limits }: Snapshot): string {
   const rows = nameOptions(limitOptions)
     .filter(({ key }) => key in limits)

@@ -1,4 +1,7 @@
-/** What each peer has had of the relay, for whoever wants to know who uses it most. */
+/**
+ * Totals per peer, which show who uses the relay most. Memory is bounded: the least recently active peers are
+ * dropped.
+ */
 
 import QuickLRU from 'quick-lru'
 import type { PeerId } from '@libp2p/interface'
@@ -11,22 +14,22 @@ import type { CircuitClosed, RelayEvents } from '../events.ts'
  */
 const MAX_PEERS = 10_000
 
-/** Sums of one peer since it was first remembered. */
+/** The sums of one peer since it was first remembered. */
 export interface PeerTotals {
   readonly peerId: string
-  /** Grants and refreshes. */
+  /** Reservations granted and refreshed. */
   reservations: number
-  /** Circuits that began or ended at the peer and are over. */
+  /** Circuits that began or ended at the peer, and have ended. */
   circuits: number
-  /** Reservations and circuits that it asked for and did not get. */
+  /** Reservations and circuits that the relay refused to the peer. */
   refusals: number
-  /** From the peer. */
+  /** Bytes from the peer. */
   bytesIn: number
-  /** To the peer. */
+  /** Bytes to the peer. */
   bytesOut: number
 }
 
-/** The totals of the peers of one relay, from its events. */
+/** The totals of the peers of one relay, counted from its events. */
 export class PeersTotals {
   readonly #totals = new QuickLRU<string, PeerTotals>({ maxSize: MAX_PEERS })
 

@@ -1,4 +1,4 @@
-/** How a relay is at one moment, as `/status` and the page tell it. */
+/** The state of a relay at one moment, for `/status` and the status page. */
 
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { version } from '../../src/node/version.ts'
@@ -7,7 +7,7 @@ import type { Limits } from '../limits/limits.ts'
 import type { Relay } from '../relay.ts'
 import type { PeersTotals, PeerTotals } from './peer-totals.ts'
 
-/** Reservations and peers that are listed; the counts are of all. */
+/** Maximal length of the lists of reservations and peers. The counts include all. */
 const MAX_LISTED = 100
 
 /** The answer to `/status`. */
@@ -22,9 +22,9 @@ export interface Snapshot {
   reservations: { count: number; newest: Array<{ peerId: string; remoteAddr: string; expiresAt: string }> }
   circuits: number
   bytesTransferred: { toResponder: number; toInitiator: number }
-  /** Numbers, and the word `unlimited`. */
+  /** Numbers, or the word `unlimited`. */
   limits: Record<keyof Limits, number | 'unlimited'>
-  /** Whose circuits carried most, of those that are over. */
+  /** The peers whose circuits carried most. Only circuits that have ended count. */
   peers: PeerTotals[]
 }
 

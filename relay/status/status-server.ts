@@ -1,6 +1,7 @@
 /**
- * Tells over HTTP how the relay is: `/healthz`, `/readyz`, `/metrics`, `/status`, and `/` for people. It tells who uses the relay, so it belongs on
- * loopback, or on a network of the operator's; it changes nothing.
+ * The HTTP status server: `/healthz`, `/readyz`, `/metrics`, `/status`, and `/` for people.
+ *
+ * It is read-only. It shows who uses the relay, so run it on loopback or on a network of the operator.
  */
 
 import { createServer } from 'node:http'
@@ -17,10 +18,10 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { HostPort } from '../../src/config/address-kinds.ts'
 import type { Relay } from '../relay.ts'
 
-/** Connections at once: a browser, a few monitors. */
+/** Simultaneous connections: a browser, and a few monitors. */
 const MAX_CONNECTIONS = 64
 
-/** Time for a request, in milliseconds; twice as much for its answer to be taken. */
+/** Time to receive a request, in milliseconds. The client has twice as long to read the answer. */
 const REQUEST_TIMEOUT_MS = 5_000
 
 /** Longest head of a request, in bytes. */
@@ -33,14 +34,14 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 }
 
-/** A status server that listens. */
+/** A running status server. */
 export interface StatusServer {
   readonly url: string
-  /** Closes all connections at once. */
+  /** Closes the server and all its connections immediately. */
   stop(): void
 }
 
-/** An answer; without a type it is plain text. */
+/** One answer. Its type is plain text by default. */
 interface Answer {
   status: number
   body: string
@@ -51,7 +52,7 @@ interface Answer {
 type Route = () => Answer | Promise<Answer>
 
 /**
- * Starts to answer.
+ * Starts the server. Resolves when it listens.
  *
  * @throws {ListenError} if the address cannot be listened on
  */
@@ -138,14 +139,14 @@ async function respond(
   try {
     answer = await answerTo(routes, host, request)
   } catch {
-    answer = { status: 500, body: 'something went wrong here\n' }
+    answer = { status: 500, body: 'internal error\n' }
   }
   const { status, body, type = 'text/plain; charset=utf-8', headers } = answer
   response.writeHead(status, {
     ...HEADERS,
     'content-type': type,
     'content-length': Buffer.byteLength(body),
-    // what was sent along is not read, and Node says `close` by itself without closing
+    // the body of the request is not read, and Node sends `close` on its own without closing
     connection: 'close',
     ...headers,
   })
@@ -157,19 +158,20 @@ async function answerTo(
   host: string,
   { method, url, headers }: IncomingMessage,
 ): Promise<Answer> {
-  if (!isOurName(headers.host, host)) return { status: 421, body: 'this name is not that of the relay\n' }
+  if (!isOurName(headers.host, host))
+    return { status: 421, body: 'the Host header does not name this relay\n' }
   if (method !== 'GET' && method !== 'HEAD') {
-    return { status: 405, body: 'it can be read, and not changed\n', headers: { allow: 'GET, HEAD' } }
+    return { status: 405, body: 'only GET and HEAD are supported\n', headers: { allow: 'GET, HEAD' } }
   }
   const [path = ''] = (url ?? '').split('?', 1)
   const route = routes.get(path)
   if (route !== undefined) return await route()
-  return { status: 404, body: `there are ${[...routes.keys()].join(', ')}\n` }
+  return { status: 404, body: `not found; available paths: ${[...routes.keys()].join(', ')}\n` }
 }
 
 /**
- * Whether a request is meant for this server. A page from elsewhere can make a name of its own lead here ("DNS rebinding"), and would then be
- * let to read what it says; it cannot make its name one of these.
+ * True if a request names this server as its host. A page from elsewhere can point its own name at this
+ * server ("DNS rebinding") and would then be allowed to read the answers. Its name is never one of these.
  */
 function isOurName(header: string | undefined, host: string): boolean {
   const name = (header ?? '')

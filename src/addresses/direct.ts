@@ -1,6 +1,6 @@
 /** Which connections lead to a peer without a relay in between. */
 
-import { Circuit as CircuitAddr } from '@multiformats/multiaddr-matcher'
+import { isCircuit } from './circuit.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { ConnectionManager } from '@libp2p/interface-internal'
 
@@ -27,5 +27,5 @@ export function directConnectionTo(
 
 /** Tells whether a connection is no circuit. */
 export function isDirect({ remoteAddr, limits }: Connection): boolean {
-  return limits === undefined && !CircuitAddr.matches(remoteAddr)
+  return limits === undefined && !isCircuit(remoteAddr)
 }

@@ -19,5 +19,10 @@ export function endpointOf(addr: Multiaddr): Endpoint {
 
 /** Cuts off the peer id at the end, if there is one. (`decapsulateCode` would make a circuit its relay's address.) */
 export function withoutPeerId(addr: Multiaddr): Multiaddr {
-  return addr.getComponents().at(-1)?.code === CODE_P2P ? addr.decapsulateCode(CODE_P2P) : addr
+  return endsInPeerId(addr) ? addr.decapsulateCode(CODE_P2P) : addr
+}
+
+/** True for an address with a peer id at its end. */
+export function endsInPeerId(addr: Multiaddr): boolean {
+  return addr.getComponents().at(-1)?.code === CODE_P2P
 }

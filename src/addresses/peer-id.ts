@@ -49,9 +49,7 @@ export function parseMultiaddr(text: string): Multiaddr {
 /** The same address with its peer ids in base58. @throws {Error} if one is none */
 export function withBase58Ids(addr: Multiaddr): Multiaddr {
   const components = addr.getComponents()
-  const ids = components.map(({ code, value }) =>
-    code === CODE_P2P ? parsePeerId(value ?? '').toString() : value,
-  )
+  const ids = components.map(({ code, value }) => (code === CODE_P2P ? inBase58(value ?? '') : value))
   if (components.every(({ value }, index) => value === ids[index])) return addr
   return multiaddr(components.map((component, index) => withValue(component, ids[index])))
 }
@@ -61,4 +59,12 @@ type Component = ReturnType<Multiaddr['getComponents']>[number]
 /** The bytes are left out: those of the former text are cached in a component. */
 function withValue({ code, name }: Component, value: string | undefined): Component {
   return value === undefined ? { code, name } : { code, name, value }
+}
+
+function inBase58(text: string): string {
+  try {
+    return parsePeerId(text).toString()
+  } catch (cause) {
+    throw new Error(`${JSON.stringify(text)} in it is not a complete peer id`, { cause })
+  }
 }

@@ -1,8 +1,8 @@
 /**
- * Takes a command line apart with commander, and leaves everything about values to the option tables.
+ * Parses a command line with commander. The option tables handle the values.
  *
- * commander stops at the first thing it does not know. Here it is told to let everything pass, so that an unknown
- * flag, a missing argument and a bad value in the config file can be reported together.
+ * commander stops at the first unknown item. It is configured to accept everything, so that an unknown flag,
+ * a missing argument and a bad value in the config file can be reported together.
  */
 
 import { CommanderError, Command as Parser } from 'commander'
@@ -14,21 +14,21 @@ import { placeArguments } from './command.ts'
 import { withGlobalOptions } from './global-options.ts'
 import { describeCommand, describeProgram } from './help.ts'
 
-/** The words about a program that its command line needs. */
+/** The parts of a program that its command line needs. */
 export interface ProgramDescription {
   readonly name: string
   readonly version: string
   readonly description: string
-  /** A list makes subcommands; one command alone is the program itself. */
+  /** A list defines subcommands. A single command is the program itself. */
   readonly commands: readonly Command[] | Command
 }
 
-/** What a command line asks for. */
+/** The result of parsing: a text to show, or a command to run. */
 export type ParsedCommandLine =
   | { readonly kind: 'show'; readonly text: string; readonly isError: boolean }
   | {
       readonly kind: 'run'
-      /** Nothing when the command is unknown; a problem says so. */
+      /** `undefined` if the command is unknown. The problems then say so. */
       readonly command: Command | undefined
       readonly flags: readonly GivenFlag[]
       readonly operands: readonly string[]
@@ -41,10 +41,10 @@ export function commandsOf({ commands }: ProgramDescription): readonly Command[]
 }
 
 /**
- * Takes a command line apart.
+ * Parses a command line. Never throws for a wrong one: the result contains the problems.
  *
  * @param argv - the arguments, without the program
- * @param width - columns for help texts
+ * @param width - the number of columns for help texts
  */
 export function parseCommandLine(
   program: ProgramDescription,
@@ -119,7 +119,7 @@ class Reading {
     parser.allowUnknownOption().allowExcessArguments()
     for (const { key, name, flag, spec } of nameOptions(withGlobalOptions(table))) {
       const isSwitch = spec.kind === 'boolean'
-      // The value is optional to commander, so that its absence comes back here instead of ending the pass.
+      // for commander the value is optional, so that a missing one is reported here and does not end the pass
       parser.option(isSwitch ? flag : `${flag} [value]`)
       parser.on(`option:${name}`, (text: string | null | undefined) => {
         this.#flags.push({ key, flag, text: isSwitch ? 'true' : (text ?? undefined) })
@@ -136,7 +136,7 @@ class Reading {
     const problems = unknown.map(argument => unknownFlag(argument, parser))
     const excess = excessOf(command, operands)
     if (excess !== undefined) {
-      problems.push({ where: excess, what: 'is one argument too many', isUsage: true })
+      problems.push({ where: excess, what: 'unexpected argument', isUsage: true })
     }
     this.#outcome = { kind: 'run', command, flags: this.#flags, operands, problems }
   }
@@ -147,7 +147,7 @@ class Reading {
     if (unknown.length === 0 && first === undefined) this.root.help({ error: true })
     const problems = unknown.map(argument => {
       const { where, what } = unknownFlag(argument, this.root)
-      return { where, what: `${what}; options of a command come after its name`, isUsage: true }
+      return { where, what: `${what}; put the options of a command after its name`, isUsage: true }
     })
     if (unknown.length === 0 && first !== undefined) {
       const known = commandsOf(this.#program).map(({ name }) => name)
@@ -157,7 +157,9 @@ class Reading {
   }
 }
 
-/** After an unknown flag nothing is taken for an argument: it may be the flag's value, and that a secret. */
+/**
+ * Nothing after an unknown flag counts as an argument, because it may be the flag's value, and even a secret.
+ */
 function sortArguments(all: readonly string[]): { operands: string[]; unknown: string[] } {
   const end = all.indexOf('--')
   const [before, after] = end === -1 ? [all, []] : [all.slice(0, end), all.slice(end + 1)]
@@ -168,7 +170,7 @@ function sortArguments(all: readonly string[]): { operands: string[]; unknown: s
 }
 
 function unknownFlag(argument: string, parser: Parser): FoundProblem {
-  // Only the name: what follows an equals sign may be a secret.
+  // only the name: what follows an equals sign may be a secret
   const [where = argument] = argument.split('=', 1)
   const known = parser.options.map(({ long }) => long ?? '')
   if (known.includes(where)) return { where, what: 'takes no value', isUsage: true }

@@ -1,8 +1,8 @@
 /**
- * What a command is to this mechanism: a name, tables for its options and arguments, and a function to run.
+ * The definition of a command: a name, tables for its options and arguments, and a function to run.
  *
- * A command writes through its output, stops when its signal fires, and tells failure by throwing; it sets no exit
- * code and listens to no process signal itself.
+ * Rules for commands: write through the output, stop when the signal fires, and throw on failure. Set no exit
+ * code, and listen to no process signal.
  */
 
 import type { Readable } from 'node:stream'
@@ -10,73 +10,79 @@ import type { OptionTable, Resolved } from '../config/options.ts'
 import type { StopSignal } from './exit-codes.ts'
 import type { Output } from './output.ts'
 
-/** What a running command has besides its options. */
+/** What a running command gets in addition to its options. */
 export interface CommandContext<T extends OptionTable = OptionTable, A extends OptionTable = OptionTable> {
-  /** The positional arguments, parsed. */
+  /** The parsed positional arguments. */
   readonly arguments: Resolved<A>
   readonly output: Output
-  /** Fires at the first SIGINT, SIGTERM or, unless the command reloads, SIGHUP, and when nobody reads stdout any more: finish what must be, and return. */
+  /**
+   * Fires at the first SIGINT, SIGTERM or, unless the command reloads, SIGHUP, and when stdout is closed by
+   * its reader. The command should then finish what is necessary, and return.
+   */
   readonly signal: AbortSignal
   readonly stdin: Readable
-  /** Tells which of the signals came, once one did. */
+  /** The signal that stopped the command. `undefined` if there was none. */
   readonly stoppedBy: () => StopSignal | undefined
   /**
-   * For a command that reloads, once: calls back with the configuration as it is now, read again, whenever SIGHUP comes, or has come before. What is
-   * wrong with it is reported, and nothing is called.
+   * For a command that reloads. Call it once. On each SIGHUP, also an earlier one, `listener` gets the new
+   * configuration. If that contains errors, they are printed and `listener` is not called.
    */
   readonly onReload: (listener: (config: Resolved<T>) => Promise<void>) => void
 }
 
-/** The value of an option that follows from another. */
+/** A value that an option has because of another option. */
 export interface ImpliedValue {
-  /** As a person would type it. */
+  /** In the syntax of the command line. */
   readonly text: string
-  /** Which other: `--profile public`. */
+  /** The other option: `--profile public`. */
   readonly from: string
 }
 
-/** A command as it is written down. */
+/** A command, as its file defines it. */
 export interface CommandSpec<T extends OptionTable, A extends OptionTable> {
   readonly name: string
-  /** One sentence for the list of commands and the head of the help. */
+  /** One sentence for the list of commands and for the head of the help. */
   readonly summary: string
   /**
-   * Positional arguments in their order; `optional` and `many` ones come last. In usage an argument is its key in
-   * capitals (`TARGET`), or its `placeholder`.
+   * Positional arguments in order. `optional` and `many` ones come last. In the usage an argument appears as
+   * its key in capitals (`TARGET`), or as its `placeholder`.
    */
   readonly arguments?: A
   readonly options: T
-  /** Complete command lines with addresses from RFC 5737; help shows them. At least one. */
+  /** Complete command lines for the help, with addresses from RFC 5737. At least one. */
   readonly examples: readonly string[]
-  /** What holds for options that were not given because of others that were, by key; `--explain` shows it. */
+  /** The values of options that were not given and follow from others, by key. `--explain` shows them. */
   readonly implied?: (config: Resolved<T>) => Readonly<Record<string, ImpliedValue>>
-  /** Whether SIGHUP has it read its configuration again, see {@link CommandContext.onReload}; otherwise it stops it, as when a terminal is closed. */
+  /**
+   * If true, SIGHUP reloads the configuration, see {@link CommandContext.onReload}. Otherwise it stops the
+   * command, as when a terminal is closed.
+   */
   readonly reloads?: boolean
   /** Whether it runs until it is stopped: what it prints is news and no result, and `--quiet` leaves it out. `--json` is not affected. */
   readonly isOngoing?: boolean
   /** Signals that are the ordinary end of this command: with one of them the exit code is 0. */
   readonly endsWith?: readonly StopSignal[]
   /**
-   * Does the work. Returns when it is done or `context.signal` fired.
+   * Does the work. Resolves when it is done or `context.signal` has fired.
    *
    * @throws {Error} any error; `src/cli/exit-codes.ts` maps it to the exit code
    */
   run(config: Resolved<T>, context: CommandContext<T, A>): Promise<void> | void
 }
 
-/** A command whose tables have been forgotten by the type system, so that a list can hold several. */
+/** A command without the types of its tables, so that a list can contain several. */
 export type Command = CommandSpec<OptionTable, OptionTable>
 
-/** Ties a command's tables to the types that its `run` gets. */
+/** Defines a command. Its tables determine the types that its `run` gets. */
 export function defineCommand<
   const T extends OptionTable,
   const A extends OptionTable = Readonly<Record<never, never>>,
 >(spec: CommandSpec<T, A>): Command {
-  // Sound because a program passes to `run` nothing but what it resolved from these very tables.
+  // sound, because a program passes to `run` only what it resolved from these tables
   return spec as unknown as Command
 }
 
-/** A positional argument with the word that stands for it. */
+/** A positional argument, and the word for it in the usage. */
 export interface PlacedArgument {
   readonly key: string
   readonly placeholder: string
@@ -85,7 +91,7 @@ export interface PlacedArgument {
   readonly isRequired: boolean
 }
 
-/** Lists the positional arguments of a command in their order. */
+/** Lists the positional arguments of a command in order. */
 export function placeArguments(command: Command): PlacedArgument[] {
   return Object.entries(command.arguments ?? {}).map(([key, spec]) => ({
     key,

@@ -1,26 +1,26 @@
-/** Scripts by which shells complete command lines, made from the same tables as the help. */
+/** Completion scripts for shells, generated from the tables that also produce the help. */
 
 import { nameOptions } from '../config/options.ts'
 import type { OptionSpec } from '../config/options.ts'
 import { withGlobalOptions } from './global-options.ts'
 import type { Command } from './command.ts'
 
-/** The shells that there is a script for. */
+/** The supported shells. */
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
 
 export type Shell = (typeof SHELLS)[number]
 
-/** What can follow an option or stand for an argument: a file, one of a few words, or something that no shell knows. */
+/** The kind of a value: a file, one of a few words, or anything else, which a shell cannot complete. */
 type Value = { kind: 'file' } | { kind: 'words'; words: readonly string[] } | { kind: 'other' }
 
-/** A flag as it is completed; `value` is absent for a switch. */
+/** A flag to complete. A switch has no `value`. */
 interface Flag {
   flag: string
   doc: string
   value: Value | undefined
 }
 
-/** Writes the script of a program that has these commands. */
+/** Writes the completion script of a program with these commands. */
 export function completionScript(shell: Shell, program: string, commands: readonly Command[]): string {
   if (shell === 'fish') return fishScript(program, commands)
   const script = bashScript(program, commands)
@@ -29,7 +29,7 @@ export function completionScript(shell: Shell, program: string, commands: readon
 
 function flagsOf({ options }: Command): Flag[] {
   const flags = nameOptions(withGlobalOptions(options)).map(({ name, flag, spec }) => ({
-    // a switch that is on can only be turned off
+    // a switch that is on by default can only be turned off
     flag: spec.kind === 'boolean' && spec.default === true ? `--no-${name}` : flag,
     doc: spec.doc,
     value: spec.kind === 'boolean' ? undefined : valueOf(spec),
@@ -42,7 +42,7 @@ function valueOf(spec: OptionSpec): Value {
   return spec.kind === 'choice' ? { kind: 'words', words: spec.choices } : { kind: 'other' }
 }
 
-/** The words that can be the first argument of a command. */
+/** The possible words for the first argument of a command. */
 function wordsOf(command: Command): readonly string[] {
   const [first] = Object.values(command.arguments ?? {})
   return first?.kind === 'choice' ? first.choices : []
@@ -76,7 +76,7 @@ complete -F ${name} ${program}
 `
 }
 
-/** What follows those options that take a value. */
+/** Completion of the values of options. */
 function bashValues(command: Command): string[] {
   const withValue = flagsOf(command).filter(it => it.value !== undefined)
   const patterns = (kind: Value['kind']): string =>

@@ -1,5 +1,5 @@
 /**
- * Which exit code says what. Scripts rely on it, so a code never changes its meaning.
+ * The exit codes. Invariant: a code never changes its meaning, because scripts rely on it.
  *
  * Errors are told apart by `name` and `code`, because two copies of a class may meet in one program. A bug is what only
  * wrong code can cause: a failed assertion, a plain Error, or an error of the language itself. All that a user, a remote

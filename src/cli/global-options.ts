@@ -1,6 +1,4 @@
-/**
- * The options that every command has. They are handled by the program and not passed to commands.
- */
+/** The options that every command has. The program handles them and does not pass them to commands. */
 
 import type { OptionTable } from '../config/options.ts'
 
@@ -18,24 +16,24 @@ export const globalOptions = {
   explain: {
     kind: 'boolean',
     flagOnly: true,
-    doc: 'Show each option and where its value comes from, and end',
+    doc: 'Show each option and the source of its value, then exit',
   },
   checkConfig: {
     kind: 'boolean',
     flagOnly: true,
-    doc: 'Check the options, the environment and the config file, and end',
+    doc: 'Check the options, the environment and the config file, then exit',
   },
 } as const
 
 /**
  * Adds the global options to those of a command.
  *
- * @throws {Error} when the command has an option of the same name
+ * @throws {Error} if the command has an option with the same name
  */
 export function withGlobalOptions(options: OptionTable): OptionTable {
   for (const key of Object.keys(globalOptions)) {
     if (Object.hasOwn(options, key))
-      throw new Error(`Every command has the option ${key}; call this one otherwise.`)
+      throw new Error(`Every command already has the option ${key}; choose another name.`)
   }
   return { ...options, ...globalOptions }
 }

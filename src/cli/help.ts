@@ -1,7 +1,7 @@
 /**
- * Writes `--help`: usage, what the command does, each option with its default or an example, and complete examples.
+ * Writes `--help`: the usage, the summary, each option with its default or an example, and complete examples.
  *
- * Everything comes from the tables that the command line is parsed with.
+ * Everything comes from the tables that also parse the command line.
  */
 
 import type { Argument, Command as Parser } from 'commander'
@@ -14,14 +14,14 @@ import { globalOptions } from './global-options.ts'
 
 const everyCommand = 'Options of every command:'
 
-/** Words for a program with subcommands. */
+/** Help for a program with subcommands. */
 export function describeProgram(parser: Parser, description: string): void {
   parser.description(description).usage('COMMAND [options]')
   describeOptionsOf(parser, [])
   parser.addHelpText('after', `\nSee ${parser.name()} COMMAND --help.`)
 }
 
-/** Words for one command. */
+/** Help for one command. */
 export function describeCommand(parser: Parser, command: Command): void {
   const places = placeArguments(command)
   for (const { placeholder, doc } of places) parser.argument(`[${placeholder}]`, doc)
@@ -71,8 +71,8 @@ function sourcesText(own: readonly OptionDescription[]): string {
   const { usage = '', variable = '', name = '' } = option ?? {}
   return [
     'Every option can also be set in the environment or in the file that --config names:',
-    `${usage.split(' ', 1)[0]} is ${variable} there, or the key ${name}. Flags win over the environment,`,
-    'which wins over the file. Lists in the environment are separated by spaces or commas.',
+    `${usage.split(' ', 1)[0]} is ${variable} there, or the key ${name}. Flags override the environment,`,
+    'which overrides the file. Separate the items of lists in the environment by spaces or commas.',
   ].join('\n')
 }
 

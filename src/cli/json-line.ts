@@ -1,18 +1,20 @@
 /**
- * Writes an event as one line of JSON, whatever its fields hold.
+ * Writes an event as one line of JSON.
  *
- * It never throws: an event that cannot be written as it is loses the field and not the line.
+ * Invariant: it never throws. If a field cannot be written, that field is replaced and the line is still
+ * written.
  */
 
 import { inspect } from 'node:util'
 
-/** Deepest nesting that is written; what lies below is cut to a text. Events are flat, so this stops cycles only. */
+/** Deepest nesting. Deeper values become text. Events are flat, so this only matters for cycles. */
 const deepest = 6
 
 /**
- * Writes `{"event":name,"at":at,...fields}`. Big integers, dates, multiaddrs, peer ids and errors become text.
+ * Writes `{"event":name,"at":at,...fields}`. Big integers, dates, multiaddrs, peer ids and errors become
+ * text.
  *
- * @param at - milliseconds since the epoch
+ * @param at - in milliseconds since the epoch
  */
 export function jsonLine(name: string, at: number, fields: Readonly<Record<string, unknown>>): string {
   const line: Record<string, unknown> = { event: name, at }
@@ -32,7 +34,7 @@ function plain(value: unknown, depth: number): unknown {
     return inspect(value, { breakLength: Number.POSITIVE_INFINITY })
   if (Array.isArray(value) || value instanceof Set) return Array.from(value, one => plain(one, depth + 1))
   if (!isPlainObject(value)) {
-    // Multiaddrs, peer ids, CIDs, URLs: things with a text of their own.
+    // multiaddrs, peer ids, CIDs, URLs: objects with their own text form
     const text = (value as { toString(): string }).toString()
     if (!text.startsWith('[object ')) return text
   }

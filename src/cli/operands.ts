@@ -1,6 +1,4 @@
-/**
- * Reads positional arguments against a command's argument table, like options but by place.
- */
+/** Reads positional arguments by the argument table of a command, like options but by position. */
 
 import type { FoundProblem, Given } from '../config/given.ts'
 import type { OptionTable, Resolved } from '../config/options.ts'
@@ -11,15 +9,15 @@ import type { Command } from './command.ts'
 import { placeArguments } from './command.ts'
 import type { ParsedCommandLine } from './command-line.ts'
 
-/** How to read them. */
+/** Parameters of {@link readOperands}. */
 export interface OperandReading {
   /** The folder that relative paths start from. */
   readonly directory: string
-  /** Whether a missing argument is a problem. */
+  /** True if a missing argument is a problem. */
   readonly isComplete: boolean
 }
 
-/** Parses the positional arguments; whatever is wrong with them is usage. */
+/** Parses the positional arguments. All their problems are usage errors. */
 export function readOperands(
   command: Command,
   { operands, problems: known }: Extract<ParsedCommandLine, { kind: 'run' }>,
@@ -37,7 +35,7 @@ export function readOperands(
     const given: Given = { option, source: 'flag', where, isList: isMany, items }
     const read = reader.read(given)
     values[option.key] = isMany ? Object.freeze(read) : read[0]
-    // Next to an unknown flag or too many arguments, a missing one is a guess.
+    // beside an unknown flag or an excess argument, a missing one would only be a guess
     if (isRequired && texts.length === 0 && isComplete && known.length === 0) {
       problems.push({ where, what: `missing, for example ${exampleOf(option)}`, isUsage: true })
     }

@@ -1,7 +1,8 @@
 /**
- * The one place that writes to stdout and stderr: stdout is data, stderr is everything else.
+ * The only place that writes to stdout and stderr. Data goes to stdout, everything else to stderr.
  *
- * Under `--json` stdout holds one JSON object a line and nothing else, until {@link Output.claimStdout} gives it away.
+ * Invariant: with `--json`, stdout contains one JSON object per line and nothing else, until {@link
+ * Output.claimStdout}.
  */
 
 import type { Writable } from 'node:stream'
@@ -11,9 +12,9 @@ import { PipeSafeOutput } from './pipe-safe-output.ts'
 import { areOne } from './sink.ts'
 import { describeProblem, printable } from './problem.ts'
 
-/** What {@link createOutput} needs. */
+/** The streams and settings of {@link createOutput}. */
 export interface OutputInit {
-  /** Whether events are written as JSON. */
+  /** True to write events as JSON. */
   readonly json: boolean
   readonly stdout: Writable
   readonly stderr: Writable
@@ -21,16 +22,16 @@ export interface OutputInit {
   readonly quiet?: 'notes' | 'notes and events' | undefined
   /** Takes secrets out of what is written to stderr. @default nothing is */
   readonly hide?: (text: string) => string
-  /** Tells the time in milliseconds since the epoch. @default Date.now */
+  /** Returns the time in milliseconds since the epoch. @default Date.now */
   readonly now?: () => number
 }
 
-/** Where a command writes. Nothing here throws or waits; see {@link Output.flush}. */
+/** The output of a command. Its methods never throw and never wait, except {@link Output.flush}. */
 export interface Output {
   readonly json: boolean
-  /** Whether a person sees stdout as it is written. */
+  /** True if stdout is a terminal. */
   readonly isTerminal: boolean
-  /** Puts a text for stdout into a style, if that is a terminal which shows it and nobody asked for none (`NO_COLOR`). */
+  /** Styles a text for stdout, if that is a terminal with styles and `NO_COLOR` is not set. */
   style(style: 'bold' | 'green' | 'yellow', text: string): string
   /**
    * Fires when nobody reads stdout any more (`throughnat ... | head -1`). Writing goes on without effect; a command
@@ -43,14 +44,14 @@ export interface Output {
    * Reports that something happened: `{"event":name,"at":...,...fields}` under `--json`, else the sentence for people.
    * Where nobody takes it, it waits, and is dropped when too much waits; an `output:dropped` then says how many were.
    *
-   * @param human - left out where people need not know
+   * @param human - without it, nothing is printed for people
    */
   event(name: string, fields: Readonly<Record<string, unknown>>, human?: string): void
-  /** Writes text that was asked for, such as help, to stdout as it is. */
+  /** Writes requested text, such as help, to stdout unchanged. */
   text(text: string): void
   /** Writes progress or a hint to stderr. */
   note(text: string): void
-  /** Writes what went wrong to stderr: a line, a line a problem, or for a bug its stack. */
+  /** Writes an error to stderr: one line, one line per problem, or the stack of a bug. */
   problem(error: unknown): void
   /** Gives stdout away for raw data. From then on events go to stderr under `--json`, and are not written for people, nor are notes. */
   claimStdout(): Writable
@@ -58,12 +59,15 @@ export interface Output {
   flush(): Promise<void>
 }
 
-/** Creates the output of a command. The streams are borrowed and never ended. */
+/** Creates the output of a command. It never ends the streams. */
 export function createOutput(init: OutputInit): Output {
   const { json, now = Date.now, hide = text => text } = init
   const lost = (count: number): string => `(${count} lines were dropped here: nobody took them in time)\n`
   const stdout: PipeSafeOutput = new PipeSafeOutput(init.stdout, {
-    troubled: code => stderr.write(`${describeTrouble('stdout', code)}\n`),
+    troubled(code) {
+      // where stderr is the same pipe, nobody reads that either
+      if (stderr !== stdout || code !== undefined) stderr.write(`${describeTrouble('stdout', code)}\n`)
+    },
     describeLoss: count => (json ? `${jsonLine('output:dropped', now(), { count })}\n` : lost(count)),
   })
   const ownStderr = (): PipeSafeOutput =>
@@ -83,7 +87,7 @@ export function createOutput(init: OutputInit): Output {
   return {
     json,
     isTerminal,
-    // FORCE_COLOR, which `node --test` hands on, would colour what goes into a pipe
+    // FORCE_COLOR, which `node --test` passes on, would colour text in a pipe
     style: (style, text) => (isTerminal ? styleText(style, text, { stream: init.stdout }) : text),
     readerGone: stdout.gone,
     get failure() {
@@ -115,5 +119,5 @@ export function createOutput(init: OutputInit): Output {
 
 function describeTrouble(stream: 'stdout' | 'stderr', code: string | undefined): string {
   const what = code === undefined ? `Nobody reads ${stream}` : `Cannot write to ${stream}: ${code}`
-  return `warning: ${what}. The program goes on. Lines wait, up to 1 MiB, and more are dropped, until it works again.`
+  return `warning: ${what}. The program goes on. Lines wait, up to 16 MiB, and more are dropped, until it works again.`
 }

@@ -22,10 +22,10 @@ function isReaderGone(error: unknown): boolean {
 }
 
 /**
- * Most bytes that wait. About 4,000 events: some minutes of a busy relay, and little beside what the process takes anyway.
- * One text that is longer is accepted when nothing waits.
+ * Most bytes that wait. A relay that stops reports 10,000 reservations and circuits in one turn of the event loop, some 8 MiB, and
+ * none of it may be dropped where a reader is at work. One text that is longer is accepted when nothing waits.
  */
-export const MAX_WAITING_BYTES: number = 1024 * 1024
+export const MAX_WAITING_BYTES: number = 16 * 1024 * 1024
 
 /** Most bytes that are written at a time: what a pipe holds on Linux. */
 const BATCH_BYTES = 64 * 1024

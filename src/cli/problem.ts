@@ -1,7 +1,8 @@
 /**
- * Puts errors in words for people at a terminal.
+ * Describes errors for people at a terminal.
  *
- * An error thrown on purpose is its message, on one line. Anything else is a bug and comes with all there is to know.
+ * A known error is printed as its message, on one line. Any other error is a bug and is printed with all
+ * details.
  */
 
 import { inspect } from 'node:util'
@@ -9,15 +10,15 @@ import { describeSystemError, systemCodeOf } from '../failures/system-errors.ts'
 import { causesOf } from '../failures/causes.ts'
 import { exitCodeOf, exitCodes, languageErrors, listenFailureOf } from './exit-codes.ts'
 
-// Remote peers choose some of what is printed (their names, their reasons); none of it may steer a terminal.
+// remote peers choose parts of what is printed (names, reasons), which must not control the terminal
 const unprintable = /(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu
 
-/** Removes what could move the cursor, change colours or reorder text. Line breaks and tabs stay. */
+/** Removes characters that move the cursor, change colours or reorder text. Line breaks and tabs stay. */
 export function printable(text: string): string {
   return text.replace(unprintable, '')
 }
 
-/** Writes an error as one line, as one line a problem, or for a bug with its stack and causes. */
+/** Describes an error: in one line, in one line per problem, or with stack and causes for a bug. */
 export function describeProblem(error: unknown): string {
   if (exitCodeOf(error) === exitCodes.bug) {
     return `error: this is a bug; please report it with these lines and what you did\n${inspect(error)}`
@@ -57,9 +58,9 @@ function describeListenFailure(error: NodeJS.ErrnoException): string {
     case 'EADDRINUSE':
       return `Cannot listen${place}: the port is in use. Stop the program that uses it, or choose another port.`
     case 'EACCES':
-      return `Cannot listen${place}: it is not permitted. Choose a port from 1024 up.`
+      return `Cannot listen${place}: permission denied. Choose a port of 1024 or above.`
     default:
-      return `Cannot listen${place}: this machine does not have the address. Choose one it has, or 0.0.0.0.`
+      return `Cannot listen${place}: this machine does not have the address. Choose one that it has, or 0.0.0.0.`
   }
 }
 

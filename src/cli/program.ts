@@ -1,7 +1,9 @@
 /**
- * Runs a program: takes the command line apart, resolves the configuration, runs the command, tells the exit code.
+ * Runs a program: parses the command line, resolves the configuration, runs the command, and returns the exit
+ * code.
  *
- * The process is left to end by itself: a handle that lingers is a bug, and exiting would hide it and lose output.
+ * The process ends on its own. A handle that keeps it alive is a bug, and exiting would hide it and lose
+ * output.
  */
 
 import type { Readable, Writable } from 'node:stream'
@@ -22,9 +24,9 @@ import { settleCommand } from './resolve-command.ts'
 import type { SignalSource, StopSignals } from './stop-signals.ts'
 import { watchStopSignals } from './stop-signals.ts'
 
-/** A program, and the process around it; a test brings its own. */
+/** A program and its process environment, which tests replace. */
 export interface ProgramInit extends ProgramDescription {
-  /** Takes secrets out of what is written to stderr. */
+  /** Removes secrets from texts for stderr. */
   readonly hide?: (text: string) => string
   /** The arguments. @default those of the process */
   readonly argv?: readonly string[]
@@ -49,8 +51,8 @@ type Reload = Parameters<CommandContext['onReload']>[0]
 type Run = Extract<ParsedCommandLine, { kind: 'run' }>
 
 /**
- * Runs a program and resolves with its exit code once all output has been handed over. It does not throw, and does
- * not end the process:
+ * Runs a program. Resolves with its exit code when all output was written. It never rejects, and does not end
+ * the process:
  *
  * ```ts
  * process.exitCode = await runProgram({ name: 'throughnat', ... })
@@ -92,7 +94,7 @@ async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise
   const output = createOutput({ json, stdout, stderr, hide, quiet: quiet ? left : undefined })
   for (const warning of settled.warnings) output.note(`warning: ${warning}.`)
   if (explain) showOrigins(settled, output)
-  else if (checkConfig) output.event('config:checked', {}, 'The configuration is in order.')
+  else if (checkConfig) output.event('config:checked', {}, 'The configuration is valid.')
   else return await runSettled(init, settled, settle, output)
   return await finishOutput(output, exitCodes.ok)
 }
@@ -175,11 +177,11 @@ async function reload(
     await listener(config)
   } catch (error) {
     output.problem(error)
-    output.note('Nothing was changed; the configuration that was read before still holds.')
+    output.note('The previous configuration stays in force.')
   }
 }
 
-/** Reports what is to be reported about the end of a run, and tells its exit code. */
+/** Reports the end of a run, and returns its exit code. */
 function concludeRun(
   failure: { error: unknown } | undefined,
   output: Output,
@@ -188,12 +190,12 @@ function concludeRun(
 ): number {
   const { readerGone } = output
   const isStopped = stops.received !== undefined || readerGone.aborted
-  // Being aborted is how a command ends when it was told to stop.
+  // an AbortError is how a command ends after a signal
   const isAbort = failure?.error instanceof Error && failure.error.name === 'AbortError'
   const isReported = failure !== undefined && !(isStopped && (isAbort || failure.error === readerGone.reason))
   if (isReported) output.problem(failure.error)
   const code = isReported ? exitCodeOf(failure.error) : exitCodes.ok
-  // A bug on the way out is worth more than the news of the signal.
+  // a bug on the way out is more important than the signal
   if (code === exitCodes.bug) return code
   if (stops.received !== undefined) {
     return ordinaryEnds.includes(stops.received) ? code : exitCodeOfSignal(stops.received)

@@ -1,6 +1,6 @@
-/** Reads the configuration again when SIGHUP comes, one time after the other. */
+/** Reloads the configuration on SIGHUP. Invariant: there is one reload at a time. */
 
-/** Where SIGHUP comes from: `process`, or an event emitter in a test. */
+/** The source of SIGHUP: `process`, or an event emitter in a test. */
 export interface HangupSource {
   on(name: 'SIGHUP', listener: () => void): unknown
   off(name: 'SIGHUP', listener: () => void): unknown
@@ -12,7 +12,10 @@ export interface Reloads {
   close(): void
 }
 
-/** Calls `reload` for each SIGHUP, never two at once; those that come meanwhile are one more. It must not throw. */
+/**
+ * Calls `reload` for each SIGHUP, one call after the other. Signals during a reload cause one more. `reload`
+ * must not reject.
+ */
 export function watchReloads(source: HangupSource, reload: () => Promise<void>): Reloads {
   let isReloading = false
   let isWanted = false

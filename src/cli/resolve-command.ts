@@ -1,7 +1,7 @@
 /**
- * Settles everything a command needs before it runs: its options from all sources, and its arguments.
+ * Resolves what a command needs before it runs: its options from all sources, and its arguments.
  *
- * Nothing is reported before everything was looked at, so one run shows all that is wrong.
+ * Problems are reported after everything was checked, so one run shows all of them.
  */
 
 import type { ConfigFile } from '../config/file.ts'
@@ -17,16 +17,16 @@ import type { ParsedCommandLine } from './command-line.ts'
 import { withGlobalOptions } from './global-options.ts'
 import { readOperands } from './operands.ts'
 
-/** What settling reads besides the command line. */
+/** The inputs besides the command line. */
 export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The folder that relative paths start from. */
   readonly directory: string
-  /** All commands of the program: what is meant for another one is passed over. */
+  /** All commands of the program. Options of other commands are ignored. */
   readonly commands: readonly Command[]
 }
 
-/** A command, ready to run. */
+/** A command that is ready to run. */
 export interface SettledCommand {
   readonly command: Command
   readonly config: Resolved<OptionTable>
@@ -40,17 +40,17 @@ export interface SettledCommand {
   /** The options of the command and the global ones. */
   readonly table: OptionTable
   readonly resolution: Resolution<OptionTable>
-  /** What was ignored, one sentence each. */
+  /** One sentence for each thing that was ignored. */
   readonly warnings: readonly string[]
 }
 
 type Run = Extract<ParsedCommandLine, { kind: 'run' }>
 
 /**
- * Settles a command.
+ * Resolves a command.
  *
- * @throws {UsageError} when the command line is part of what is wrong
- * @throws {InvalidConfigError} when only the file or the environment is wrong
+ * @throws {UsageError} if the command line has a problem
+ * @throws {InvalidConfigError} if only the file or the environment has problems
  */
 export async function settleCommand(run: Run, surroundings: Surroundings): Promise<SettledCommand> {
   const { command, flags } = run

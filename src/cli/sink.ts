@@ -38,8 +38,10 @@ export function sinkOf(stream: Writable & { fd?: number; isTTY?: boolean }): Sin
 /** Whether stdout and stderr of this process are one file, terminal or pipe. Then one queue keeps their order. */
 export function areOne(stdout: Writable, stderr: Writable): boolean {
   if (stdout !== process.stdout || stderr !== process.stderr) return false
-  const [one, other] = [fstatSync(process.stdout.fd), fstatSync(process.stderr.fd)]
-  return one.dev === other.dev && one.ino === other.ino
+  const [one, other] = [stdout, stderr].map(({ fd }: Writable & { fd?: number }) =>
+    fd === undefined ? undefined : fstatSync(fd),
+  )
+  return one !== undefined && one.dev === other?.dev && one.ino === other.ino
 }
 
 /** A pipe or a socket, which Node.js writes asynchronously, or a stream of a test. */
@@ -70,12 +72,16 @@ class StreamSink implements Sink {
   }
 }
 
-/** How long a terminal that takes nothing is left alone, in milliseconds. A person who presses Ctrl-Q sees no delay. */
-const TERMINAL_PAUSE_MS = 50
+/**
+ * How long a terminal that takes nothing is left alone, in milliseconds. The pause doubles up to the longest, after which a person who
+ * presses Ctrl-Q sees no delay.
+ */
+const TERMINAL_PAUSE_MS = { first: 1, longest: 64 } as const
 
 /** A terminal. One that is stopped (Ctrl-S), or whose other end does not read, takes nothing for a while. */
 class TerminalSink implements Sink {
   readonly #fd: number
+  #pauseMs: number = TERMINAL_PAUSE_MS.first
 
   constructor(fd: number) {
     this.#fd = fd
@@ -83,10 +89,14 @@ class TerminalSink implements Sink {
 
   write(bytes: Buffer): number | Promise<number> {
     try {
-      return writeSync(this.#fd, bytes)
+      const count = writeSync(this.#fd, bytes)
+      this.#pauseMs = TERMINAL_PAUSE_MS.first
+      return count
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
-      return new Promise(resolve => setTimeout(resolve, TERMINAL_PAUSE_MS, 0))
+      const pauseMs = this.#pauseMs
+      this.#pauseMs = Math.min(2 * pauseMs, TERMINAL_PAUSE_MS.longest)
+      return new Promise(resolve => setTimeout(resolve, pauseMs, 0))
     }
   }
 

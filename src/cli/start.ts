@@ -1,16 +1,19 @@
 /**
- * The start of a program: tells an old Node.js in one sentence that it will not do, before anything is loaded that it
- * could not even parse.
+ * The start of a program. It checks the version of Node.js before it loads modules that an old version may
+ * not even parse.
  */
 
 import { assertRuntime } from '../node/runtime.ts'
 import { isHangupIgnored } from './hangup.ts'
+import { enlargeThreadPool } from './thread-pool.ts'
 import { keepYoungGenerationSmall } from './v8-heap.ts'
 
-/** The exit code for configuration, see exit-codes.ts; that module loads more than an old Node.js may be able to. */
+/**
+ * The exit code for configuration, see exit-codes.ts. That module loads more than an old Node.js may support.
+ */
 const CONFIGURATION = 3
 
-/** Loads and runs a program; its exit code becomes that of the process. */
+/** Loads and runs a program. Sets the exit code of the process. */
 export async function start(load: () => Promise<{ run: () => Promise<number> }>): Promise<void> {
   try {
     assertRuntime()
@@ -20,6 +23,7 @@ export async function start(load: () => Promise<{ run: () => Promise<number> }>)
     return
   }
   keepYoungGenerationSmall()
+  enlargeThreadPool()
   // until the program listens itself: loading takes time, and the default of the signal ends the process
   if (isHangupIgnored()) process.on('SIGHUP', () => {})
   const { run } = await load()

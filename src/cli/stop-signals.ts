@@ -1,12 +1,13 @@
 /**
- * Turns SIGINT, SIGTERM and, where it does not mean to read the configuration again, SIGHUP into an abort signal, once. A second one does not wait for anybody.
+ * Turns the first SIGINT, SIGTERM or, for a command that does not reload, SIGHUP into an abort signal. A
+ * second one ends the process immediately.
  */
 
 import { AbortError } from '@libp2p/interface'
 import type { StopSignal } from './exit-codes.ts'
 import { exitCodeOfSignal } from './exit-codes.ts'
 
-/** Where signals come from: `process`, or an event emitter in a test. */
+/** The source of signals: `process`, or an event emitter in a test. */
 export interface SignalSource {
   on(name: StopSignal, listener: () => void): unknown
   off(name: StopSignal, listener: () => void): unknown
@@ -15,11 +16,11 @@ export interface SignalSource {
 /** What {@link watchStopSignals} needs. */
 export interface StopSignalsInit {
   readonly source: SignalSource
-  /** Which signals stop. */
+  /** The signals to listen to. */
   readonly names: readonly StopSignal[]
-  /** Ends the process at once. */
+  /** Ends the process immediately. */
   readonly exit: (code: number) => void
-  /** Is told about the first signal. */
+  /** Called for the first signal. */
   readonly onStop: (signal: StopSignal) => void
 }
 
@@ -27,9 +28,9 @@ export interface StopSignalsInit {
 export interface StopSignals {
   /** Fires at the first signal. */
   readonly signal: AbortSignal
-  /** The first signal, once it came. */
+  /** The first signal. `undefined` before it. */
   readonly received: StopSignal | undefined
-  /** From now on the first signal, too, ends the process at once: the work is done and only output is left. */
+  /** From now on even the first signal ends the process immediately, because only output is left to do. */
   hurry(): void
   /** Stops listening. */
   close(): void

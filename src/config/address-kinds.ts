@@ -9,6 +9,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { TCP, WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
+import { isCircuit } from '../addresses/circuit.ts'
 import { parseMultiaddr, parsePeerId } from '../addresses/peer-id.ts'
 import type { Kind } from './kind.ts'
 import { parsePort } from './quantities.ts'
@@ -116,9 +117,7 @@ function parseAddr(text: string): Multiaddr {
  */
 export function relayAddrFault(addr: Multiaddr): string | undefined {
   const components = addr.getComponents()
-  if (components.some(({ name }) => name === 'p2p-circuit')) {
-    return 'expected the relay itself, without /p2p-circuit and what follows'
-  }
+  if (isCircuit(addr)) return 'expected the relay itself, without /p2p-circuit and what follows'
   // a name stands for addresses with the peer id
   if (components[0]?.name === 'dnsaddr') return undefined
   if (components.at(-1)?.name !== 'p2p') return 'it must end in /p2p/ and the peer id of the relay'

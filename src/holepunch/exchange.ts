@@ -15,6 +15,7 @@ import { HolePunchFailedError } from '../errors.ts'
 import { messageBounds } from '../protocols/message-bounds.ts'
 import { openOptimisticStream } from '../protocols/optimistic-stream.ts'
 import { bytes, messageType, repeated, uint32 } from '../protocols/protobuf.ts'
+import { anySignalOf } from '../time/deadline.ts'
 import type { AbortOptions, Connection, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -146,7 +147,7 @@ async function converse<Result>(
   const onTimeout = (): void => stream.abort(timeout.reason as Error)
   timeout.addEventListener('abort', onTimeout, { once: true })
   stream.addEventListener('close', () => timeout.removeEventListener('abort', onTimeout), { once: true })
-  const signal = AbortSignal.any([timeout, options.signal ?? []].flat())
+  const signal = anySignalOf(timeout, options.signal)
   const wire = lpStream(stream, messageBounds(MAX_MESSAGE_BYTES))
   const send: Messages['send'] = async (type, { addrs, reachable } = { addrs: [], reachable: [] }) => {
     const message = { type, addrs: addrs.map(it => it.bytes), reachable: reachable.map(it => it.bytes) }

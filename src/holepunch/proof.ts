@@ -4,19 +4,13 @@
  * A connection whose upgrade succeeded may still be one-sided: the other end has chosen another socket, say, and is
  * about to reset this one. Or the path loses large packets, which the handshake does not show: its messages are small.
  * Each side proves the direction in which it sends; the echo of most implementations comes in small packets.
- * Spec: https://github.com/libp2p/specs/blob/master/ping/ping.md
  */
 
-import { randomBytes } from 'node:crypto'
-import { PING_PROTOCOL } from '@libp2p/ping'
 import { TimeoutError } from '@libp2p/interface'
-import { byteStream } from '@libp2p/utils'
-import { openOptimisticStream } from '../protocols/optimistic-stream.ts'
+import { awaitAnswer } from '../protocols/ping.ts'
+import { anySignalOf } from '../time/deadline.ts'
 import type { AbortOptions, Connection } from '@libp2p/interface'
 import type { LossyPaths } from './lossy-paths.ts'
-
-// ping.md: "The dialing peer sends a 32-byte payload of random binary data"
-const PAYLOAD_BYTES = 32
 
 /**
  * Pings that are sent in one flight as the proof: 3 KiB, two full TCP segments on Ethernet (1,460 bytes, RFC 879 and
@@ -24,7 +18,7 @@ const PAYLOAD_BYTES = 32
  */
 const PINGS_OF_PROOF = 96
 
-/** Time for a proof, in milliseconds (libp2p's ping time-out): full packets that are lost are repeated several times. */
+/** Time for a proof, in milliseconds (libp2p's ping timeout): full packets that are lost are repeated several times. */
 const PROOF_TIMEOUT_MS = 10_000
 
 // Several parts of a node may ask for the proof of one connection, and ping allows two streams of it at a time.
@@ -32,15 +26,14 @@ const proofs = new WeakMap<Connection, Promise<void>>()
 const proved = new WeakSet<Connection>()
 
 /**
- * Resolves when a ping has crossed the connection in both directions: in one round trip.
- * A remote that does not speak ping proves the same by saying so. A connection is pinged once, however often it is
- * asked for; `signal` counts the first time.
+ * Resolves when a ping has crossed the connection in both directions: in one round trip. A connection is pinged once,
+ * however often it is asked for; the `signal` of the first call counts.
  *
- * @throws what the connection failed with; `AbortError` when `signal` fires
+ * @throws as {@link awaitAnswer}
  */
 export async function proveConnection(connection: Connection, options: AbortOptions): Promise<void> {
   const prove = async (): Promise<void> => {
-    await pingConnection(connection, options, PINGS_OF_PROOF)
+    await awaitAnswer(connection, { ...options, isOptimistic: true, count: PINGS_OF_PROOF })
     proved.add(connection)
   }
   const proof = proofs.get(connection) ?? prove()
@@ -67,37 +60,12 @@ export async function proveOrAbort(
 ): Promise<void> {
   const timeout = AbortSignal.timeout(PROOF_TIMEOUT_MS)
   try {
-    await proveConnection(connection, { signal: AbortSignal.any([timeout, signal ?? []].flat()) })
+    await proveConnection(connection, { signal: anySignalOf(timeout, signal) })
   } catch (error) {
     if (!timeout.aborted || connection.status !== 'open') throw error
     const failure = new TimeoutError('the direct path loses large packets')
     lossyPaths.note(connection.remotePeer, connection.remoteAddr, 'no-full-packet')
     connection.abort(failure)
     throw failure
-  }
-}
-
-/**
- * Pings a connection, however often that has been done.
- *
- * @param pings - how many are sent in one flight
- * @throws as {@link proveConnection}
- */
-export async function pingConnection(
-  connection: Connection,
-  options: AbortOptions,
-  pings: number = 1,
-): Promise<void> {
-  const stream = await openOptimisticStream(connection, PING_PROTOCOL)
-  try {
-    const bytes = byteStream(stream)
-    const payload = randomBytes(pings * PAYLOAD_BYTES)
-    await bytes.write(payload, options)
-    const echo = await bytes.read({ ...options, bytes: payload.byteLength })
-    if (!payload.equals(echo.subarray())) throw new Error('the ping came back with other bytes')
-    await stream.close(options)
-  } catch (error) {
-    stream.abort(error as Error)
-    if ((error as Error).name !== 'UnsupportedProtocolError') throw error
   }
 }

@@ -17,7 +17,8 @@ import { DCUTR_PROTOCOL, EXCHANGE_TIMEOUT_MS } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
 import { PeerQueue } from './peer-queue.ts'
 import { LossyPaths } from './lossy-paths.ts'
-import { pingConnection, proveOrAbort } from './proof.ts'
+import { awaitAnswer } from '../protocols/ping.ts'
+import { proveOrAbort } from './proof.ts'
 import { PunchBudget } from './punch-budget.ts'
 import { openSparePort } from './spare-port.ts'
 import { MAX_ATTEMPTS, Upgrade } from './upgrade.ts'
@@ -217,7 +218,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
    */
   async #reuse(direct: Connection, upgrade: Upgrade): Promise<void> {
     try {
-      await pingConnection(direct, { signal: AbortSignal.timeout(PRESENCE_TIMEOUT_MS) })
+      await awaitAnswer(direct, { signal: AbortSignal.timeout(PRESENCE_TIMEOUT_MS), isOptimistic: true })
       upgrade.succeedWith(direct)
     } catch (error) {
       direct.abort(error as Error)

@@ -1,28 +1,31 @@
-/** Which remotes count as one: those of one IPv4 address, and those of one IPv6 /56. */
+/** The networks by which remotes are limited: an IPv4 address, or an IPv6 /56. */
 
 import { getNetConfig, isNetworkAddress } from '@libp2p/utils'
 import ipaddr from 'ipaddr.js'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** A site's share of IPv6: a home or an office is given a /56, and whoever has one has all addresses in it (RFC 6177). */
+/**
+ * Prefix length of an IPv6 site, such as a home or an office. Its owner can use all addresses in it (RFC
+ * 6177).
+ */
 const IPV6_SITE_BITS = 56
 
-/** Where a remote comes from. */
+/** The network of a remote. */
 export interface RemoteNetwork {
   readonly family: 'ipv4' | 'ipv6'
-  /** The same text for all that count as one. */
+  /** Equal for all remotes that count as one. */
   readonly key: string
 }
 
-/** The IP address in a multiaddr, or nothing if it names a host or another kind of place. */
+/** The IP address in a multiaddr. `undefined` if it contains a host name or something else. */
 export function ipOf(addr: Multiaddr): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
   if (!isNetworkAddress(addr)) return undefined
   const { host } = getNetConfig(addr)
-  // an IPv4 address may be written as IPv6, ::ffff:192.0.2.1, where a socket takes both
+  // a dual-stack socket reports IPv4 addresses as IPv6, ::ffff:192.0.2.1
   return ipaddr.isValid(host) ? ipaddr.process(host) : undefined
 }
 
-/** The network that a remote counts for; one without an IP address counts for itself. */
+/** The network of a remote. A remote without an IP address is its own network. */
 export function networkOf(addr: Multiaddr): RemoteNetwork {
   const ip = ipOf(addr)
   if (ip === undefined || ip.kind() === 'ipv4') {

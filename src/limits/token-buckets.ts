@@ -14,7 +14,7 @@ export interface TokenBucketsInit extends TokenBucketInit {
   maxKeys: number
 }
 
-/** The buckets of one kind. */
+/** Buckets by key. */
 export class TokenBuckets {
   readonly #init: TokenBucketsInit
   readonly #buckets: QuickLRU<string, TokenBucket>
@@ -24,19 +24,19 @@ export class TokenBuckets {
     this.#buckets = new QuickLRU({ maxSize: init.maxKeys })
   }
 
-  /** Milliseconds until a token can be taken; 0 if one can now. Takes none. */
+  /** Milliseconds until a token can be taken. 0 if one can be taken now. Takes none. */
   waitMs(key: string): number {
     return Math.ceil(this.#buckets.get(key)?.waitMs(1) ?? 0)
   }
 
-  /** Takes tokens, whether or not there are enough: what is missing has to come back first. */
+  /** Takes tokens, even if there are not enough. The bucket then becomes negative. */
   take(key: string, tokens = 1): void {
     const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#init)
     this.#buckets.set(key, bucket)
     bucket.take(tokens)
   }
 
-  /** Puts tokens back. */
+  /** Returns tokens. */
   refund(key: string, tokens: number): void {
     this.#buckets.get(key)?.refund(tokens)
   }

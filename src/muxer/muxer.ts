@@ -1,4 +1,4 @@
-/** The multiplexer of every node: yamux, and what has to be mended about it. */
+/** The stream multiplexer of every node: yamux with this project's settings and patches. */
 
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { guardStreams } from '../patches/multistream-select/endless-length.ts'
@@ -11,19 +11,19 @@ import { updateWindowsSparingly } from '../patches/libp2p-yamux/window-updates.t
 import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
 
 /**
- * Streams that a remote may open before this side has set up the connection. With libp2p's 10 the remote would end the whole connection where an application begins a dozen things at
- * once.
+ * Streams that a remote may open before this side has set up the connection. Beyond libp2p's 10 the remote
+ * would close the whole connection, for example if an application opens a dozen streams together.
  */
 const MAX_EARLY_STREAMS = 256
 
 /**
- * How far a sender may run ahead of a reader, in bytes. yamux lets its window grow to 16 MiB, but a stream of libp2p is
- * aborted when more than 4 MiB wait to be read (`DEFAULT_MAX_READ_BUFFER_LENGTH` of `@libp2p/utils`). 4 MiB are 160 Mbit/s
- * at a round trip of 200 ms.
+ * The most that a sender may send before it is read, in bytes. yamux lets its window grow to 16 MiB, but
+ * libp2p aborts a stream when more than 4 MiB wait to be read (`DEFAULT_MAX_READ_BUFFER_LENGTH` of
+ * `@libp2p/utils`). 4 MiB allow 160 Mbit/s at a round trip of 200 ms.
  */
 const MAX_WINDOW_BYTES = 4 * 1024 * 1024
 
-/** Makes the multiplexer, in place of `yamux()`. */
+/** Makes the multiplexer. Use it in place of `yamux()`. */
 export function muxer(init: YamuxMuxerInit = {}): ReturnType<typeof yamux> {
   const streamOptions = { maxStreamWindowSize: MAX_WINDOW_BYTES }
   return amended(yamux({ maxEarlyStreams: MAX_EARLY_STREAMS, streamOptions, ...init }), [

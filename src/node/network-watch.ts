@@ -8,7 +8,8 @@
 
 import { networkInterfaces } from 'node:os'
 import { TypedEventEmitter } from 'main-event'
-import { defaultRoutes, forgetInterfaces } from '../addresses/interfaces.ts'
+import { defaultRoutes, defaultRoutesIPv6 } from '../addresses/default-routes.ts'
+import { forgetInterfaces } from '../addresses/interfaces.ts'
 import { systemClock } from '../time/clock.ts'
 import type { Clock } from '../time/clock.ts'
 
@@ -75,7 +76,7 @@ function addresses(): string {
 
 /** The default routes, in Linux; elsewhere the addresses have to do. */
 function routes(): string {
-  return defaultRoutes()
+  return [...defaultRoutes(), ...defaultRoutesIPv6()]
     .map(({ device, gateway }) => `${device} ${gateway}`)
     .toSorted()
     .join()

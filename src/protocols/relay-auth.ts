@@ -5,8 +5,8 @@
 
 import { UnsupportedProtocolError } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
-import { linesIn, readTextFile } from '../files/text-file.ts'
 import { InvalidConfigError } from '../errors.ts'
+import { readLineFile } from '../files/line-file.ts'
 import { messageBounds } from './message-bounds.ts'
 import type { AbortOptions, Connection, Stream } from '@libp2p/interface'
 
@@ -73,21 +73,14 @@ export async function receiveToken(
 }
 
 /**
- * Reads the tokens in a file, one a line; empty lines and those that begin with # are passed over. Tokens come from files alone:
- * what stands on a command line can be seen by every user of the machine.
+ * Reads the tokens in a file, one per line. Tokens come from files alone: what stands on a command line can be seen by
+ * every user of the machine.
  *
  * @param option - the option that named the file
  * @throws {InvalidConfigError} if the file cannot be read, holds no token, or one that is too long
  */
 export async function readTokens(path: string, option: string): Promise<string[]> {
-  let text: string
-  try {
-    text = await readTextFile(path)
-  } catch (error) {
-    throw unusable(path, option, `it cannot be read (${(error as NodeJS.ErrnoException).code})`)
-  }
-  const lines = linesIn(text).map(line => line.trim())
-  const tokens = lines.filter(line => line !== '' && !line.startsWith('#'))
+  const tokens = await readLineFile(path, option, line => line)
   if (tokens.length === 0) throw unusable(path, option, 'it holds no token; write one a line')
   if (tokens.some(token => Buffer.byteLength(token) > MAX_TOKEN_BYTES)) {
     throw unusable(path, option, `it holds a token of more than ${MAX_TOKEN_BYTES} bytes`)

@@ -1,15 +1,17 @@
 /**
- * A time limit for one step of a longer life.
+ * A time limit for one step of a longer operation.
  *
- * The invariant: once the step is over, its signal never fires. libp2p keeps the signal of a dial attached to the
- * connection that came of it, so that a time-out which fires later, as `AbortSignal.timeout()` would, closes it.
+ * Invariant: when the step is over, its signal never fires. libp2p keeps the signal of a dial attached to the
+ * connection, so a timeout that fires later, like that of `AbortSignal.timeout()`, closes the connection.
  */
 import { TimeoutError } from '@libp2p/interface'
 
 /**
- * Runs `act` with a signal that fires after `limitMs` milliseconds, or with `parent`, and not after `act` has settled.
+ * Runs `act` with a signal that fires after `limitMs` milliseconds, or when `parent` fires, but never after
+ * `act` has settled.
  *
- * @throws {TimeoutError} when the limit passed and `act` gave up because of it: its message is `what`.
+ * @throws {TimeoutError} with the message `what`, if the time passed and `act` rejected because of it
+ * @throws the reason of `parent` when that fires, and what `act` throws
  */
 export async function withDeadline<T>(
   limitMs: number,
@@ -25,10 +27,15 @@ export async function withDeadline<T>(
   try {
     return await act(controller.signal)
   } catch (error) {
-    // Libraries throw an AbortError of their own, which hides why.
+    // libraries throw their own AbortError, which hides the reason
     throw controller.signal.aborted ? controller.signal.reason : error
   } finally {
     clearTimeout(timer)
     parent?.removeEventListener('abort', onAbort)
   }
+}
+
+/** Combines these signals into one, which fires with the first of them. Those that are not given never do. */
+export function anySignalOf(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter(it => it !== undefined))
 }

@@ -210,7 +210,7 @@ describe('netcheck tells', { concurrency: 1 }, () => {
     const { only443, mapping, filtering, why, verdict } = await netcheck(host, relay)
     assert.deepEqual([only443, mapping, filtering], [true, 'unknown', 'address-and-port-dependent'])
     assert.match(why.mapping ?? '', /two relays on different hosts/)
-    assert.match(verdict, /Only port 443 gets out/)
+    assert.match(verdict, /allows only port 443/)
   })
 
   it('what one relay cannot tell, and why', async () => {

@@ -95,7 +95,7 @@ describe('lists', { concurrency: 4 }, () => {
     await startListener(t, relay, { privateKey })
     const { reason, rule } = await refusal(t, relay)
     assert.match(reason, /does not admit this peer \(PERMISSION_DENIED\)/)
-    assert.equal(rule, 'allow-reserve does not have it')
+    assert.equal(rule, 'allow-reserve does not list the peer')
   })
 
   it('keep out those whom they deny, even if they are allowed, and say which rule it was', LIMIT, async t => {
@@ -131,7 +131,7 @@ describe('lists', { concurrency: 4 }, () => {
     await dialer.connect(open.peerId, within(10_000))
     const refused = next(relay, 'circuit:refused')
     await assert.rejects(dialer.connect(closed.peerId, within(10_000)), { name: 'UnreachableError' })
-    assert.equal((await refused).rule, 'allow-target does not have the target')
+    assert.equal((await refused).rule, 'allow-target does not list the target')
   })
 
   it('that are replaced hold for what comes, and leave circuits alone', LIMIT, async t => {
@@ -174,12 +174,12 @@ describe('a token', { concurrency: 4 }, () => {
     const [event] = (await once(peer as never, 'reservation:failed', within(10_000))) as [
       CustomEvent<{ reason: string }>,
     ]
-    assert.match(event.detail.reason, /does not know the token/)
+    assert.match(event.detail.reason, /does not accept the token/)
     const listener = await startListener(t, relay, { relayToken: TOKEN })
     const dialer = await startPeer(t, relay, { relayToken: 'a guess', reserve: false })
     await assert.rejects(dialer.connect(listener.peerId, within(10_000)), {
       name: 'UnreachableError',
-      message: /does not know the token/,
+      message: /does not accept the token/,
     })
   })
 

@@ -134,5 +134,5 @@ test('a data directory with too long a path costs a node its status and nothing 
   const dataDir = join(await directory(t), 'x'.repeat(100))
   await mkdir(dataDir)
   const { listener } = await startListener(t, relay, ['--data-dir', dataDir])
-  assert.match(listener.stderr, /No command can ask this node.*too long a path for a socket/)
+  assert.match(listener.stderr, /No command can ask this node.*too long for a socket/)
 })

@@ -198,7 +198,7 @@ test('a service that asks for it is told who connects', async t => {
 test('with nothing to bring up, that is said', async t => {
   const up = new Program(t, THROUGHNAT, ['up', '--data-dir', await directory(t)], { json: false })
   assert.equal(await up.ended(), 2)
-  assert.match(up.stderr, /nothing to bring up/)
+  assert.match(up.stderr, /nothing to run/)
 })
 
 test('two programs use a service with one data directory at the same time', async t => {

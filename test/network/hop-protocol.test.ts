@@ -100,7 +100,7 @@ describe('a reservation is refused', { concurrency: 4 }, () => {
     const refused = nextEvent(relay, 'reservation:refused')
     const { connection } = await startVisitor(t, relay)
     assert.equal((await ask(connection, RESERVE)).status, 202)
-    assert.equal((await refused).rule, 'the answer failed: out of order')
+    assert.equal((await refused).rule, 'the check failed: out of order')
   })
 })
 

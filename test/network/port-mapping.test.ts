@@ -113,7 +113,7 @@ describe('a request by HTTP', () => {
       response.on('drain', more)
       more()
     })
-    await assert.rejects(fetchBounded(url, get, never), /more than 131072 bytes/)
+    await assert.rejects(fetchBounded(url, get, never), /longer than 131072 bytes/)
   })
 
   test('reads no endless head', async t => {
@@ -217,6 +217,6 @@ describe('a UPnP gateway of version 1', () => {
 
   test('without an address is none', async t => {
     const { url } = await device(t, [], '')
-    await assert.rejects(openGateway(url, HOME, never), /describes no gateway/)
+    await assert.rejects(openGateway(url, HOME, never), /does not describe a gateway/)
   })
 })

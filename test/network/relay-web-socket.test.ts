@@ -192,7 +192,7 @@ describe('over /tls/ws', () => {
   it('needs a certificate', LIMIT, async () => {
     await assert.rejects(createRelay({ listen: ['/ip4/127.0.0.1/tcp/0/tls/ws'] }), {
       name: 'InvalidConfigError',
-      message: /needs a certificate: give tls-cert and tls-key/,
+      message: /needs a certificate: set tls-cert and tls-key/,
     })
     await assert.rejects(createRelay({ tlsCert: files.tlsCert }), { name: 'InvalidConfigError' })
   })

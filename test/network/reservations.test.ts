@@ -213,7 +213,7 @@ describe('a reservation', { concurrency: 4 }, () => {
     ],
     ['hangs up', async t => serve(t, socket => socket.end()), /^(?!.*undefined).+/],
     ['says nothing', async t => serve(t, () => {}), /^no answer in time$/],
-    ['is no relay', async t => String(await plainPeer(t)), /^it does not relay$/],
+    ['is no relay', async t => String(await plainPeer(t)), /^it is not a relay$/],
     [
       'is another relay',
       async t => String((await startRelay(t)).addrs[0]).replace(/\/p2p\/.*/, `/p2p/${SOMEBODY}`),

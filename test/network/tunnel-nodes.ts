@@ -9,6 +9,7 @@ import { identify } from '@libp2p/identify'
 import { once } from '../waits.ts'
 import type { Connection, Libp2p } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
+import { isCircuit } from '../../src/addresses/circuit.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { connect, createServer } from 'node:net'
@@ -59,10 +60,6 @@ export async function connectTo(t: TestContext, { listener }: Nodes): Promise<No
   const connection = await dialer.dial(addresses, { signal: t.signal })
   const openStream: OpenStream = (protocols, options) => connection.newStream(protocols, options)
   return { dialer, listener, connection, openStream }
-}
-
-function isCircuit(address: Multiaddr): boolean {
-  return address.toString().includes('/p2p-circuit')
 }
 
 async function startNode(t: TestContext, relayAddress?: Multiaddr): Promise<Libp2p> {

@@ -1,7 +1,8 @@
 /**
- * Where a command's connections go, as a person says it: an address, a peer id, a name that stands for one, or a ticket.
+ * The destination of a command's connections: an address, a peer id, a name for one, or a ticket.
  *
- * A ticket is as good as a key. It may come from a file or from standard input; one that stood on the command line is taken out of what `ps` shows.
+ * Invariant: a ticket is a secret and is not shown. It may come from a file or from standard input. If it is
+ * on the command line, it is removed from the output of `ps`.
  */
 
 import type { Readable } from 'node:stream'
@@ -16,25 +17,25 @@ import type { Output } from '../../../src/cli/output.ts'
 import type { PeerNames } from '../../connections/names.ts'
 import type { Ticket } from '../../tickets/ticket.ts'
 
-/** The argument. */
+/** The argument `TARGET`. */
 export const target = {
   kind: 'string',
-  doc: 'A circuit address (.../p2p/RELAY/p2p-circuit/p2p/PEER), a peer id together with --relay, a name in the file of names, or a ticket: itself, @FILE, or - for standard input',
+  doc: 'A circuit address (.../p2p/RELAY/p2p-circuit/p2p/PEER), a peer id together with --relay, a name from the file of names, or a ticket: its text, @FILE, or - for standard input',
   example: '/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay.../p2p-circuit/p2p/12D3KooWPeer...',
 } as const
 
-/** A remote peer, and the ticket that led to it. */
+/** A remote peer, and the ticket that was given for it. */
 export interface Destination {
-  /** What to connect to. It may hold a secret. */
+  /** What to connect to. It may contain a secret. */
   target: string
-  /** What to call it. */
+  /** The name to show. */
   label: string
-  /** The peer id in it. */
+  /** The peer's id. */
   peerId: string
   ticket: Ticket | undefined
 }
 
-/** What reading one takes. */
+/** What {@link readDestination} needs. */
 export interface DestinationContext {
   names: PeerNames
   stdin: Readable
@@ -47,9 +48,9 @@ const LONGEST_BYTES = 16_384
 /**
  * Reads a destination.
  *
- * @throws {UsageError} for a ticket that is damaged
- * @throws {InvalidTargetError} for what is no target
- * @throws {InvalidConfigError} for a name that stands for nothing, or a file that cannot be read
+ * @throws {UsageError} if a ticket is damaged
+ * @throws {InvalidTargetError} if the text is not a target
+ * @throws {InvalidConfigError} if a name is unknown, or a file cannot be read
  */
 export async function readDestination(text: string, context: DestinationContext): Promise<Destination> {
   // overwrites the arguments
@@ -72,16 +73,15 @@ export async function readDestination(text: string, context: DestinationContext)
 }
 
 /**
- * Settles which service is meant.
+ * Determines the service.
  *
- * @throws {UsageError} where neither the ticket nor the command line says so, or they differ
+ * @throws {UsageError} if neither the ticket nor the command line names it, or they differ
  */
 export function serviceOf({ ticket }: Destination, named: string | undefined): string {
   if (ticket !== undefined && named !== undefined && named !== ticket.service)
     throw new UsageError(`The ticket is for the service ${JSON.stringify(ticket.service)}: leave NAME out.`)
   const service = ticket?.service ?? named
-  if (service === undefined)
-    throw new UsageError('NAME is missing: which of the services? Only a ticket says so.')
+  if (service === undefined) throw new UsageError('NAME is missing: name the service, or use a ticket.')
   return service
 }
 

@@ -1,4 +1,4 @@
-/** Exposing services, as options of the command line: which there are, and who may use them. */
+/** Options that expose services: which services there are, and who may use them. */
 
 import { InvalidConfigError } from '../../../src/errors.ts'
 import { isPeerId } from '@libp2p/interface'
@@ -22,7 +22,7 @@ import type { ServiceAddress } from '../../tunnel/listener/service-rules.ts'
 import type { Services, ServicesInit } from '../../tunnel/listener/services.ts'
 import type { PlacedRule } from './allow-file.ts'
 
-/** The options; all are read again on SIGHUP. */
+/** The options. SIGHUP reloads all of them. */
 export const exposingOptions = {
   expose: {
     kind: serviceKind,
@@ -41,7 +41,7 @@ export const exposingOptions = {
     optional: true,
     placeholder: 'FILE',
     example: './allow',
-    doc: 'A file with more allow rules, one a line. SIGHUP reloads it',
+    doc: 'A file with more allow rules, one per line. SIGHUP reloads it',
   },
   proxyProtocol: {
     kind: serviceNameKind,
@@ -51,13 +51,13 @@ export const exposingOptions = {
   },
 } as const
 
-/** What the services are made of. */
+/** The services, and who may use them. */
 export type Exposure = Pick<ServicesInit, 'services' | 'allow'>
 
 /**
- * Looks up what a configuration exposes, and to whom.
+ * Reads the services and rules of a configuration.
  *
- * @throws {InvalidConfigError} with every rule that is for a missing service, or for a peer that nobody is called
+ * @throws {InvalidConfigError} with every rule for a missing service or an unknown peer name
  */
 export async function exposureOf(
   config: Resolved<typeof exposingOptions>,
@@ -88,23 +88,23 @@ export async function exposureOf(
   return { services, allow: opened }
 }
 
-/** What an exposure looks like in the status. */
+/** The services for `throughnat status`. */
 export function exposedServices({ services, allow }: Exposure): ReadonlyMap<string, ExposedService> {
   return new Map(
     [...services].map(([name, it]) => [name, { place: printPlace(it), allowed: allow.get(name) }]),
   )
 }
 
-/** Says which services nobody can use, since no rule opens them. */
+/** Prints which services are closed to everyone, because they have no rule. */
 export function warnAboutClosed({ services, allow }: Exposure, output: Output): void {
   for (const name of services.keys())
     if (!allow.has(name))
       output.note(
-        `${name} is closed to everyone without a ticket: open it with --allow ${name}=PEER or --allow ${name}=anyone.`,
+        `${name} is closed to every peer without a ticket. To open it, use --allow ${name}=PEER or --allow ${name}=anyone.`,
       )
 }
 
-/** Prints what becomes of requests for services. */
+/** Prints the outcome of requests for services. */
 export function reportServices(services: Services, output: Output): void {
   services.addEventListener('service:opened', ({ detail }) =>
     output.event('service:opened', { ...detail }, `${detail.peerId} uses ${detail.service}, ${detail.path}`),

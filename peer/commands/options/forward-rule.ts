@@ -1,4 +1,4 @@
-/** A forward in one text, for a node that has several: `LOCAL=TARGET/NAME`, or `LOCAL=TICKET`. */
+/** The value of `--forward`: `LOCAL=TARGET/NAME`, or `LOCAL=TICKET`. */
 
 import { parseHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
 import { serviceNameKind } from '../../tunnel/listener/service-kinds.ts'
@@ -7,12 +7,12 @@ import { hideTickets } from '../../tickets/ticket.ts'
 import type { HostPort } from '../../../src/config/address-kinds.ts'
 import type { Kind } from '../../../src/config/kind.ts'
 
-/** What is listened on, and where it leads. */
+/** The local address, and where it leads. */
 export interface ForwardRule {
   local: HostPort
-  /** As {@link readDestination} reads it. */
+  /** In the syntax of {@link readDestination}. */
   target: string
-  /** Undefined where a ticket says it. */
+  /** `undefined` if a ticket names the service. */
   service: string | undefined
 }
 
@@ -26,7 +26,7 @@ export const forwardRuleKind: Kind<ForwardRule> = {
       throw new Error('expected HOST:PORT=TARGET/NAME, or HOST:PORT=@FILE with a ticket in the file')
     const local = parseHostPort(text.slice(0, at), 0)
     const rest = text.slice(at + 1)
-    if (rest === '' || rest === '-') throw new Error('it does not say where to')
+    if (rest === '' || rest === '-') throw new Error('the target is missing')
     if (rest.startsWith('@')) {
       const path = expandPath(rest.slice(1), place)
       return { local, target: `@${path}`, service: undefined }

@@ -1,8 +1,8 @@
-/** Options that several commands of `throughnat` have in common. */
+/** Options that several commands of `throughnat` share. */
 
 import { DEFAULT_NAMES } from '../../connections/names.ts'
 
-/** Where this peer finds others, and is found. */
+/** The relays: where this peer reserves, and finds others. */
 export const relays = {
   kind: 'relay-addr',
   name: 'relay',
@@ -12,25 +12,25 @@ export const relays = {
   doc: 'The address of a relay, with its peer id, or a /dnsaddr name of several. Repeat it for more relays',
 } as const
 
-/** More relays, which can change while the program runs. */
+/** A file of more relays. The running program follows its changes. */
 export const relayFile = {
   kind: 'path',
   optional: true,
   placeholder: 'FILE',
   example: './relays',
-  doc: 'A file with more relays, one a line. Changes are read while the peer runs',
+  doc: 'A file with more relays, one per line. The running peer follows its changes',
 } as const
 
-/** What relays that do not let everybody in ask for. */
+/** The token for relays that require one. */
 export const relayTokenFile = {
   kind: 'path',
   optional: true,
   placeholder: 'FILE',
   example: './token',
-  doc: 'The file with the token that the relays require. Only the relays that you give receive it',
+  doc: 'The file with the token that the relays require. Only relays that you configure receive it',
 } as const
 
-/** Where the identity of a peer that others look for is kept. */
+/** The directory with the identity of a peer that others connect to. */
 export const dataDir = {
   kind: 'path',
   default: '~/.local/share/throughnat',
@@ -38,19 +38,22 @@ export const dataDir = {
   doc: 'The directory for the identity. It is created if it does not exist',
 } as const
 
-/** The identity of a peer that only dials: nobody looks for it, so that a new one each time will do. */
+/**
+ * The directory with the identity of a peer that only dials. Without it, it gets a new identity each time,
+ * because nobody connects to it.
+ */
 export const dialerDataDir = {
   kind: 'path',
   optional: true,
   placeholder: 'DIR',
-  doc: 'The directory that keeps the identity, where a service is open to certain peers only; without it, a new one each time',
+  doc: 'The directory for the identity, if the service allows only certain peers. Without it, the identity is new each time',
 } as const
 
-/** What this user calls peers. */
+/** The user's names for peers. */
 export const names = {
   kind: 'path',
   optional: true,
   placeholder: 'FILE',
   example: DEFAULT_NAMES,
-  doc: `The file of names, a NAME and a TARGET a line; without it, ${DEFAULT_NAMES} if there is one`,
+  doc: `The file of names, one NAME and TARGET per line. By default ${DEFAULT_NAMES}, if it exists`,
 } as const

@@ -1,10 +1,13 @@
-/** What a command that runs lets others ask: its control socket. */
+/** Starts the control socket of a running command. */
 
 import { serveControl } from '../../control/server.ts'
 import type { Output } from '../../../src/cli/output.ts'
 import type { Routes } from '../../control/server.ts'
 
-/** Serves the routes until disposed of. A node does its work without the socket, too. */
+/**
+ * Serves the routes until the result is disposed of. If the socket cannot be created, prints a note and
+ * continues without it.
+ */
 export async function startControl(
   dataDir: string,
   routes: Routes,

@@ -1,4 +1,4 @@
-/** What commands that dial have in common. */
+/** Shared parts of the commands that dial. */
 
 import { DataDirError, UnreachableError } from '../../../src/errors.ts'
 import { loadIdentity } from '../../../src/files/identity.ts'
@@ -12,19 +12,19 @@ import type { Peer } from '../../node/peer.ts'
 /** A peer that only dials. */
 export interface DialingPeer {
   peer: Peer
-  /** The identity that it acts for, where another process is the peer of that identity. */
+  /** The identity that the peer acts for, if another process runs with it. */
   principal?: PrivateKey
 }
 
-/** What a command that dials is told. */
+/** The options of a command that dials. */
 export const dialingOptions = { relays, relayFile, relayTokenFile, dataDir: dialerDataDir, names } as const
 
 /**
- * Starts a peer that only dials. If another process runs with the data directory, this one gets an id of its own and acts for the peer there: ssh may be
- * called as often as one likes.
+ * Starts a peer that only dials. If another process runs with the data directory, this peer gets a new id and
+ * acts for the peer there. So any number of ssh connections can run side by side.
  *
  * @throws what {@link createPeer} throws
- * @throws {InvalidConfigError} if the file with the token cannot be used
+ * @throws {InvalidConfigError} if the file with the token cannot be read or has no token
  */
 export async function startDialingPeer(
   { relays, relayFile, relayTokenFile, dataDir }: Omit<Resolved<typeof dialingOptions>, 'names'>,
@@ -41,15 +41,15 @@ export async function startDialingPeer(
   }
 }
 
-/** The option of {@link createPeer} for a file of relays that may be absent. */
+/** The relay file as an option of {@link createPeer}. Empty without a file. */
 export function withRelayFile(relayFile: string | undefined): { relayFile?: string } {
   return relayFile === undefined ? {} : { relayFile }
 }
 
 /**
- * The option of {@link createPeer} for a file with a token that may be absent.
+ * The token as an option of {@link createPeer}. Empty without a file.
  *
- * @throws {InvalidConfigError} if the file cannot be used
+ * @throws {InvalidConfigError} if the file cannot be read or has no token
  */
 export async function withRelayToken(path: string | undefined): Promise<{ relayToken?: string }> {
   if (path === undefined) return {}
@@ -58,9 +58,10 @@ export async function withRelayToken(path: string | undefined): Promise<{ relayT
 }
 
 /**
- * Dials with a time limit.
+ * Dials with a time limit in milliseconds.
  *
  * @throws {UnreachableError} when the time is over
+ * @throws what `dial` throws
  */
 export async function withTimeout<T>(
   timeoutMs: number,
@@ -74,7 +75,7 @@ export async function withTimeout<T>(
   } catch (cause) {
     if (!timeout.aborted || signal.aborted) throw cause
     throw new UnreachableError(
-      `Cannot reach ${target}: no answer within ${timeoutMs / 1000} s. Check that the relay is up, or give it more time with --timeout.`,
+      `Cannot reach ${target}: no answer within ${timeoutMs / 1000} s. Check that the relay runs, or increase --timeout.`,
       { cause },
     )
   }

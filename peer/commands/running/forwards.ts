@@ -1,4 +1,7 @@
-/** Forwards, as commands run them: each listens at once, and reaches its peer when there is a connection to carry, and again after a loss. */
+/**
+ * Forwards, as commands run them. A forward listens immediately. It connects to its peer for the first
+ * connection, and again after a loss.
+ */
 
 import { parseTarget } from '../../connections/target.ts'
 import { delegate } from '../../tunnel/wire/delegation.ts'
@@ -21,7 +24,7 @@ import type { DialingPeer } from './dial.ts'
 import type { Destination, DestinationContext } from '../options/destination.ts'
 import type { ForwardRule } from '../options/forward-rule.ts'
 
-/** What is carried, and how it finds its way. */
+/** What a forward needs to reach a service. */
 export interface Carriage {
   openStream: OpenStream
   onPath: (listener: () => void) => () => void
@@ -76,7 +79,7 @@ export async function startForwards(
   }
 }
 
-/** Starts one forward, which the status shows, and reports what becomes of it. */
+/** Starts one forward. Adds it to the status, and prints its events. */
 export async function startForward(
   local: HostPort,
   carriage: Carriage,
@@ -131,7 +134,7 @@ export async function carriageTo(
   }
 }
 
-/** So that the path is direct by the time somebody wants it. */
+/** Connects before the first use, so that the path can become direct by then. */
 async function connectEarly(
   peer: Peer,
   { target, label }: Destination,
@@ -142,11 +145,11 @@ async function connectEarly(
     await peer.connect(target, { signal })
   } catch (error) {
     if (!signal.aborted)
-      output.note(`${label} is not reachable now; each connection tries again. ${(error as Error).message}`)
+      output.note(`${label} is unreachable. Each new connection tries again. ${(error as Error).message}`)
   }
 }
 
-/** Calls `listener` when the path to the remote peer becomes direct, or relayed again, until what it returns is called. */
+/** Calls `listener` when the path to the remote peer changes. Returns the function that stops it. */
 function watchPath(peer: Peer, peerId: PeerId, listener: () => void): () => void {
   const onChange = ({ detail }: CustomEvent<PathDetail>): void => {
     if (detail.peerId.equals(peerId)) listener()

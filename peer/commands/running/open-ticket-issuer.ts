@@ -1,4 +1,4 @@
-/** The ticket office of a data directory: this process's own, or that of the node that runs. */
+/** Opens the ticket issuer of a data directory: in this process, or in the node that runs with it. */
 
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { DataDirError } from '../../../src/errors.ts'
@@ -10,10 +10,10 @@ import type { TicketBook } from '../../tickets/ticket-book.ts'
 import type { TicketIssuer } from '../../tickets/ticket-issuer.ts'
 
 /**
- * Does something with the tickets of a data directory.
+ * Runs `act` with the ticket issuer of a data directory.
  *
- * @throws {DataDirError} if it cannot be used
- * @throws {UnreachableError} if a node runs with it that does not answer
+ * @throws {DataDirError} if the directory cannot be used
+ * @throws {UnreachableError} if a node runs with it and does not answer
  */
 export async function withOffice(
   dataDir: string,
@@ -32,7 +32,7 @@ export async function withOffice(
   }
 }
 
-/** Undefined if a node runs with that directory. */
+/** Resolves with `undefined` if a node runs with that directory. */
 async function open(dataDir: string): Promise<TicketBook | undefined> {
   try {
     return await openTickets(dataDir)

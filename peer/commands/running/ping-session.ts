@@ -1,34 +1,34 @@
-/** A series of pings to one peer, and what they amount to. */
+/** A series of pings to one peer, and its summary. */
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { Moment } from '../../../src/time/moment.ts'
 import type { Path } from '../../node/events.ts'
 import type { PeerConnection, Pong } from '../../connections/connection.ts'
 
-/** How a session ended. */
+/** The result of a session. */
 export interface PingSummary {
   sent: number
   received: number
-  /** The path of the last answer, or the one in use where there was none. */
+  /** The path of the last answer, or the current path if there was none. */
   path: Path | null
-  /** When the path was first seen relayed and direct, in milliseconds since the epoch. */
+  /** When the path was first relayed, and first direct, in milliseconds since the epoch. */
   relayedAt: number | null
   directAt: number | null
   /** Round trips of all answers, in milliseconds. */
   rttMs: { min: number; median: number; max: number } | null
 }
 
-/** How to ping. */
+/** The parameters of a session. */
 export interface PingPlan {
-  /** At most so many. */
+  /** Most pings to send. */
   count: number
   intervalMs: number
-  /** For each answer. */
+  /** Time for each answer, in milliseconds. */
   timeoutMs: number
   untilDirect: boolean
 }
 
-/** Pings, one after the other, until the plan is fulfilled. */
+/** Sends pings one after the other, as the plan says. */
 export class PingSession {
   readonly #connection: PeerConnection
   readonly #plan: PingPlan
@@ -45,8 +45,8 @@ export class PingSession {
   }
 
   /**
-   * Pings until the count is reached, or the path is direct, or `stopWaiting` fires: then one more is sent at once, since
-   * something about the path has been decided.
+   * Pings until the count is reached or `signal` fires. With `untilDirect` also until the path is direct, or
+   * `decided` fires: the path will then not change any more, so one more ping follows immediately.
    */
   async run(
     onPong: (pong: Pong & { seq: number }) => void,

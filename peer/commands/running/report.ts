@@ -1,4 +1,4 @@
-/** Prints what a peer reports: every event of the contract as JSON, and a sentence where a person wants to know. */
+/** Prints the events of a peer: every event as JSON, and a sentence for those that matter to a person. */
 
 import prettyMs from 'pretty-ms'
 import { holePunchAdvice } from '../../../src/errors.ts'
@@ -14,10 +14,10 @@ const sentences: { [Name in keyof PeerEvents]: Sentence<Name> } = {
     `No reservation at ${relay}: ${reason}; trying again in ${prettyMs(retryInMs)}`,
   'relay:state': () => undefined,
   'relays:changed': () => 'The relays have changed',
-  'relays:failed': ({ source, reason }) => `Cannot learn of relays from ${source}: ${reason}`,
+  'relays:failed': ({ source, reason }) => `Cannot read relays from ${source}: ${reason}`,
   'mapping:added': ({ protocol, addr }) => `The router maps ${addr} to this peer (${protocol})`,
   'mapping:verified': ({ addr }) => `Reachable from everywhere at ${addr}`,
-  'mapping:lost': ({ addr, reason }) => `The router maps ${addr} no more: ${reason}`,
+  'mapping:lost': ({ addr, reason }) => `The router no longer maps ${addr}: ${reason}`,
   'mapping:failed': () => undefined,
   'storage:failed': () => undefined,
   'storage:recovered': () => undefined,
@@ -39,7 +39,7 @@ const PUNCHING = [
   'holepunch:failed',
 ] as const
 
-/** Reports every event of a peer until it stops. */
+/** Prints every event of a peer until the peer stops. */
 export function reportPeer(peer: Peer, output: Output): void {
   for (const name of Object.keys(sentences) as Array<keyof PeerEvents>) {
     reportEvent(peer, output, name, sentences[name] as Sentence<typeof name>)
@@ -59,7 +59,10 @@ export function reportStorage(peer: Peer, output: Output): void {
   )
 }
 
-/** Reports the hole punches of a peer until `signal` fires, as JSON only: a person sees the paths. */
+/**
+ * Prints the hole punch events of a peer until `signal` fires, as JSON only, because a person sees the path
+ * of each ping.
+ */
 export function reportPunching(peer: Peer, output: Output, signal: AbortSignal): void {
   for (const name of PUNCHING) reportEvent(peer, output, name, () => undefined, signal)
 }

@@ -1,6 +1,7 @@
-/** A node that runs until it is stopped: reachable through relays, with services that it exposes and forwards that it keeps. */
+/** Runs a node until it is stopped: reachable through relays, with its services and forwards. */
 
 import { once } from 'node:events'
+import { isCircuit } from '../../../src/addresses/circuit.ts'
 import { relayAddrKind } from '../../../src/config/address-kinds.ts'
 import { InvalidConfigError } from '../../../src/errors.ts'
 import { createPeer } from '../../node/create-peer.ts'
@@ -31,13 +32,16 @@ import type { Routes } from '../../control/server.ts'
 import type { Peer } from '../../node/peer.ts'
 import type { ForwardRule } from '../options/forward-rule.ts'
 
-/** After this many milliseconds without a reservation a person wants to know what is going on. */
+/** After this time without a reservation the node prints a hint, in milliseconds. */
 const HINT_AFTER_MS = 10_000
 
-/** A ticket waits for so long, in milliseconds, for the first reservation: less than the command waits for its answer. */
+/**
+ * How long a new ticket waits for the first reservation, in milliseconds: less than the command waits for its
+ * answer.
+ */
 const STARTING_MS = 5_000
 
-/** What a node that others look for is told. */
+/** The options of a node that others connect to. */
 export const nodeOptions = {
   relays,
   relayFile,
@@ -67,7 +71,7 @@ export async function runNode(
 ): Promise<void> {
   const { relays, relayFile, reservations, relayTokenFile, dataDir, port } = config
   const { output, signal, onReload } = context
-  // a node that only forwards finds others by their addresses or tickets
+  // a node that only forwards needs no reservation: it finds others by their addresses or tickets
   const reserve = config.expose.length > 0 || rules.length === 0
   if (reserve) assertRelays(relays, relayFile)
   const names = await readNames(config.names)
@@ -77,7 +81,7 @@ export async function runNode(
     { relays, ...withRelayFile(relayFile), reservations, reserve, dataDir, port, ...token },
     { signal },
   )
-  // before anything is awaited, so that no event is missed
+  // before the first await, so that no event is missed
   reportPeer(peer, output)
   const status = new NodeStatus(peer, names)
   status.services = exposedServices(exposure)
@@ -106,7 +110,7 @@ export async function runNode(
       output.event('config:reloaded', {}, 'Services, rules and the relay token were read again.')
       if (!reserve && renewed.expose.length > 0)
         output.note(
-          'This node was started without services and holds no reservation: start it again, so that it can be reached.',
+          'This node started without services, so it has no reservation. Restart it to make it reachable.',
         )
     })
     const office = new LocalOffice({
@@ -124,7 +128,7 @@ export async function runNode(
   }
 }
 
-/** Where the peer is. One that was just started is nowhere yet. */
+/** The addresses of the peer. A node that has just started waits for its first reservation. */
 async function addrsOf(peer: Peer, reserve: boolean, signal: AbortSignal): Promise<Peer['addrs']> {
   const timeout = AbortSignal.timeout(STARTING_MS)
   if (reserve) await peer.reachable({ signal: AbortSignal.any([signal, timeout]) }).catch(() => {})
@@ -137,7 +141,7 @@ function assertRelays(relays: readonly unknown[], relayFile: string | undefined)
   throw new InvalidConfigError([{ where: '--relay', what }])
 }
 
-/** Says that the peer is ready once others can ask it for something: when it can be reached, and commands can ask it, too. */
+/** Reports that the peer is ready when it is reachable and the control socket answers. */
 async function runUntilStopped(
   peer: Peer,
   reserve: boolean,
@@ -145,7 +149,7 @@ async function runUntilStopped(
   signal: AbortSignal,
 ): Promise<void> {
   const hint = setTimeout(() => {
-    if (reserve && peer.addrs.every(addr => !addr.toString().includes('/p2p-circuit')))
+    if (reserve && !peer.addrs.some(isCircuit))
       output.note('No relay has granted a reservation yet; still trying. Check --relay and the network.')
   }, HINT_AFTER_MS)
   try {

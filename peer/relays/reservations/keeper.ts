@@ -1,14 +1,15 @@
 /**
- * Keeps reservations at several relays at once, out of those that the peer knows. One state machine a relay, see reservation.ts.
+ * Keeps reservations at several of the known relays. Each relay has its own state machine, see
+ * reservation.ts.
  *
- * The stock transport makes reservations, too, but never makes one again (https://github.com/libp2p/js-libp2p/issues/3601), and a node that listens on a
- * relay that is down does not start. It is used for the circuits alone, and holds no reservation.
+ * The stock transport can also reserve, but it never reserves again after a loss
+ * (https://github.com/libp2p/js-libp2p/issues/3601), and a node that listens on an unreachable relay does not
+ * start. So it is used for circuits only, and makes no reservations.
  */
 
-import { isCircuit } from '../../../src/addresses/circuit.ts'
+import { circuitAddr, isCircuit } from '../../../src/addresses/circuit.ts'
 import { preventOwnReservations } from '../../../src/patches/libp2p-circuit-relay-v2/no-own-reservations.ts'
 import { systemClock } from '../../../src/time/clock.ts'
-import { circuitAddr } from '../../connections/target.ts'
 import { ReservationSlots } from './slots.ts'
 import { Reservation } from './reservation.ts'
 import type { Connection, PeerId, PeerStore, Startable } from '@libp2p/interface'
@@ -20,7 +21,7 @@ import type { KnownRelay, RelayList } from '../relay-list.ts'
 import type { RelayAuth } from '../relay-auth.ts'
 import type { ReservationContext } from './reservation.ts'
 
-/** What libp2p hands to a service. */
+/** The libp2p components that the service needs. */
 export interface KeeperComponents {
   peerId: PeerId
   peerStore: PeerStore
@@ -29,20 +30,20 @@ export interface KeeperComponents {
   transportManager: TransportManager
 }
 
-/** What the keeper works with. */
+/** What the keeper needs. */
 export interface KeeperInit {
   relays: RelayList
-  /** How many relays hold a reservation at once. */
+  /** Number of relays to have reservations at. */
   count: number
   events: TypedEventTarget<PeerEvents>
   token: RelayAuth
 }
 
-/** A connection to a relay with this tag is closed last when there are too many. */
+/** libp2p closes connections with this tag last when there are too many. */
 const TAG = 'throughnat-relay'
 const TAG_VALUE = 100
 
-/** The reservations of one peer. A libp2p service, so that it begins and ends with the node. */
+/** The reservations of one peer. As a libp2p service it starts and stops with the node. */
 export class ReservationKeeper implements Startable {
   readonly #components: KeeperComponents
   readonly #init: KeeperInit
@@ -63,7 +64,7 @@ export class ReservationKeeper implements Startable {
       .flatMap(it => it.addrs.map(addr => circuitAddr(addr, this.#components.peerId)))
   }
 
-  /** How it stands with each relay. */
+  /** The state of each relay. */
   get relays(): RelayStatus[] {
     return [...this.#reservations.values()].map(({ relay, state, expiresAt, clockAheadMs }) => ({
       relay: relay.peerId,
@@ -74,7 +75,7 @@ export class ReservationKeeper implements Startable {
     }))
   }
 
-  /** Tells whether this relay may hand circuits to this peer: it has been asked to. */
+  /** True if this relay may open circuits to this peer, because this peer has requested it. */
   isReservedAt(relay: PeerId): boolean {
     const state = this.#reservations.get(relay.toString())?.state
     return state === 'held' || state === 'reserving'
@@ -82,7 +83,7 @@ export class ReservationKeeper implements Startable {
 
   start(): void {}
 
-  /** The transports have been started: now reservations can be made. */
+  /** Starts to reserve, after the transports have started. */
   afterStart(): void {
     preventOwnReservations(this.#components.transportManager.getTransports())
     if (this.#init.count === 0) return
@@ -96,7 +97,7 @@ export class ReservationKeeper implements Startable {
     this.#reservations.clear()
   }
 
-  /** Time has passed unseen, or (`mayBeGone`) the network has changed. */
+  /** Call it when the machine has slept, or with `mayBeGone` when the network has changed. */
   wake(mayBeGone: boolean): void {
     for (const reservation of this.#reservations.values()) reservation.wake(mayBeGone)
   }
@@ -138,7 +139,7 @@ export class ReservationKeeper implements Startable {
 
   async #connect({ peerId, addrs }: KnownRelay, signal: AbortSignal): Promise<Connection> {
     const connection = await this.#components.connectionManager.openConnection([...addrs], { signal })
-    if (isCircuit(connection.remoteAddr)) throw new Error('it is reached through another relay only')
+    if (isCircuit(connection.remoteAddr)) throw new Error('it can be reached only through another relay')
     void this.#tag(peerId, { [TAG]: { value: TAG_VALUE } })
     return connection
   }
@@ -147,7 +148,7 @@ export class ReservationKeeper implements Startable {
     const { relay, addrs, expiresAt } = reservation
     const circuits = addrs.map(addr => circuitAddr(addr, this.#components.peerId))
     this.#announced.set(relay.peerId.toString(), circuits)
-    // told to others by identify
+    // identify announces these addresses to other peers
     for (const addr of circuits)
       this.#components.addressManager.confirmObservedAddr(addr, { type: 'observed' })
     const [addr] = circuits

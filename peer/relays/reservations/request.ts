@@ -1,8 +1,8 @@
 /**
- * RESERVE: asks a relay to be reachable through it.
+ * Requests a reservation from a relay.
  *
- * The stock transport can ask, too, but refreshes no reservation that lasts less than ten minutes in time, asks none again that
- * it once could not reach, and does not look at the voucher.
+ * The stock transport can also do this. But it refreshes reservations of less than ten minutes too late,
+ * never asks a relay again that it failed to reach once, and does not check the voucher.
  * Spec: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md#reservation
  */
 
@@ -28,7 +28,7 @@ import type { Clock } from '../../../src/time/clock.ts'
  */
 const MAX_ANSWER_BYTES = 16_383
 
-/** Thrown when the relay says no, or what it says cannot be. */
+/** The relay refused, or its answer is invalid. */
 export class ReservationRefusedError extends Error {
   static override readonly name = 'ReservationRefusedError'
   override readonly name = 'ReservationRefusedError'
@@ -37,8 +37,8 @@ export class ReservationRefusedError extends Error {
 /**
  * Asks for a reservation, or for more time for the one that is held. Resolves with its life, which begins when the answer has come.
  *
- * @throws {ReservationRefusedError} if there is none
- * @throws what the stream failed with, or the signal's reason
+ * @throws {ReservationRefusedError} if the relay refuses, its answer is invalid, or it is not a relay
+ * @throws the error of the stream, or the reason of `signal`
  */
 export async function requestReservation(
   connection: Connection,
@@ -84,7 +84,7 @@ async function openHop(connection: Connection, options: AbortOptions): Promise<S
 
 function relaysNot(error: unknown): unknown {
   if ((error as Error).name !== 'UnsupportedProtocolError') return error
-  return new ReservationRefusedError('it does not relay')
+  return new ReservationRefusedError('it is not a relay')
 }
 
 function nameOf(status: number | undefined): string {
@@ -109,5 +109,5 @@ async function checkVoucher(
   } catch {
     options.signal?.throwIfAborted()
   }
-  throw new ReservationRefusedError("the relay's voucher is not for this peer, or not by the relay")
+  throw new ReservationRefusedError("the relay's voucher names another peer, or is not signed by the relay")
 }

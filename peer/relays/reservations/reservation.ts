@@ -1,12 +1,14 @@
 /**
- * The reservation at one relay, as a small state machine. It never gives up and never throws: what goes wrong becomes an event and another try.
+ * The reservation at one relay, as a state machine. It never gives up and never throws: a failure becomes an
+ * event and another attempt.
  *
  *     standby --> connecting --> reserving --> held
  *        ^             |             |          |
  *        |             v             v          v
  *        +--------------- waiting <-------------+
  *
- * `standby`: enough other relays hold one. `waiting`: it failed or was lost, and is asked for again after a pause.
+ * `standby`: enough other relays have a reservation. `waiting`: it failed or was lost, and is requested again
+ * after a pause.
  */
 
 import { TCP } from '@multiformats/multiaddr-matcher'
@@ -16,6 +18,7 @@ import { describeFailure } from '../../connections/describe-failure.ts'
 import { checkPresence } from '../../connections/liveness.ts'
 import { Backoff } from '../../../src/time/backoff.ts'
 import { requestReservation, ReservationRefusedError } from './request.ts'
+import { withDeadline } from '../../../src/time/deadline.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ReservationLost, ReservationState } from '../../node/events.ts'
@@ -24,29 +27,35 @@ import type { KnownRelay } from '../relay-list.ts'
 import type { Lifetime } from './lifetime.ts'
 import type { ReservationSlots } from './slots.ts'
 
-/** Time to connect to a relay, in milliseconds. Its SYNs are repeated after 1, 3 and 7 s (RFC 6298). */
+/** Time to connect to a relay, in milliseconds. SYNs are repeated after 1, 3 and 7 s (RFC 6298). */
 const CONNECT_TIMEOUT_MS = 8_000
 
 /** Time for a relay's answer, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000
 
-/** How often a relay is asked whether it is there where the kernel cannot do it (over WebSocket), in milliseconds. */
+/**
+ * How often to check that a relay still answers, in milliseconds, where the kernel cannot do it (over
+ * WebSocket).
+ */
 const CHECK_INTERVAL_MS = 15_000
 
 /** A refresh that is due in less than this, in milliseconds, is due: timers and clocks do not tick together. */
 const TICK_MS = 50
 
-/** A reservation that was lost sooner than this, in milliseconds, was none: the pauses go on growing. */
+/**
+ * A reservation that is lost sooner than this, in milliseconds, counts as failed: the pauses continue to
+ * grow.
+ */
 const PROVEN_AFTER_MS = 10_000
 
-/** What a reservation needs of its owner. */
+/** What a reservation needs from its owner. */
 export interface ReservationContext {
   readonly self: PeerId
   readonly slots: ReservationSlots
   readonly clock: Clock
   /** Connects, or resolves with the connection that there is. */
   connect(relay: KnownRelay, signal: AbortSignal): Promise<Connection>
-  /** Shows the relay that this peer may ask, before it asks. */
+  /** Authenticates this peer to the relay before the request. */
   introduce(connection: Connection, signal: AbortSignal): Promise<void>
   onState(reservation: Reservation, previous: ReservationState): void
   onGranted(reservation: Reservation): void
@@ -87,14 +96,14 @@ export class Reservation {
     return this.#lifetime?.clockAheadMs
   }
 
-  /** The relay's addresses, the one over which it is connected first. */
+  /** The relay's addresses. The one in use comes first. */
   get addrs(): readonly Multiaddr[] {
     const connected = this.#connection?.remoteAddr
     const isConnected = (addr: Multiaddr): boolean => connected?.equals(addr) === true
     return [...this.relay.addrs.filter(isConnected), ...this.relay.addrs.filter(addr => !isConnected(addr))]
   }
 
-  /** Runs until {@link end}. */
+  /** Runs until {@link end}. Never rejects. */
   async run(): Promise<void> {
     const { signal } = this.#ended
     while (!signal.aborted) {
@@ -112,16 +121,16 @@ export class Reservation {
   }
 
   /**
-   * Tries at once where it waits, and refreshes a reservation whose time has come unseen.
+   * Ends a pause immediately, and refreshes a reservation whose time passed while the machine slept.
    *
-   * @param mayBeGone - the network has changed: looks whether the relay is still there
+   * @param mayBeGone - the network has changed: also checks that the relay still answers
    */
   wake(mayBeGone: boolean): void {
     this.#mayBeGone ||= mayBeGone
     this.#woken.abort()
   }
 
-  /** Ends it, because the peer stops or the relay is no longer one of its. */
+  /** Ends it, because the peer stops or the relay was removed. */
   end(reason: 'stopped' | 'removed'): void {
     this.#endedBecause = reason
     this.#ended.abort(new Error(`the reservation was ${reason}`))
@@ -139,11 +148,12 @@ export class Reservation {
     await this.#sleep(retryInMs, this.#ended.signal)
   }
 
-  /** Makes a reservation, and resolves when it was lost after it had stood for a while. Throws if it did not come to that. */
+  /** Makes a reservation and keeps it. Resolves when it is lost. Throws if it cannot be made. */
   async #hold(signal: AbortSignal): Promise<void> {
     this.#enter('connecting')
-    const timeout = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
-    const connection = await this.#context.connect(this.relay, timeout)
+    const connection = await withDeadline(CONNECT_TIMEOUT_MS, 'No answer in time', signal, signal =>
+      this.#context.connect(this.relay, signal),
+    )
     this.#enter('reserving')
     await this.#reserve(connection, signal)
     this.#connection = connection
@@ -165,7 +175,7 @@ export class Reservation {
       const { self, clock } = this.#context
       this.#lifetime = await requestReservation(connection, self, clock, { signal: timeout })
     } catch (error) {
-      // a connection that does not answer is not used for the next try
+      // the next attempt must not use a connection that does not answer
       if (timeout.aborted && !signal.aborted) connection.abort(error as Error)
       throw error
     }
@@ -173,7 +183,7 @@ export class Reservation {
     this.#context.onGranted(this)
   }
 
-  /** Refreshes the reservation as long as it can be, and resolves with why it is lost. */
+  /** Refreshes the reservation while possible. Resolves with the reason for its loss. */
   async #keep(connection: Connection, signal: AbortSignal): Promise<ReservationLost['reason']> {
     const closed = new AbortController()
     connection.addEventListener('close', () => closed.abort(), { once: true })
@@ -194,7 +204,7 @@ export class Reservation {
     return signal.aborted ? this.#endedBecause : 'disconnected'
   }
 
-  /** Waits for the time, or to be woken; resolves with true if `end` has come. */
+  /** Waits until the time is over or {@link wake} is called. Resolves with true if `end` has fired. */
   async #sleep(ms: number, end: AbortSignal): Promise<boolean> {
     const signal = AbortSignal.any([end, this.#woken.signal])
     await this.#context.clock.sleep(ms, signal)

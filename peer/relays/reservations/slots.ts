@@ -30,8 +30,8 @@ export class ReservationSlots {
   /**
    * Resolves when there is a free slot, with the function that releases it.
    *
-   * @param hosts - where the relay is
-   * @throws the reason of `signal`
+   * @param hosts - the hosts of the relay
+   * @throws the reason of `signal` when that fires
    */
   async take(hosts: readonly string[], signal: AbortSignal): Promise<() => void> {
     const { promise, resolve } = Promise.withResolvers<() => void>()
@@ -41,7 +41,7 @@ export class ReservationSlots {
     try {
       return await raceSignal(promise, signal)
     } catch (error) {
-      // it may have been given one in the meantime
+      // the slot may have been assigned meanwhile
       if (!this.#waiting.delete(waiter)) void promise.then(release => release())
       throw error
     }

@@ -1,7 +1,7 @@
 /**
- * The dialing side of tunnels for one connection over standard input and output, such as ssh's ProxyCommand.
+ * The dialing side of a tunnel for one connection over standard input and output, such as ssh's ProxyCommand.
  *
- * The invariant: nothing but the service's bytes is written to `stdout`, and every one of them is before it ends.
+ * Invariant: `stdout` gets the bytes of the service and nothing else, and gets all of them before the end.
  */
 import { AbortError } from '@libp2p/interface'
 import { Duplex } from 'node:stream'
@@ -16,7 +16,7 @@ export interface ForwardStdioInit
   extends ContinuityOptions,
     Pick<OpenServiceOptions, 'openMs' | 'credentials' | 'ticketExpiresAt'> {
   stdin: Readable
-  /** Is not ended; its owner does that, or exits. */
+  /** It is not ended. Its owner ends it, or exits. */
   stdout: Writable
   openStream: OpenStream
   service: string
@@ -25,17 +25,17 @@ export interface ForwardStdioInit
 }
 
 /**
- * Milliseconds that bytes read from `stdin` have for getting out once the remote side has ended. As long as libp2p
- * gives a connection for closing (`CONNECTION_CLOSE_TIMEOUT`).
+ * How long bytes read from `stdin` may take to be sent after the remote side has ended, in milliseconds.
+ * libp2p allows as much to close a connection (`CONNECTION_CLOSE_TIMEOUT`).
  */
 const FLUSH_MS = 1000
 
 /**
- * Carries `stdin` to the remote peer's service and what comes back to `stdout`. The end of `stdin` ends that direction
- * only. Resolves with the bytes carried when the remote side has ended, even while `stdin` is still open: whoever sits
- * before it could not be answered any more.
+ * Forwards `stdin` to the remote peer's service, and its answer to `stdout`. The end of `stdin` ends that
+ * direction only. Resolves with the byte counts when the remote side has ended, even if `stdin` is still
+ * open, because nothing more can come back.
  *
- * @throws what `openService` throws, and the cause when the connection was cut.
+ * @throws what `openService` throws, and the cause if the connection was cut
  */
 export async function forwardStdio(init: ForwardStdioInit): Promise<Traffic> {
   const { openStream, service, signal } = init
@@ -46,7 +46,7 @@ export async function forwardStdio(init: ForwardStdioInit): Promise<Traffic> {
   const duplex = new StdioDuplex(init.stdin, init.stdout, () => {
     flushing = setTimeout(() => cutting.abort(remoteEnd), FLUSH_MS)
   })
-  // Before there is a splice to see it, a broken pipe ends the opening.
+  // before the splice handles it, a broken pipe must end the opening
   duplex.on('error', error => cutting.abort(error))
   const onAbort = (): void => cutting.abort(signal?.reason)
   signal?.addEventListener('abort', onAbort)
@@ -64,7 +64,7 @@ export async function forwardStdio(init: ForwardStdioInit): Promise<Traffic> {
   }
 }
 
-/** Standard input and output as one duplex, whose readable side ends when its writable side does. */
+/** Standard input and output as one duplex. Its readable side ends when its writable side does. */
 class StdioDuplex extends Duplex {
   readonly #stdin: Readable
   readonly #stdout: Writable
@@ -119,7 +119,8 @@ class StdioDuplex extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#leaveStdin()
-    // A failed write is told to its callback first, and then as an event that would end the process if unheard.
+    // a failed write is reported to its callback first, and then as an event that would end the process
+    // without a listener
     if (error === null) this.#stdout.off('error', this.#onError)
     done(error)
   }

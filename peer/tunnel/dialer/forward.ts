@@ -1,8 +1,8 @@
 /**
- * The dialing side of tunnels: a local TCP port whose every connection ends at a remote peer's service.
+ * The dialing side of tunnels: a local TCP port. Each connection to it leads to a remote peer's service.
  *
- * The invariant: what happens to one connection happens to that connection only, and its local caller learns at once,
- * by a reset, that it did not reach the service.
+ * Invariant: connections do not affect each other. A local caller whose connection does not reach the service
+ * gets a reset immediately.
  */
 import { listenOnHost } from '../../../src/addresses/listen-on-host.ts'
 import { AbortError, ConnectionClosedError, ConnectionFailedError } from '@libp2p/interface'
@@ -23,16 +23,19 @@ export interface ForwardLocalInit
     Pick<OpenServiceOptions, 'openMs' | 'credentials' | 'ticketExpiresAt'> {
   /** Local address to listen on. Whoever reaches it reaches the service in this peer's name. */
   host: string
-  /** Local port to listen on; 0 takes a free one. */
+  /** The local port to listen on. 0 selects a free one. */
   port: number
   openStream: OpenStream
   service: string
-  /** Called for each connection that opens, with its counters, which run; what it returns is called at its end. */
+  /**
+   * Called for each opened connection with its live counters. The function that it returns is called at the
+   * end.
+   */
   onCarry?: (traffic: Traffic) => () => void
   /** Stops the forward, as `stop()` does. */
   signal?: AbortSignal
   /**
-   * Local connections open at a time; more are reset.
+   * The most local connections that may be open at the same time. More are reset.
    *
    * @default 1024 the remote peer allows no more, see `MAX_CONNECTIONS_PER_PEER`
    */
@@ -41,19 +44,19 @@ export interface ForwardLocalInit
 
 interface ForwardOpened {
   service: string
-  /** Port of the local caller; tells the connections of one forward apart. */
+  /** Port of the local caller. It distinguishes the connections of one forward. */
   localPort: number
 }
 
 interface ForwardClosed extends ForwardOpened, Traffic {
   durationMs: number
-  /** Why it was cut, if it was. */
+  /** Why the connection was cut. Absent if it ended in order. */
   error?: Error
 }
 
 interface ForwardFailed {
   service: string
-  /** Port of the local caller; absent where the failure is the listening port's own. */
+  /** Port of the local caller. Absent if the listening port itself failed. */
   localPort?: number
   /** Why the service was not reached: a {ServiceRefusedError}, or what opening the stream threw. */
   error: Error
@@ -67,17 +70,21 @@ interface ForwardEvents {
 
 /** A local port that leads to a remote peer's service. */
 export interface LocalForward extends TypedEventTarget<ForwardEvents>, AsyncDisposable {
-  /** Where it listens. */
+  /** The address that it listens on. */
   readonly address: { host: string; port: number }
-  /** Stops listening and resets the open connections. Resolves when all are closed. May be called again. */
+  /**
+   * Stops listening and resets the open connections. Resolves when all are closed. It may be called more than
+   * once.
+   */
   stop: () => Promise<void>
 }
 
 /**
- * Listens on a local port and carries each connection to the remote peer's service. Resolves when it listens, whether
- * or not the service can be reached: every connection tries anew.
+ * Listens on a local port and forwards each connection to the remote peer's service. Resolves when it
+ * listens, even if the service is unreachable: every connection tries again.
  *
- * @throws the server's error when the port cannot be had (`EADDRINUSE`, `EACCES`), or the signal's reason.
+ * @throws the server's error if the port cannot be listened on (`EADDRINUSE`, `EACCES`), or the reason of
+ * `signal`
  */
 export async function forwardLocal(init: ForwardLocalInit): Promise<LocalForward> {
   init.signal?.throwIfAborted()
@@ -145,7 +152,10 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
     const localPort = socket.remotePort ?? 0
     if (this.#open.size >= this.#maxConnections) {
       resetSocket(socket)
-      this.#fail(localPort, new ConnectionFailedError(`More than ${this.#maxConnections} local connections`))
+      this.#fail(
+        localPort,
+        new ConnectionFailedError(`More than ${this.#maxConnections} local connections are open`),
+      )
       return
     }
     const controller = new AbortController()
@@ -156,8 +166,8 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
   async #carry(socket: Socket, localPort: number, controller: AbortController): Promise<void> {
     const { openStream, service } = this.#init
     const traffic: Traffic = { bytesIn: 0, bytesOut: 0 }
-    const onClose = (): void => controller.abort(new ConnectionClosedError('The local caller left'))
-    // The error itself is of no use: 'close' follows it.
+    const onClose = (): void => controller.abort(new ConnectionClosedError('The local caller disconnected'))
+    // the error itself is not needed: 'close' follows it
     const onError = (): void => {}
     socket.on('close', onClose)
     socket.on('error', onError)
@@ -194,7 +204,10 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
   }
 }
 
-/** Takes what a caller that speaks first has said while the stream was being opened, and leaves what the listener does not take at once. */
+/**
+ * Reads what a caller that speaks first has sent while the stream was opened, as much as the listener accepts
+ * with the request.
+ */
 function takeEarly(socket: Socket, traffic: Traffic): Uint8Array | null {
   const bytes = Math.min(socket.readableLength, START.limit)
   const chunk = bytes === 0 ? null : (socket.read(bytes) as Uint8Array | null)

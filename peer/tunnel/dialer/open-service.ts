@@ -1,5 +1,6 @@
 /**
- * The dialing side's first step: a stream to a remote peer's service, or the reason why there is none.
+ * The dialing side of opening a service: a stream to a remote peer's service, or the reason why there is
+ * none.
  *
  * Spec: docs/tunnel-protocol.md
  */
@@ -28,42 +29,48 @@ interface OpenStreamOptions {
   maxOutboundStreams: number
 }
 
-/** Opens a stream to the remote peer over the best path there is, connecting first if need be. */
+/** Opens a stream to the remote peer over the best path. Connects first if necessary. */
 export type OpenStream = (protocols: string[], options: OpenStreamOptions) => Promise<Stream>
 
 export interface OpenServiceOptions extends ContinuityOptions {
-  /** What lets this peer in, if not its id. */
+  /** What admits this peer in addition to its id. */
   credentials?: Credentials
   /** When the ticket in `credentials` ends, which an error mentions. */
   ticketExpiresAt?: Date
   /** Gives up the opening. Without effect on the stream once it is open. */
   signal?: AbortSignal
   /**
-   * Called once when the stream is open: bytes to send along with the request, which saves a protocol in which the
-   * dialer speaks first a round trip. They are lost if the service is refused. At most 65,536, which is what a listener takes at once.
+   * Called once when the stream is open. Returns bytes to send with the request, which saves one round trip
+   * if the dialer speaks first. They are lost if the service is refused. At most 65,536 bytes, which a
+   * listener accepts immediately.
    */
   early?: () => Uint8Array | null
   /**
    * Milliseconds from the call to the answer.
    *
-   * @default 30_000 libp2p's own limits for a dial and for negotiation, and the listener's for reaching the service:
-   * 10 s each
+   * @default 30_000 10 s each for libp2p's dial, for its negotiation, and for the listener to reach the
+   * service
    */
   openMs?: number
 }
 
 const DEFAULT_OPEN_MS = 30_000
 
-/** Requests for one connection whose path is lost each time before it is answered. A path is rarely lost twice in a row, and a remote could do it without end. */
+/**
+ * Most requests for one connection, if its path is lost before each answer. A path is rarely lost twice in a
+ * row, and a remote could repeat it without end.
+ */
 const MAX_REQUESTS = 3
 
 /**
- * Opens a service of the remote peer that `openStream` leads to. The stream comes paused: resume it, or splice it.
+ * Opens a service of the remote peer that `openStream` connects to. The stream is paused: resume it, or
+ * splice it.
  *
- * @throws {ServiceRefusedError} `refused`: it does not exist or is not open to this peer; `service-down`: it does
- * not accept connections, or has too many; `protocol`: the remote peer does not speak the protocol or broke it.
- * @throws {TimeoutError} when there is no answer within `openMs`.
- * @throws whatever `openStream` throws, such as {UnreachableError}.
+ * @throws {ServiceRefusedError} `refused`: the service does not exist or is not open to this peer;
+ * `service-down`: it does not accept connections, or has too many; `protocol`: the remote peer does not
+ * support the protocol or broke it
+ * @throws {TimeoutError} if there is no answer within `openMs`
+ * @throws whatever `openStream` throws, such as {UnreachableError}
  */
 export function openService(
   openStream: OpenStream,
@@ -74,14 +81,13 @@ export function openService(
   const late = `The remote peer did not answer the request for service "${service}" within ${openMs} ms`
   return withDeadline(openMs, late, options.signal, async signal => {
     let early: Uint8Array | undefined
-    for (let request = 1; ; request++) {
+    for (let request = 1; request <= MAX_REQUESTS; request++) {
       const carrier = await open(openStream, service, signal)
       early ??= options.early?.() ?? new Uint8Array()
       const stream = await ask({ openStream, service, signal, options }, carrier, early)
       if (stream !== undefined) return stream
-      if (request === MAX_REQUESTS)
-        throw failure('protocol', service, 'the path was lost time and again. Try again')
     }
+    throw failure('protocol', service, 'the path was lost time and again. Try again')
   })
 }
 
@@ -94,14 +100,16 @@ interface RequestInit {
 }
 
 /**
- * Asks for the service once. When the carrier is lost before the answer has come, because its path was, the listener is asked over another one whether it has let the stream
- * in: so it is opened once, and what was sent early arrives once. Undefined if it has not.
+ * Requests the service once. If the carrier is lost before the answer arrives, it asks the listener over
+ * another carrier whether the stream was admitted. So the service is opened once, and early bytes arrive
+ * once. Resolves with `undefined` if it was not admitted.
  */
 async function ask(
   { openStream, service, signal, options }: RequestInit,
   carrier: Stream,
   early: Uint8Array,
 ): Promise<Stream | undefined> {
+  // 1. Make the stream, which has no carrier yet, and the request, with the early bytes behind it.
   const session = randomBytes(16).toString('base64url')
   let resumer: Resumer | undefined
   const stream = new ResumableStream({
@@ -116,25 +124,28 @@ async function ask(
   const request = new Uint8ArrayList(encodeRequest({ service, session, ...options.credentials }))
   if (early.byteLength > 0) request.append(stream.sendEarly(new Uint8ArrayList(early)))
   try {
-    if (await isAnswered(carrier, request, { service, signal, options })) {
-      resumer = new Resumer({ ...options, stream, openCarrier })
+    // 2. Send the request, and await the answer.
+    if (await isAnswered(carrier, request, service, options, signal)) {
+      // 3. The listener has admitted the stream.
       stream.attach(carrier, START, early.byteLength)
-      return stream
+    } else {
+      // 4. The path was lost. Ask over another one whether the listener has admitted the stream.
+      const next = await openCarrier(signal)
+      const outcome = await resume(stream, next, signal).catch((cause: Error) => {
+        throw signal.aborted ? cause : brokenOff(service, cause)
+      })
+      if (outcome === 'gone') {
+        stream.abort(new ConnectionClosedError('The path to the remote peer was lost'))
+        return undefined
+      }
     }
-    const next = await openCarrier(signal)
-    const outcome = await resume(stream, next, signal).catch((cause: Error) => {
-      throw signal.aborted ? cause : brokenOff(service, cause)
-    })
-    if (outcome === 'gone') {
-      stream.abort(new ConnectionClosedError('The path to the remote peer was lost'))
-      return undefined
-    }
+    // 5. From now on, replace each path that is lost. That may be the one which the answer came over.
     resumer = new Resumer({ ...options, stream, openCarrier })
     if (!stream.isCarried) resumer.onLost()
     return stream
   } catch (cause) {
     if (cause instanceof ServiceRefusedError && cause.reason !== 'protocol') carrier.abort(cause)
-    // the listener, which may have let it in meanwhile, is told that nobody will come back for it
+    // tell the listener, which may have admitted the stream meanwhile, that nobody will resume it
     else stream.attach(carrier, START, early.byteLength)
     stream.abort(cause as Error)
     throw cause
@@ -142,14 +153,17 @@ async function ask(
 }
 
 /**
- * Sends the request; false if the carrier was lost before the answer has come.
+ * Sends the request. Resolves with false if the carrier was lost before the answer.
  *
- * @throws {ServiceRefusedError} for any answer but `ok`; the reason of `signal`
+ * @throws {ServiceRefusedError} for any answer but `ok`
+ * @throws the reason of `signal`
  */
 async function isAnswered(
   carrier: Stream,
   request: Uint8ArrayList,
-  { service, signal, options }: Omit<RequestInit, 'openStream'>,
+  service: string,
+  options: OpenServiceOptions,
+  signal: AbortSignal,
 ): Promise<boolean> {
   try {
     carrier.send(request)
@@ -163,7 +177,7 @@ async function isAnswered(
   }
 }
 
-/** What all streams that this process has opened keep to send again. */
+/** The replay memory of all streams that this process has opened. */
 const budget = new MemoryBudget()
 
 function openCarrierOver(openStream: OpenStream, signal: AbortSignal): Promise<Stream> {
@@ -179,7 +193,8 @@ async function open(openStream: OpenStream, service: string, signal: AbortSignal
     return await openCarrierOver(openStream, signal)
   } catch (cause) {
     if ((cause as Error).name !== 'UnsupportedProtocolError') throw cause
-    const advice = 'the remote peer does not speak its protocol. Let it expose services with this version'
+    const advice =
+      'the remote peer does not support the tunnel protocol. Check that it exposes services with this version'
     throw failure('protocol', service, advice, cause)
   }
 }
@@ -222,7 +237,7 @@ function describeExpiry(expiresAt: Date | undefined): string {
 }
 
 function brokenOff(service: string, cause: Error): ServiceRefusedError {
-  return failure('protocol', service, `the exchange broke off (${cause.message}). Try again`, cause)
+  return failure('protocol', service, `the exchange failed (${cause.message}). Try again`, cause)
 }
 
 function failure(

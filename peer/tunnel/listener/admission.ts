@@ -1,7 +1,8 @@
 /**
- * Whether a peer may use a service: by the rules, which name it or the peer that it acts for, or by a ticket that it shows.
+ * Decides whether a peer may use a service: by a rule that names it or the peer that it acts for, or by its
+ * ticket.
  *
- * The invariant: closed to everyone until a rule or a ticket opens it.
+ * Invariant: a service is closed to everyone until a rule or a ticket opens it.
  */
 
 import type { PeerId } from '@libp2p/interface'
@@ -12,17 +13,17 @@ import { createServiceRules } from './service-rules.ts'
 import type { ServiceAddress, ServiceRule, ServiceRules } from './service-rules.ts'
 import type { TicketVerifier } from './ticket-verifier.ts'
 
-/** Who asks, and for what as far as it is known. */
+/** The requesting peer, and its request as far as it is known. */
 export type Caller = ServiceOpened
 
 export interface AdmissionInit {
   /** The services that can be reached, by name. */
   services: ReadonlyMap<string, ServiceAddress>
-  /** Who may reach them, by the same names. A service without a rule is open to nobody. */
+  /** Who may reach them, by the same names. A service without a rule is closed. */
   allow: ReadonlyMap<string, ServiceRule>
-  /** Lets in who shows a ticket. @default nobody */
+  /** Checks tickets. @default no ticket admits anyone */
   tickets?: TicketVerifier
-  /** This peer, for those who act for another one. @default nobody can */
+  /** This peer's id, which delegations must name. @default no peer can act for another one */
   peerId?: PeerId
 }
 
@@ -38,22 +39,28 @@ export class Admission {
     this.#peerId = peerId
   }
 
-  /** @throws {InvalidConfigError} as {@link createServiceRules} does; nothing has changed then */
+  /**
+   * Replaces services and rules. @throws {InvalidConfigError} as {@link createServiceRules} does; nothing
+   * changes then
+   */
   replace({ services, allow }: Pick<AdmissionInit, 'services' | 'allow'>): void {
     this.#rules = createServiceRules(services, allow)
   }
 
-  /** Whether there is a service of this name. */
+  /** True if there is a service with this name. */
   has(service: string): boolean {
     return this.#rules.addressOf(service) !== undefined
   }
 
-  /** Whether some rule has the peer in it, by its id as base58 text. */
+  /** True if a rule names the peer. `peerId` is base58 text. */
   names(peerId: string): boolean {
     return this.#rules.names(peerId)
   }
 
-  /** Finds the service for a peer that is let in, and notes in `caller` what it asks for and by what it comes in. */
+  /**
+   * Finds the service if the peer is admitted. Records the request, and the reason for admission, in
+   * `caller`.
+   */
   async admit(
     { service, ticket, delegation }: OpenRequest,
     caller: Caller,
@@ -74,7 +81,8 @@ export class Admission {
   }
 
   /**
-   * Counts the use of the ticket that a peer has come in by, if any; with a refusal if it does not let it in any more.
+   * Counts the use of the ticket that admitted a peer. Does nothing without a ticket. Resolves with a refusal
+   * if the ticket no longer admits the peer.
    *
    * @throws as {@link TicketVerifier} does
    */
@@ -82,7 +90,10 @@ export class Admission {
     return ticket === undefined ? undefined : this.#tickets?.count(ticket, principal)
   }
 
-  /** Whether a peer that was let in still would be; the end of a ticket's time does not matter to it. */
+  /**
+   * True if an admitted peer would still be admitted. The expiry of a ticket does not affect open
+   * connections.
+   */
   mayGoOn({ service, peerId, principal = peerId, ticket }: Caller): boolean {
     if (typeof this.#rules.find(service, principal) !== 'string') return true
     return ticket !== undefined && this.#tickets?.isRevoked(ticket) === false && this.has(service)

@@ -1,4 +1,4 @@
-/** Reaches the local service that a remote peer asked for. */
+/** Connects to the local service that a remote peer requested. */
 import { StreamResetError } from '@libp2p/interface'
 import type { Stream } from '@libp2p/interface'
 import { connect } from 'node:net'
@@ -6,11 +6,13 @@ import type { Socket } from 'node:net'
 import type { ServiceAddress } from './service-rules.ts'
 
 /**
- * Connects to a local service, by TCP or a Unix socket, on behalf of a stream. The socket comes half-open capable; until somebody else listens to it, an error closes it and nothing more.
+ * Connects to a local service, by TCP or a Unix socket, for a stream. The socket allows half-open
+ * connections. Until the caller adds a listener, an error only closes it.
  *
- * Gives up when `signal` fires and when the stream closes, since nobody waits for the answer any more.
+ * Gives up when `signal` fires or the stream closes, because then nobody waits for the result.
  *
- * @throws the socket's error (`ECONNREFUSED`), the signal's reason, or {StreamResetError} when the stream closed.
+ * @throws the socket's error (`ECONNREFUSED`), the reason of `signal`, or {StreamResetError} if the stream
+ * closed
  */
 export function connectLocal(address: ServiceAddress, stream: Stream, signal: AbortSignal): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>()
@@ -31,7 +33,7 @@ export function connectLocal(address: ServiceAddress, stream: Stream, signal: Ab
     resolve(socket)
   }
   const onClose = (): void =>
-    fail(new StreamResetError('The remote peer left before the service had accepted'))
+    fail(new StreamResetError('The remote peer disconnected before the service accepted'))
   const onAbort = (): void => fail(signal.reason)
   socket.on('error', () => {})
   socket.on('connect', onConnect)

@@ -1,8 +1,9 @@
 /**
- * Tells a local service who a connection comes from: a header of the PROXY protocol, version 2, before the first byte.
+ * The PROXY protocol header, version 2. It tells a local service which peer a connection comes from.
  *
- * A direct peer is told by its address; a relayed one, or one that was dialed by its name, has none that this side knows, and comes as UNSPEC, which
- * a service takes for a connection from here. Either way the peer id follows in a field of its own, and that is what access can be decided by.
+ * For a direct peer it contains the peer's address. A relayed peer, or one that was dialled by name, has no
+ * address that this side knows. Its header is UNSPEC, which a service treats as a local connection. The peer
+ * id is always in its own field, and services should decide access by it.
  * Spec: https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt, section 2.2
  */
 
@@ -21,12 +22,12 @@ const TCP_OVER_IPV6 = 0x21
 /** The field of the peer id, as base58 text: the first of those that are left to applications (`PP2_TYPE_MIN_CUSTOM`). */
 const PEER_ID_TLV = 0xe0
 
-/** Who a connection comes from. */
+/** The peer that a connection comes from. */
 export interface ProxiedPeer {
   peerId: string
-  /** Whom it acts for, which is told instead. */
+  /** The peer that it acts for, whose id the header contains instead. */
   principal?: string
-  /** Where the peer is connected from; undefined if through a relay. */
+  /** The peer's address. `undefined` if it is connected through a relay. */
   remoteAddr: Multiaddr | undefined
 }
 

@@ -12,7 +12,7 @@ export interface SlotLimits {
   total: number
 }
 
-/** Peers that a rule names; that have a connection open; and all others. */
+/** `named`: a rule names the peer. `connected`: it has a connection open. `stranger`: all others. */
 export type Rank = 'named' | 'connected' | 'stranger'
 
 const RANKS: readonly Rank[] = ['named', 'connected', 'stranger']
@@ -30,12 +30,16 @@ export class RankedSlots {
     return RANKS.some(rank => this.#quota.count(keyOf(rank, peerId)) > 0)
   }
 
-  /** Takes a slot, and returns the function that releases it, which may be called again; undefined if there is none. */
-  take(peerId: string, rank: Rank): (() => void) | undefined {
-    return this.#quota.take([
+  /** Takes a slot, which is free again when it is disposed. Returns undefined if there is none. */
+  take(peerId: string, rank: Rank): DisposableStack | undefined {
+    const release = this.#quota.take([
       { key: keyOf(rank, peerId), max: this.#limits.perPeer },
       { key: rank, max: this.#limits.total },
     ])
+    if (release === undefined) return undefined
+    const slot = new DisposableStack()
+    slot.defer(release)
+    return slot
   }
 }
 

@@ -1,9 +1,10 @@
-/** What the listening side of tunnels reports. */
+/** The events of the listening side of tunnels. */
 
 import type { Traffic } from '../wire/splice.ts'
 
 /**
- * Why a remote peer was not let through. Only the owner of the service learns the difference between those before `down`.
+ * Why a remote peer was refused. The peer sees the same answer for all reasons before `down`; only this side
+ * sees which.
  *
  * - `unknown`: there is no service of that name
  * - `not-allowed`: there is, and no rule opens it to this peer
@@ -16,8 +17,9 @@ import type { Traffic } from '../wire/splice.ts'
  * - `down`: the service did not accept the connection, or the use of a ticket could not be written down
  * - `busy`: a limit on open connections was reached
  * - `malformed`: the request could not be understood
- * - `silent`: no request came in time
- * - `gone`: the remote peer left before it was served, or came back for a connection that is there no more
+ * - `silent`: no request arrived in time
+ * - `gone`: the remote peer disconnected before it was served, or tried to resume a connection that no longer
+ *   exists
  */
 export type ServiceRefusal =
   | 'unknown'
@@ -41,23 +43,23 @@ export type TicketRefusal =
 export interface ServiceOpened {
   peerId: string
   service: string
-  /** What the connection runs over when it opens; it moves to better paths. */
+  /** The path of the connection when it opens. It may move to a better path later. */
   path: 'relayed' | 'direct'
-  /** The peer that it acts for, and is let in as, if that is another one. */
+  /** The peer that it acts for, whose permissions apply. Absent if it acts for itself. */
   principal?: string
-  /** The id of the ticket that let the peer in, if none of the rules did. */
+  /** The id of the ticket that admitted the peer. Absent if a rule did. */
   ticket?: string
 }
 
 interface ServiceClosed extends ServiceOpened, Traffic {
   durationMs: number
-  /** Why it was cut, if it was. */
+  /** Why the connection was cut. Absent if it ended in order. */
   error?: Error
 }
 
 export interface ServiceRefused {
   peerId: string
-  /** What the peer asked for, fit for a log; empty if it did not get as far. */
+  /** The requested service, safe to log. Empty if there was no valid request. */
   service: string
   reason: ServiceRefusal
   error?: Error

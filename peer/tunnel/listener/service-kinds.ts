@@ -1,7 +1,7 @@
 /**
- * Kinds for what a peer exposes: named services, and who may reach them.
+ * Option kinds for the services that a peer exposes, and for who may reach them.
  *
- * Access is always spelled out. Leaving out the peer is an error and not a way of saying "anyone".
+ * Invariant: access is always explicit. A rule without a peer is an error and does not mean "anyone".
  */
 
 import type { PeerId } from '@libp2p/interface'
@@ -14,24 +14,24 @@ import { expandPath, MAX_SOCKET_PATH_BYTES } from '../../../src/config/paths.ts'
 const namePattern = /^[a-z0-9][a-z0-9-]{0,31}$/
 const peerNamePattern = /^[a-z][a-z0-9.-]{0,31}$/
 const UNIX = 'unix:'
-const nameRule = 'the name takes 1 to 32 lower-case letters, digits and hyphens, and starts with no hyphen'
+const nameRule = 'a name has 1 to 32 lower-case letters, digits and hyphens, and does not start with a hyphen'
 
 /** A Unix socket, by its absolute path. */
 export interface UnixSocket {
   readonly path: string
 }
 
-/** A service on or near this machine, under the name by which remote peers ask for it. */
+/** A service on or near this machine, with the name that remote peers request. */
 export type NamedService = (HostPort | UnixSocket) & {
   /** 1 to 32 characters: lower-case letters, digits, hyphens. */
   readonly name: string
 }
 
-/** Opens a named service to one peer or to everyone. */
+/** Opens a service to one peer, or to everyone. */
 export interface AllowRule {
   /** The name of the service. */
   readonly name: string
-  /** A peer id, the word `anyone`, or what this user calls a peer, which has yet to be looked up. */
+  /** A peer id, the word `anyone`, or a name from the user's file of names, which is not resolved yet. */
   readonly peer: PeerId | string
 }
 
@@ -50,12 +50,12 @@ export const serviceKind: Kind<NamedService> = {
   print: service => `${service.name}=${printPlace(service)}`,
 }
 
-/** Writes where a service listens, the way {@link serviceKind} reads it. */
+/** Writes a service's address in the syntax that {@link serviceKind} reads. */
 export function printPlace(place: HostPort | UnixSocket): string {
   return 'path' in place ? UNIX + place.path : printHostPort(place)
 }
 
-/** `NAME=PEER`, by id or by the name that this user has given it, or `NAME=anyone`. */
+/** `NAME=PEER` with a peer id or the user's name for it, or `NAME=anyone`. */
 export const allowRuleKind: Kind<AllowRule> = {
   noun: 'an allow rule',
   placeholder: 'NAME=PEER|anyone',
@@ -83,7 +83,7 @@ export function isExposableName(text: string): boolean {
   return namePattern.test(text)
 }
 
-/** Tells whether a text can be what a user calls a peer. No peer id is as short. */
+/** True if a text can be a user's name for a peer. Peer ids are longer. */
 export function isPeerName(text: string): boolean {
   return peerNamePattern.test(text)
 }

@@ -1,15 +1,15 @@
 /**
- * Which services there are and who may use them.
+ * The services, and the rules that decide who may use them.
  *
- * The invariant: without a rule nobody may, and looking up a service that does not exist takes the same steps as
- * looking up one that is closed to the asker.
+ * Invariants: without a rule a service is closed. Looking up a missing service takes the same steps as
+ * looking up one that is closed to the peer.
  */
 import { parsePeerId } from '../../../src/addresses/peer-id.ts'
 import { InvalidConfigError } from '../../../src/errors.ts'
 import type { ConfigProblem } from '../../../src/errors.ts'
 import { isServiceName } from '../wire/protocol.ts'
 
-/** Where a local service listens, and how it is spoken to. */
+/** The address of a local service, and how connections to it begin. */
 export type ServiceAddress = (
   | {
       host: string
@@ -17,30 +17,30 @@ export type ServiceAddress = (
       port: number
     }
   | {
-      /** Of a Unix socket. */
+      /** The path of a Unix socket. */
       path: string
     }
 ) & {
-  /** Begins each connection with a header that says who it comes from, see proxy-header.ts. @default false */
+  /** Starts each connection with a header that names the peer, see proxy-header.ts. @default false */
   proxyHeader?: boolean
 }
 
-/** Peer ids as text, in any of their spellings, or everyone who can reach this peer. */
+/** Peer ids as text, in any encoding, or everyone who can reach this peer. */
 export type ServiceRule = 'anyone' | ReadonlySet<string>
 
 export interface ServiceRules {
-  /** Finds the address of a service for a peer, given by its id as base58 text, or tells why there is none. */
+  /** Finds the address of a service for a peer, or the reason for a refusal. `peerId` is base58 text. */
   find: (service: string, peerId: string) => ServiceAddress | 'unknown' | 'not-allowed'
-  /** Whether some rule has the peer in it, by its id as base58 text. */
+  /** True if a rule names the peer. `peerId` is base58 text. */
   names: (peerId: string) => boolean
-  /** The address of a service, whoever asks. */
+  /** The address of a service, regardless of the peer. */
   addressOf: (service: string) => ServiceAddress | undefined
 }
 
 /**
  * Checks and freezes services and rules.
  *
- * @throws {InvalidConfigError} with all that is wrong with them.
+ * @throws {InvalidConfigError} with all problems
  */
 export function createServiceRules(
   services: ReadonlyMap<string, ServiceAddress>,
@@ -59,7 +59,7 @@ export function createServiceRules(
   const rules = new Map<string, 'anyone' | Set<string>>()
   for (const [name, rule] of allow) {
     if (!addresses.has(name))
-      problems.push({ where: `rule "${name}"`, what: 'there is no service of that name' })
+      problems.push({ where: `rule "${name}"`, what: 'there is no service with that name' })
     rules.set(name, rule === 'anyone' ? rule : new Set(parsePeerIds(name, rule, problems)))
   }
   if (problems.length > 0) throw new InvalidConfigError(problems)
@@ -80,13 +80,13 @@ export function createServiceRules(
 const nameRule =
   'the name must have 1 to 63 letters, digits, dots, dashes and underscores, the first a letter or a digit'
 
-/** Brings peer ids into the one spelling that connections report, base58; others would never match. */
+/** Converts peer ids to base58, the encoding that connections report. Other encodings would never match. */
 function* parsePeerIds(name: string, peerIds: Iterable<string>, problems: ConfigProblem[]): Iterable<string> {
   for (const peerId of peerIds) {
     try {
       yield parsePeerId(peerId).toString()
     } catch {
-      problems.push({ where: `rule "${name}"`, what: `"${peerId}" is no peer id, and not the word anyone` })
+      problems.push({ where: `rule "${name}"`, what: `"${peerId}" is neither a peer id nor the word anyone` })
     }
   }
 }

@@ -1,8 +1,9 @@
 /**
- * The listening side of tunnels: connects the remote peers that may to the local services they ask for.
+ * The listening side of tunnels: connects remote peers to the local services that they request and may use.
  *
- * The invariant: closed to everyone until a rule opens it, and nothing a remote peer sends, or does not send, makes
- * this side hold more than the limits say, for longer than they say, or tell which services exist.
+ * Invariants: a service is closed to everyone until a rule or a ticket opens it. Whatever a remote peer
+ * sends, or does not send, this side holds no more than the limits allow, for no longer, and does not reveal
+ * which services exist.
  * Spec: docs/tunnel-protocol.md
  */
 import { AbortError, StreamResetError } from '@libp2p/interface'
@@ -21,17 +22,11 @@ import { decodeRequest, encodeResponse } from '../wire/protocol.ts'
 import { encodeProxyHeader } from './proxy-header.ts'
 import { RankedSlots } from './ranked-slots.ts'
 import type { Rank } from './ranked-slots.ts'
-import { refuse } from './refuse.ts'
+import { Refusal, refuse } from './refuse.ts'
 import { START } from '../resume/receive-window.ts'
 import { Sessions } from '../resume/sessions.ts'
-import type { OpenRequest, TunnelRequest, TunnelStatus } from '../wire/protocol.ts'
-import type {
-  ServiceOpened,
-  ServiceRefusal,
-  ServiceRefused,
-  ServicesEvents,
-  TicketRefusal,
-} from './service-events.ts'
+import type { OpenRequest, TunnelRequest } from '../wire/protocol.ts'
+import type { ServiceOpened, ServiceRefusal, ServiceRefused, ServicesEvents } from './service-events.ts'
 import { defaultLimits } from './service-limits.ts'
 import type { ServicesLimits } from './service-limits.ts'
 import type { ServiceAddress } from './service-rules.ts'
@@ -39,62 +34,67 @@ import { resetSocket, splice } from '../wire/splice.ts'
 import type { Traffic } from '../wire/splice.ts'
 
 export interface ServicesInit extends AdmissionInit {
-  /** Called for each connection that opens, with its counters, which run; what it returns is called at its end. */
+  /**
+   * Called for each opened connection with its live counters. The function that it returns is called at the
+   * end.
+   */
   onCarry?: (caller: Readonly<ServiceOpened>, traffic: Traffic) => () => void
   limits?: Partial<ServicesLimits>
 }
 
 /** Answers tunnel requests. Register `handle` with `tunnelHandlerOptions`. */
 export interface Services extends TypedEventTarget<ServicesEvents> {
-  /** Handles one stream of `TUNNEL_PROTOCOL`. Resolves when it is closed and never rejects. */
+  /** Handles one stream of `TUNNEL_PROTOCOL`. Resolves when the stream is closed. Never rejects. */
   handle: (stream: Stream, connection: Bearer) => Promise<void>
   /**
-   * Services and rules are others from now on. Open connections that could not be opened any more are reset.
+   * Replaces services and rules. Resets open connections that they no longer allow.
    *
-   * @throws {InvalidConfigError} as {@link createServices} does; nothing has changed then
+   * @throws {InvalidConfigError} as {@link createServices} does; nothing changes then
    */
   replace: (init: Pick<ServicesInit, 'services' | 'allow'>) => void
-  /** Whether there is a service of this name. */
+  /** True if there is a service with this name. */
   has: (service: string) => boolean
-  /** Resets open connections that could not be opened any more: a ticket was revoked. */
+  /** Resets open connections that are no longer allowed, for example after a ticket was revoked. */
   reconsider: () => void
-  /** Takes no more streams and resets those that are open. Resolves when all are closed. May be called again. */
+  /**
+   * Refuses new streams and resets the open ones. Resolves when all are closed. It may be called more than
+   * once.
+   */
   stop: () => Promise<void>
 }
 
 /**
- * Makes the listening side of the tunnels. It holds no resources until a stream is handled.
+ * Makes the listening side of the tunnels. It uses no resources until it handles a stream.
  *
- * @throws {InvalidConfigError} when a name, an address, a peer id or a rule for a missing service is wrong.
+ * @throws {InvalidConfigError} if a name, an address or a peer id is wrong, or a rule is for a missing
+ * service
  */
 export function createServices(init: ServicesInit): Services {
   return new TunnelServices(init)
 }
 
-/** The part of a libp2p connection that is looked at. */
+/** The parts of a libp2p connection that are used. */
 export type Bearer = Pick<Connection, 'remotePeer' | 'remoteAddr' | 'direct'>
 
-/** A stream that is open, and what will end it. */
+/** An open stream, and the controller that ends it. */
 interface Serving {
   caller: Caller
   controller: AbortController
   remotePeer: PeerId
   remoteAddr: Multiaddr | undefined
   isAdmitted: boolean
-  /** Gives back the place among those who ask. */
-  stopAsking: () => void
-  ended: Promise<void>
 }
 
 class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Services {
   readonly #admission: Admission
   readonly #onCarry: ServicesInit['onCarry']
   readonly #limits: ServicesLimits
-  /** The streams on which a peer asks, or is told no: until it is let in, each is held for nothing. */
+  /** Slots of streams with a request or a refusal in progress. Nobody has admitted them yet. */
   readonly #asking: RankedSlots
   readonly #connections: RankedSlots
   readonly #sessions: Sessions
-  readonly #servings = new Set<Serving>()
+  /** The open streams, and the end of each. */
+  readonly #servings = new Map<Serving, Promise<void>>()
   #isStopped = false
 
   constructor(init: ServicesInit) {
@@ -106,40 +106,25 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     this.#sessions = new Sessions(keptMs)
     const slots = { perPeer: connectionsPerPeer, total: connections }
     this.#connections = new RankedSlots(slots)
-    // As many may ask at once as may be let in. Beyond that there is no answer.
+    // as many requests as connections may be in progress; more get no answer
     this.#asking = new RankedSlots(slots)
   }
 
   handle = async (stream: Stream, { remotePeer, remoteAddr, direct }: Bearer): Promise<void> => {
-    const peerId = remotePeer.toString()
-    const caller: Caller = { peerId, path: direct ? 'direct' : 'relayed', service: '' }
     if (this.#isStopped) {
       stream.abort(new AbortError('The services were stopped'))
       return
     }
-    const stopAsking = this.#asking.take(peerId, this.#rankOf(peerId))
-    if (stopAsking === undefined) {
-      stream.abort(new StreamResetError('Too many tunnel streams are open'))
-      this.#report(caller, 'busy')
-      return
-    }
-    const controller = new AbortController()
-    const { promise: ended, resolve } = Promise.withResolvers<void>()
     const serving: Serving = {
-      caller,
-      controller,
+      caller: { peerId: remotePeer.toString(), path: direct ? 'direct' : 'relayed', service: '' },
+      controller: new AbortController(),
       remotePeer,
       remoteAddr: direct ? remoteAddr : undefined,
       isAdmitted: false,
-      stopAsking,
-      ended,
     }
-    this.#servings.add(serving)
-    await this.#serve(stream, serving).finally(() => {
-      this.#servings.delete(serving)
-      stopAsking()
-      resolve()
-    })
+    const ended = this.#serve(stream, serving)
+    this.#servings.set(serving, ended)
+    await ended.finally(() => this.#servings.delete(serving))
   }
 
   replace(init: Pick<ServicesInit, 'services' | 'allow'>): void {
@@ -152,116 +137,106 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   }
 
   reconsider(): void {
-    for (const { caller, controller, isAdmitted } of this.#servings)
+    for (const { caller, controller, isAdmitted } of this.#servings.keys())
       if (isAdmitted && !this.#admission.mayGoOn(caller))
-        controller.abort(new AbortError('This peer may not use the service any more'))
+        controller.abort(new AbortError('This peer may no longer use the service'))
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true
-    for (const { controller } of this.#servings) controller.abort(new AbortError('The services were stopped'))
-    await Promise.all([...this.#servings].map(it => it.ended))
+    for (const { controller } of this.#servings.keys())
+      controller.abort(new AbortError('The services were stopped'))
+    await Promise.all(this.#servings.values())
   }
 
   #rankOf(peerId: string): Rank {
     if (this.#admission.names(peerId)) return 'named'
-    // it may want to go on with a connection over another path
+    // it may want to resume a connection over another path
     return this.#connections.has(peerId) ? 'connected' : 'stranger'
   }
 
+  /** Serves one stream from its first byte to its end. */
   async #serve(stream: Stream, serving: Serving): Promise<void> {
-    const { caller, controller } = serving
-    const { signal } = controller
-    let request: TunnelRequest
+    const { caller, remotePeer } = serving
+    const { peerId } = caller
+    const { signal } = serving.controller
+    // 1. Take a slot for the request. A stream without one is not even read.
+    using asking = this.#asking.take(peerId, this.#rankOf(peerId))
+    if (asking === undefined) {
+      stream.abort(new StreamResetError('Too many tunnel streams are open'))
+      this.#report(caller, 'busy')
+      return
+    }
+    using connected = new DisposableStack()
     try {
-      const { requestMs } = this.#limits
-      const body = await withDeadline(requestMs, 'The remote peer sent no request in time', signal, signal =>
+      // 2. Read the request.
+      const request = await this.#read(stream, signal)
+      // 3. If it is for an open session, resume that one.
+      if (!('service' in request)) {
+        if (await this.#sessions.resume(peerId, request, stream)) return
+        throw new Refusal('gone', 'gone')
+      }
+      if (this.#sessions.has(peerId, request)) throw new Refusal('malformed', 'malformed')
+      let carried: Promise<void>
+      {
+        // 4. Until the session is open or refused, requests to resume it wait. They do not wait for the dialer to
+        //    read the refusal, nor for the end of the session.
+        using _expected = this.#sessions.expect(peerId, request)
+        // 5. Find the service, if this peer may use it.
+        const address = await this.#admission.admit(request, caller, remotePeer)
+        if (typeof address === 'string') throw new Refusal('refused', address)
+        // 6. Exchange the slot of the request for that of a connection.
+        const { principal = peerId } = caller
+        const slot = this.#connections.take(peerId, this.#admission.names(principal) ? 'named' : 'stranger')
+        if (slot === undefined) throw new Refusal('busy', 'busy')
+        connected.use(slot)
+        serving.isAdmitted = true
+        asking.dispose()
+        // 7. Connect to the service.
+        const socket = await this.#reach(address, stream, caller, signal)
+        if (address.proxyHeader === true) socket.write(encodeProxyHeader({ ...caller, ...serving }, address))
+        // 8. Open the session, answer, and begin to carry.
+        carried = this.#carry(socket, stream, caller, request, signal)
+      }
+      // 9. Carry until the end.
+      await carried
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      this.#report(caller, error.reason, error.cause)
+      await refuse(stream, error, this.#limits.requestMs, signal)
+    }
+  }
+
+  async #read(stream: Stream, signal: AbortSignal): Promise<TunnelRequest> {
+    const late = 'The remote peer did not send a request in time'
+    try {
+      const body = await withDeadline(this.#limits.requestMs, late, signal, signal =>
         readMessage(stream, { signal }),
       )
-      request = decodeRequest(body)
-    } catch (error) {
-      await this.#rejectRequest(stream, caller, error as Error, signal)
-      return
+      return decodeRequest(body)
+    } catch (cause) {
+      const { name } = cause as Error
+      if (name === 'InvalidMessageError') throw new Refusal('malformed', 'malformed', cause as Error)
+      throw new Refusal('none', name === 'TimeoutError' ? 'silent' : 'gone', cause as Error)
     }
-    if (!('service' in request)) {
-      if (!(await this.#sessions.resume(caller.peerId, request, stream)))
-        await this.#refuse(stream, caller, 'gone', 'gone', signal)
-      return
-    }
-    if (this.#sessions.has(caller.peerId, request)) {
-      await this.#refuse(stream, caller, 'malformed', 'malformed', signal)
-      return
-    }
-    const settle = this.#sessions.expect(caller.peerId, request)
-    await this.#open(stream, serving, request, settle).finally(settle)
   }
 
-  /** @param settle - called once the session is open, or will not be */
-  async #open(stream: Stream, serving: Serving, request: OpenRequest, settle: () => void): Promise<void> {
-    const { caller, controller, stopAsking } = serving
-    const { signal } = controller
-    const address = await this.#admission.admit(request, caller, serving.remotePeer)
-    if (typeof address === 'string') {
-      settle()
-      await this.#refuse(stream, caller, 'refused', address, signal)
-      return
-    }
-    const { peerId, principal = peerId } = caller
-    const leave = this.#connections.take(peerId, this.#admission.names(principal) ? 'named' : 'stranger')
-    if (leave === undefined) {
-      settle()
-      await this.#refuse(stream, caller, 'busy', 'busy', signal)
-      return
-    }
-    serving.isAdmitted = true
-    stopAsking()
-    await this.#connect(stream, serving, request, address, settle).finally(leave)
-  }
-
-  async #connect(
-    stream: Stream,
-    serving: Serving,
-    request: OpenRequest,
-    address: ServiceAddress,
-    settle: () => void,
-  ): Promise<void> {
-    let socket: Socket | TicketRefusal
-    const { caller, controller } = serving
-    const { signal } = controller
-    try {
-      socket = await this.#reach(address, stream, caller, signal)
-    } catch (error) {
-      settle()
-      if (stream.status === 'open') {
-        await this.#refuse(stream, caller, 'unavailable', 'down', signal, error as Error)
-      } else {
-        this.#report(caller, 'gone', error as Error)
-      }
-      return
-    }
-    if (typeof socket === 'string') {
-      settle()
-      await this.#refuse(stream, caller, 'refused', socket, signal)
-      return
-    }
-    if (address.proxyHeader === true) socket.write(encodeProxyHeader({ ...caller, ...serving }, address))
-    const carried = this.#carry(socket, stream, caller, request, signal)
-    settle()
-    await carried
-  }
-
-  /** Connects to the service. A ticket's use is counted only when it has accepted: one that is down costs its bearer nothing. */
+  /**
+   * Connects to the service. Counts the use of a ticket after the service has accepted, so a failed attempt
+   * costs nothing.
+   */
   async #reach(
     address: ServiceAddress,
     stream: Stream,
     caller: Caller,
     signal: AbortSignal,
-  ): Promise<Socket | TicketRefusal> {
+  ): Promise<Socket> {
     const { connectMs } = this.#limits
-    const socket = await withDeadline(connectMs, 'The service did not accept in time', signal, signal =>
-      connectLocal(address, stream, signal),
-    )
+    let socket: Socket | undefined
     try {
+      socket = await withDeadline(connectMs, 'The service did not accept in time', signal, signal =>
+        connectLocal(address, stream, signal),
+      )
       const refusal = await withDeadline(
         connectMs,
         'The use of the ticket could not be written in time',
@@ -269,11 +244,12 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
         async signal => raceSignal(this.#admission.count(caller), signal),
       )
       if (refusal === undefined) return socket
-      resetSocket(socket)
-      return refusal
-    } catch (error) {
-      resetSocket(socket)
-      throw error
+      throw new Refusal('refused', refusal)
+    } catch (cause) {
+      if (socket !== undefined) resetSocket(socket)
+      if (cause instanceof Refusal) throw cause
+      const isThere = stream.status === 'open'
+      throw new Refusal(isThere ? 'unavailable' : 'none', isThere ? 'down' : 'gone', cause as Error)
     }
   }
 
@@ -304,27 +280,6 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     this.safeDispatchEvent('service:closed', { detail: { ...caller, ...traffic, durationMs, ...cause } })
   }
 
-  async #rejectRequest(stream: Stream, caller: Caller, error: Error, signal: AbortSignal): Promise<void> {
-    if (error.name === 'InvalidMessageError') {
-      await this.#refuse(stream, caller, 'malformed', 'malformed', signal, error)
-    } else {
-      stream.abort(error)
-      this.#report(caller, error.name === 'TimeoutError' ? 'silent' : 'gone', error)
-    }
-  }
-
-  async #refuse(
-    stream: Stream,
-    caller: Caller,
-    status: TunnelStatus,
-    reason: ServiceRefusal,
-    signal: AbortSignal,
-    error?: Error,
-  ): Promise<void> {
-    this.#report(caller, reason, error)
-    await refuse(stream, status, this.#limits.requestMs, signal)
-  }
-
   #report(caller: Caller, reason: ServiceRefusal, error?: Error): void {
     const detail: ServiceRefused = { peerId: caller.peerId, service: printable(caller.service), reason }
     if (error !== undefined) detail.error = error
@@ -332,7 +287,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   }
 }
 
-/** Makes a stranger's text fit for a log: no control characters or line tricks, and no more than a name's length. */
+/** Makes a remote's text safe to log: no control characters, and at most the length of a name. */
 function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 63)
 }

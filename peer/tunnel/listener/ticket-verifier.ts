@@ -1,24 +1,24 @@
-/** What the listening side needs to know of tickets: whether one lets its bearer in. */
+/** The interface by which the listening side checks tickets. */
 
 import type { TicketRefusal } from './service-events.ts'
 
 /** Checks tickets. */
 export interface TicketVerifier {
   /**
-   * Tells whether a ticket lets a peer use a service. Counts guesses, and no uses.
+   * Decides whether a ticket allows a peer to use a service. Counts wrong tickets, but no uses.
    *
    * @param secret - what the peer showed; it may be anything
-   * @param bearer - the peer that is let in, of which a ticket may allow so many
-   * @param caller - the peer that is connected, which may act for another one: guesses are counted against it, since it can
-   *   claim to act for any number of peers that it has made up
+   * @param bearer - the peer that would be admitted; a ticket may limit the number of these
+   * @param caller - the connected peer, which may act for another one; wrong tickets count against it,
+   * because it can claim to act for any number of invented peers
    */
   look: (secret: string, service: string, bearer: string, caller: string) => { id: string } | TicketRefusal
   /**
-   * Counts that a ticket lets a peer in; with a refusal if it does not any more.
+   * Counts the use of a ticket by a peer. Resolves with a refusal if the ticket no longer admits it.
    *
-   * @throws the database's error, and then the peer is not counted
+   * @throws the database's error; the use is not counted then
    */
   count: (id: string, bearer: string) => Promise<TicketRefusal | undefined>
-  /** Tells whether a ticket that has let somebody in has been revoked since. */
+  /** True if a ticket was revoked after it admitted a peer. */
   isRevoked: (id: string) => boolean
 }

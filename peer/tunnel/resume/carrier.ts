@@ -1,7 +1,7 @@
 /**
- * The libp2p stream that carries a resumable stream now, from its handshake until it is lost or left.
+ * The libp2p stream that currently carries a resumable stream, from its handshake until it is lost or left.
  *
- * The invariant: once it is left or lost it calls nobody any more.
+ * Invariant: after it is left or lost it makes no more callbacks.
  */
 
 import { ConnectionClosedError } from '@libp2p/interface'
@@ -10,17 +10,20 @@ import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/inter
 import type { Uint8ArrayList } from 'uint8arraylist'
 import type { FrameSink } from './frames.ts'
 
-/** Who is carried. */
+/** The callbacks of the carried stream. */
 export interface Carried extends FrameSink {
-  /** The other side sent what is no frame, or a frame that cannot be. */
+  /** The other side sent something that is not a valid frame. */
   onInvalid: (error: Error) => void
-  /** The carrier takes data again. */
+  /** The carrier accepts data again. */
   onDrain: () => void
-  /** Nothing more comes or goes by this carrier, and neither side has said why. */
+  /** The carrier was lost, without an end or a cut from either side. */
   onLost: (error: Error) => void
 }
 
-/** Time for the last frames to get out, in milliseconds; as long as libp2p gives a connection (`CONNECTION_CLOSE_TIMEOUT`). */
+/**
+ * Time to send the last frames, in milliseconds. libp2p allows as much to close a connection
+ * (`CONNECTION_CLOSE_TIMEOUT`).
+ */
 const LEAVE_MS = 1_000
 
 export class Carrier {
@@ -29,14 +32,14 @@ export class Carrier {
   readonly #reader: FrameReader
   readonly #listening = new AbortController()
 
-  /** @param stream past its handshake, and paused */
+  /** @param stream - after its handshake, and paused */
   constructor(stream: Stream, carried: Carried) {
     this.#stream = stream
     this.#carried = carried
     this.#reader = new FrameReader(carried)
   }
 
-  /** Begins to read; the first frames may come during this call. */
+  /** Starts to read. The first frames may arrive during this call. */
   start(): void {
     const { signal } = this.#listening
     const stream = this.#stream
@@ -44,18 +47,18 @@ export class Carrier {
     stream.addEventListener('drain', () => this.#carried.onDrain(), { signal })
     stream.addEventListener('end', () => this.#lose(), { signal })
     stream.addEventListener('close', ({ error }: StreamCloseEvent) => this.#lose(error), { signal })
-    // one that is closed by now may still hold the `cut` that came before
+    // a stream that is closed by now may still contain the `cut` that preceded
     if (stream.readStatus === 'paused') stream.resume()
     if (stream.status !== 'open' || stream.readableEnded) this.#lose()
   }
 
-  /** Whether data should wait. */
+  /** True if the caller should wait before it sends more data. */
   get isFull(): boolean {
     return this.#stream.writableNeedsDrain
   }
 
   send(frame: Uint8Array | Uint8ArrayList): void {
-    // that it is closed is told when it starts, or by its event
+    // a closed stream is reported at the start, or by its event
     if (this.#listening.signal.aborted || this.#stream.status !== 'open') return
     try {
       this.#stream.send(frame)
@@ -64,7 +67,7 @@ export class Carrier {
     }
   }
 
-  /** Lets what was sent get out, and closes the stream. */
+  /** Sends what is buffered, and closes the stream. */
   leave(): void {
     this.#stop()
     const stream = this.#stream
@@ -74,10 +77,10 @@ export class Carrier {
     stream.close().catch(cut)
   }
 
-  /** Resets the stream: what it carries goes on elsewhere, or not at all. */
+  /** Resets the stream. The carried stream continues elsewhere, or not at all. */
   drop(): void {
     this.#stop()
-    this.#stream.abort(new ConnectionClosedError('The stream goes on over another path'))
+    this.#stream.abort(new ConnectionClosedError('The stream continues over another path'))
   }
 
   #stop(): void {

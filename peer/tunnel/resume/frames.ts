@@ -1,7 +1,8 @@
 /**
- * The frames in which a resumable stream travels.
+ * The frames of a resumable stream.
  *
- * The invariant: whatever bytes come, the reader holds no more than a header of them, and hands on or refuses the rest at once.
+ * Invariant: whatever bytes arrive, the reader buffers at most one header, and passes on or rejects the rest
+ * immediately.
  * Spec: docs/tunnel-protocol.md, "Frames"
  */
 
@@ -12,24 +13,25 @@ import { Uint8ArrayList } from 'uint8arraylist'
  * The first byte of a frame.
  *
  * - `data`: a length, and as many bytes of the stream
- * - `ack`: the position that all was received up to, and the one that the other side may send up to
- * - `end`: there will be no more data; it takes one position, so that it is acknowledged, too
- * - `cut`: the stream is reset, and not to be resumed
+ * - `ack`: the position up to which everything was received, and the position up to which the other side may
+ *   send
+ * - `end`: there is no more data; it takes one position, so that it is acknowledged too
+ * - `cut`: the stream is reset and must not be resumed
  */
 const TYPES = { data: 0, ack: 1, end: 2, cut: 3 } as const
 
 const DATA_HEADER_BYTES = 5
 const ACK_BYTES = 17
 
-/** What one side has of the stream, and takes: positions in bytes from its start. */
+/** What one side has received, and accepts. Positions count bytes from the start of the stream. */
 export interface Acknowledgement {
-  /** All before this position has been received. */
+  /** Everything before this position has been received. */
   received: number
-  /** Nothing beyond this position is taken yet. */
+  /** Data up to this position is accepted. */
   limit: number
 }
 
-/** Is called for each frame in its order; `onData` for each piece of one. */
+/** Called for each frame in order; `onData` for each piece of one. */
 export interface FrameSink {
   onData: (bytes: Uint8Array | Uint8ArrayList) => void
   onAck: (ack: Acknowledgement) => void
@@ -40,7 +42,7 @@ export interface FrameSink {
 export const END_FRAME: Uint8Array = Uint8Array.of(TYPES.end)
 export const CUT_FRAME: Uint8Array = Uint8Array.of(TYPES.cut)
 
-/** Writes a `data` frame around bytes, which are not copied. */
+/** Writes a `data` frame around bytes, without copying them. */
 export function encodeData(bytes: Uint8ArrayList): Uint8ArrayList {
   const header = Buffer.allocUnsafe(DATA_HEADER_BYTES)
   header.writeUInt8(TYPES.data)
@@ -56,11 +58,11 @@ export function encodeAck({ received, limit }: Acknowledgement): Uint8Array {
   return frame
 }
 
-/** Takes frames apart, however they were cut into pieces on the way. */
+/** Parses frames, regardless of how they were split on the way. */
 export class FrameReader {
   readonly #sink: FrameSink
   readonly #pending = new Uint8ArrayList()
-  /** Bytes of the current `data` that are still to come. */
+  /** Bytes of the current `data` frame that have not arrived. */
   #dataLeft = 0
   #isStopped = false
 
@@ -68,19 +70,19 @@ export class FrameReader {
     this.#sink = sink
   }
 
-  /** @throws {InvalidMessageError} when this is no frame */
+  /** @throws {InvalidMessageError} if the bytes are not a frame */
   push(bytes: Uint8Array | Uint8ArrayList): void {
     this.#pending.append(bytes)
     let hasMore = true
     while (hasMore && !this.#isStopped && this.#pending.byteLength > 0) hasMore = this.#next()
   }
 
-  /** Hands on no more, from within a call of the sink too. */
+  /** Stops all callbacks. It may be called from within one. */
   stop(): void {
     this.#isStopped = true
   }
 
-  /** Handles a frame or a piece of one; false if there is too little for that. */
+  /** Handles a frame or a piece of one. Returns false if more bytes are needed. */
   #next(): boolean {
     if (this.#dataLeft > 0) {
       const bytes = this.#take(Math.min(this.#dataLeft, this.#pending.byteLength))
@@ -102,7 +104,7 @@ export class FrameReader {
         this.#sink.onCut()
         return true
       default:
-        throw new InvalidMessageError(`There is no frame of type ${this.#pending.get(0)}`)
+        throw new InvalidMessageError(`Unknown frame type ${this.#pending.get(0)}`)
     }
   }
 

@@ -1,19 +1,22 @@
-/** What the tunnels of one node may hold in memory, all together, beyond what each of them has by right. */
+/** The memory budget that the tunnels of one node share, in addition to a guaranteed minimum for each. */
 
-/** What each direction of a stream may hold whatever the others do, in bytes: as much as one read of a socket brings, so that none stands still. */
+/**
+ * Guaranteed memory of each direction of a stream, in bytes: as much as one read of a socket returns, so that
+ * no stream stalls.
+ */
 export const FLOOR_BYTES = 64 * 1024
 
 /**
- * What each direction of a stream may hold at the most, in bytes: what is in flight at 160 Mbit/s and 200 ms. The streams that carry it let a sender run no further ahead
- * (`MAX_WINDOW_BYTES` of src/muxer/muxer.ts).
+ * Most memory of each direction of a stream, in bytes: the data in flight at 160 Mbit/s and 200 ms. A
+ * carrier's window is not larger (`MAX_WINDOW_BYTES` of src/muxer/muxer.ts).
  */
 export const CEILING_BYTES = 4 * 1024 * 1024
 
-/** What a tunnel's memory is taken from. */
+/** The source of a tunnel's memory. */
 export interface Budget {
-  /** There is nothing for it beyond what it has by right. */
+  /** True if only the guaranteed minimum is available. */
   readonly isSpent: boolean
-  /** Takes bytes, or gives them back when negative. */
+  /** Takes bytes. A negative number returns them. */
   spend(bytes: number): void
 }
 
@@ -21,7 +24,7 @@ export class MemoryBudget implements Budget {
   #left: number
   readonly #shares = new Map<string, number>()
 
-  /** @param bytes 256 MiB unless given */
+  /** @param bytes - 256 MiB by default */
   constructor(bytes = 256 * 1024 * 1024) {
     this.#left = bytes
   }
@@ -34,7 +37,10 @@ export class MemoryBudget implements Budget {
     this.#left -= bytes
   }
 
-  /** What the tunnels of one peer may take: together as much as they leave, so that there is something for whoever comes next. */
+  /**
+   * The part for the tunnels of one peer: at most as much as it leaves for others, so that a new peer always
+   * gets some.
+   */
   share(peerId: string): Budget {
     const shares = this.#shares
     const isSpent = (): boolean => this.#left <= (shares.get(peerId) ?? 0)

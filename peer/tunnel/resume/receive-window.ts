@@ -1,6 +1,7 @@
 /**
- * How much the other side may send: what has been read, and a window beyond it. So a stream that nobody reads holds no more than that, and what
- * else travels on its carrier goes on.
+ * The receive window: how much the other side may send beyond what was read.
+ *
+ * So an unread stream holds at most one window in memory, and does not block other streams of its carrier.
  */
 
 import { InvalidMessageError } from '@libp2p/interface'
@@ -8,13 +9,19 @@ import { CEILING_BYTES, FLOOR_BYTES } from './memory-budget.ts'
 import type { Acknowledgement } from './frames.ts'
 import type { Budget } from './memory-budget.ts'
 
-/** What each side knows of the other when a stream begins. */
+/** What each side knows of the other when a stream starts. */
 export const START: Acknowledgement = { received: 0, limit: FLOOR_BYTES }
 
-/** An acknowledgement is due for this part of the window: what the other side keeps meanwhile is memory that cannot be used again, and each of them has its cost. */
+/**
+ * The part of the window after which an acknowledgement is due. A longer delay keeps memory of the other side
+ * in use; a shorter one costs more messages.
+ */
 const ACK_PART = 1 / 4
 
-/** A window that is read in less time than this, in milliseconds, doubles: it may have been what held the sender back. */
+/**
+ * If a window is read in less time than this, in milliseconds, it doubles, because it may have limited the
+ * sender.
+ */
 const GROWS_WITHIN_MS = 1_000
 
 export class ReceiveWindow {
@@ -29,42 +36,42 @@ export class ReceiveWindow {
     this.#budget = budget
   }
 
-  /** What the other side is to know. */
+  /** What the other side should know. */
   get acknowledgement(): Acknowledgement {
     return { received: this.#received, limit: this.#read + this.#bytes }
   }
 
-  /** There is something to tell. */
+  /** True if the acknowledgement has changed since the last one was sent. */
   get hasNews(): boolean {
     const { received, limit } = this.acknowledgement
     return received !== this.#told.received || limit !== this.#told.limit
   }
 
-  /** There is so much to tell that it should not wait. */
+  /** True if it has changed so much that it should be sent now. */
   get isDue(): boolean {
     const { received, limit } = this.acknowledgement
     return Math.max(received - this.#told.received, limit - this.#told.limit) >= this.#bytes * ACK_PART
   }
 
-  /** Notes that the other side was told. */
+  /** Records that the acknowledgement was sent, and returns it. */
   tell(): Acknowledgement {
     this.#told = this.acknowledgement
     return this.#told
   }
 
-  /** @throws {InvalidMessageError} when it is more than was allowed */
+  /** Records received bytes. @throws {InvalidMessageError} if they exceed the window */
   receive(bytes: number): void {
     this.#received += bytes
     if (this.#received > this.#told.limit)
-      throw new InvalidMessageError('More was sent than the window allows')
+      throw new InvalidMessageError('The remote peer sent more than the window allows')
   }
 
-  /** The end was received. It takes a position, and no room. */
+  /** Records the end. It takes a position, but no memory. */
   receiveEnd(): void {
     this.#received += 1
   }
 
-  /** All but this many bytes of what was received have been read. */
+  /** Records that all received bytes except the last `unread` were read. */
   read(unread: number): void {
     this.#read = this.#received - unread
     const { from, since } = this.#growth
@@ -75,7 +82,7 @@ export class ReceiveWindow {
     this.#growth = { from: this.#read, since: now }
   }
 
-  /** Gives everything back. */
+  /** Returns all memory to the budget. */
   close(): void {
     this.#resize(FLOOR_BYTES)
   }

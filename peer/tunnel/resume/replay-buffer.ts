@@ -1,7 +1,7 @@
 /**
- * What was sent and is not known to have arrived: it is sent again when the stream goes on over another carrier.
+ * Data that was sent and not acknowledged. It is sent again when the stream continues over another carrier.
  *
- * Positions count the bytes of the stream from its start; its end takes one more.
+ * Positions count the bytes of the stream from its start. Its end takes one more.
  */
 
 import { InvalidMessageError } from '@libp2p/interface'
@@ -9,13 +9,16 @@ import { Uint8ArrayList } from 'uint8arraylist'
 import { CEILING_BYTES, FLOOR_BYTES } from './memory-budget.ts'
 import type { Budget } from './memory-budget.ts'
 
-/** What a piece takes besides its bytes. So that a remote cannot fill the memory with pieces of a byte. */
+/**
+ * Memory overhead of a piece, in bytes. It counts, so that a remote cannot fill the memory with pieces of one
+ * byte.
+ */
 const PIECE_BYTES = 256
 
 export class ReplayBuffer {
   readonly #budget: Budget
   #pieces: Uint8Array[] = []
-  /** Position of the first piece. */
+  /** The position of the first piece. */
   #start = 0
   #bytes = 0
   #hasEnd = false
@@ -25,7 +28,7 @@ export class ReplayBuffer {
     this.#budget = budget
   }
 
-  /** The position after all that was sent. */
+  /** The position after everything that was sent. */
   get position(): number {
     return this.#start + this.#bytes + Number(this.#hasEnd)
   }
@@ -34,12 +37,12 @@ export class ReplayBuffer {
     return this.#hasEnd
   }
 
-  /** The end was sent, and all has arrived. */
+  /** True if the end was sent, and everything was acknowledged. */
   get isComplete(): boolean {
     return this.#isEndArrived
   }
 
-  /** More may be sent. */
+  /** True if more may be sent. */
   get hasRoom(): boolean {
     const held = this.#held
     return held < FLOOR_BYTES || (held < CEILING_BYTES && !this.#budget.isSpent)
@@ -61,12 +64,13 @@ export class ReplayBuffer {
   }
 
   /**
-   * Forgets what has arrived.
+   * Drops acknowledged data.
    *
-   * @throws {InvalidMessageError} when that was not sent
+   * @throws {InvalidMessageError} if that position was not sent
    */
   forget(received: number): void {
-    if (received > this.position) throw new InvalidMessageError('What was not sent cannot have been received')
+    if (received > this.position)
+      throw new InvalidMessageError('The remote peer acknowledged data that was not sent')
     if (this.#hasEnd && received === this.position) this.#isEndArrived = true
     this.#account(() => {
       let count = 0
@@ -80,7 +84,7 @@ export class ReplayBuffer {
     })
   }
 
-  /** Whether all from this position on is here. */
+  /** True if everything from this position on is available. */
   covers(position: number): boolean {
     return position >= this.#start && position <= this.position
   }
@@ -88,16 +92,17 @@ export class ReplayBuffer {
   /**
    * The data from a position on.
    *
-   * @throws {InvalidMessageError} when that has arrived already, or was not sent
+   * @throws {InvalidMessageError} if that was acknowledged already, or was not sent
    */
   from(position: number): Uint8ArrayList {
-    if (!this.covers(position)) throw new InvalidMessageError(`The stream cannot go on at ${position}`)
+    if (!this.covers(position))
+      throw new InvalidMessageError(`The stream cannot continue at position ${position}`)
     const bytes = new Uint8ArrayList(...this.#pieces)
     bytes.consume(Math.min(position - this.#start, this.#bytes))
     return bytes
   }
 
-  /** Gives everything back. */
+  /** Returns all memory to the budget. */
   clear(): void {
     this.#account(() => {
       this.#start += this.#bytes

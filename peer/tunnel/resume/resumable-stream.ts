@@ -1,8 +1,10 @@
 /**
- * A stream that outlives the libp2p streams which carry it: to whoever uses it, it is one stream from its opening to its end.
+ * A stream that outlives the libp2p streams that carry it. To its user it is one stream from its opening to
+ * its end.
  *
- * The invariant: each byte comes out once and in order, whatever was lost on the way, and the end comes only after all of them. While there is no carrier the stream
- * stands still, as over a slow network; it is reset when somebody says so, on either side.
+ * Invariants: each byte comes out once and in order, whatever was lost on the way, and the end comes after
+ * all of them. Without a carrier the stream stands still, as on a slow network. It is reset only when one
+ * side asks for it.
  * Spec: docs/tunnel-protocol.md, "Continuity"
  */
 
@@ -21,35 +23,38 @@ import type { Acknowledgement } from './frames.ts'
 import type { Budget } from './memory-budget.ts'
 
 export interface ResumableStreamInit {
-  /** The name of the session. */
+  /** The id of the session. */
   id: string
   log: Logger
   direction: 'inbound' | 'outbound'
   protocol: string
   budget: Budget
-  /** The carrier is gone, and there is something left to carry. */
+  /** The carrier was lost, and the stream is not complete. */
   onLost: (error: Error) => void
 }
 
-/** Milliseconds after which an acknowledgement is sent that nothing else has caused: it frees what the other side keeps. */
+/**
+ * Milliseconds after which an acknowledgement is sent if nothing else triggers one. It frees memory of the
+ * other side.
+ */
 const ACK_AFTER_MS = 200
 
-/** Comes paused, and without a carrier. */
+/** A new stream is paused and has no carrier. */
 export class ResumableStream extends AbstractStream {
   readonly #replay: ReplayBuffer
   readonly #window: ReceiveWindow
   readonly #waiting = new SmallPieces()
   readonly #onLost: (error: Error) => void
-  /** Settles when the other side has all that was sent, up to the end. */
+  /** Settles when the other side has received everything, including the end. */
   readonly #arrived = Promise.withResolvers<void>()
   #carrier: Carrier | undefined
-  /** The position that the other side takes data up to. */
+  /** The position up to which the other side accepts data. */
   #limit = 0
   #hasRemoteEnd = false
   #ackTimer: NodeJS.Timeout | undefined
 
   constructor({ id, log, direction, protocol, budget, onLost }: ResumableStreamInit) {
-    // what may come in is bounded by the window
+    // the window limits what may arrive
     super({ id, log, direction, protocol, maxReadBufferLength: Infinity })
     this.#replay = new ReplayBuffer(budget)
     this.#window = new ReceiveWindow(budget)
@@ -59,7 +64,7 @@ export class ResumableStream extends AbstractStream {
     this.pause()
   }
 
-  /** Nothing is left to carry, in neither direction. */
+  /** True if nothing is left to carry in either direction. */
   get isComplete(): boolean {
     return this.#hasRemoteEnd && this.#replay.isComplete
   }
@@ -68,18 +73,21 @@ export class ResumableStream extends AbstractStream {
     return this.#carrier !== undefined
   }
 
-  /** Whether the other side can be where it says, so that this side has all that it misses. */
+  /** True if the other side's position is possible, and this side still has everything that it misses. */
   canResumeFrom({ received }: Acknowledgement): boolean {
     return this.#replay.covers(received)
   }
 
-  /** Sends data before there is a carrier, behind a request: returns the frame, and keeps it as any other. */
+  /**
+   * Sends data with a request, before there is a carrier. Returns the frame, and keeps the data like any
+   * other.
+   */
   sendEarly(bytes: Uint8ArrayList): Uint8ArrayList {
     this.#replay.append(bytes)
     return encodeData(bytes)
   }
 
-  /** Leaves the carrier, so that nothing is received any more until {@link attach}, and tells what has been. */
+  /** Leaves the carrier. Nothing more is received until {@link attach}. Returns what was received before. */
   detach(): Acknowledgement {
     this.#carrier?.drop()
     this.#carrier = undefined
@@ -87,11 +95,11 @@ export class ResumableStream extends AbstractStream {
   }
 
   /**
-   * Goes on over a stream that is past its handshake and paused, with what the other side has not received. If there is nothing to go on with, because it was reset
-   * on this side or the other, it says so there.
+   * Continues over a carrier that is after its handshake and paused. Sends what the other side has not
+   * received. If either side has reset the stream, sends a `cut` instead.
    *
-   * @param sent the position up to which the stream has carried data already, behind the request
-   * @throws {InvalidMessageError} when the other side cannot be where it says
+   * @param sent - the position up to which the carrier has already carried data, behind the request
+   * @throws {InvalidMessageError} if the other side's position is impossible
    */
   attach(stream: Stream, { received, limit }: Acknowledgement, sent: number = received): void {
     const missing = this.#replay.from(sent)
@@ -115,7 +123,7 @@ export class ResumableStream extends AbstractStream {
     if (this.#replay.hasEnd) carrier.send(END_FRAME)
     this.#onAck({ received, limit })
     if (this.#carrier !== carrier) return
-    // what was read since the other side was told where this one is
+    // reports what was read since the last acknowledgement
     this.#acknowledge(true)
     carrier.start()
     if (this.status === 'closed') this.#leave()
@@ -123,11 +131,11 @@ export class ResumableStream extends AbstractStream {
 
   override abort(error: Error): void {
     super.abort(error)
-    // one that has ended may still hold what nobody will read any more
+    // a stream that has ended may still hold data that nobody will read
     this.#discard()
   }
 
-  // Out
+  // Outbound
 
   override sendData(data: Uint8ArrayList): SendResult {
     const sentBytes = this.#canSend ? Math.min(data.byteLength, this.#limit - this.#replay.position) : 0
@@ -170,10 +178,10 @@ export class ResumableStream extends AbstractStream {
     this.#sendMore()
   }
 
-  // In
+  // Inbound
 
   #receive(bytes: Uint8Array | Uint8ArrayList): void {
-    if (this.#hasRemoteEnd) throw new InvalidMessageError('There is data after the end')
+    if (this.#hasRemoteEnd) throw new InvalidMessageError('The remote peer sent data after the end')
     this.#window.receive(bytes.byteLength)
     this.onData(bytes)
     this.#waiting.note(bytes, this.readBuffer)
@@ -181,7 +189,7 @@ export class ResumableStream extends AbstractStream {
   }
 
   #receiveEnd(): void {
-    // it was sent again before it was known to have arrived
+    // the end was sent again before its acknowledgement arrived
     if (this.#hasRemoteEnd) return
     this.#hasRemoteEnd = true
     this.#window.receiveEnd()
@@ -197,7 +205,7 @@ export class ResumableStream extends AbstractStream {
 
   override async sendCloseRead(): Promise<void> {}
 
-  /** Tells what was received, and what may be sent, before the other side has to wait for it. */
+  /** Sends an acknowledgement early enough, so that the other side need not wait for it. */
   #acknowledge(isUrgent = false): void {
     this.#window.read(this.readBufferLength)
     if (!this.#window.hasNews || this.#carrier === undefined) return

@@ -1,4 +1,4 @@
-/** The question whether a stream may go on over another carrier. */
+/** Asks the listener whether a stream may continue over another carrier. */
 
 import { ConnectionClosedError } from '@libp2p/interface'
 import { readMessage } from '../wire/message.ts'
@@ -8,9 +8,10 @@ import type { Stream } from '@libp2p/interface'
 import type { ResumableStream } from './resumable-stream.ts'
 
 /**
- * Asks the listener, and goes on over the carrier if it may; `gone` if the listener does not have the stream, or not any more. The stream leaves its carrier, if it has one.
+ * Asks the listener, and continues over the carrier if allowed. Resolves with `gone` if the listener does not
+ * have the stream, or no longer has it. The stream leaves its current carrier.
  *
- * @throws what the carrier failed with; `ConnectionClosedError` for any other answer; the reason of `signal`
+ * @throws the error of the carrier; `ConnectionClosedError` for any other answer; the reason of `signal`
  */
 export async function resume(
   stream: ResumableStream,
@@ -25,10 +26,11 @@ export async function resume(
       return 'resumed'
     }
     if (status !== 'gone') throw new ConnectionClosedError(`The remote peer answered "${status}"`)
-    carrier.abort(new ConnectionClosedError('The stream does not go on'))
+    carrier.abort(new ConnectionClosedError('The stream does not continue'))
     return 'gone'
   } catch (error) {
-    // the stream was cut on this side meanwhile, having left the carrier that would have said so: the listener would wait for it
+    // the stream was cut on this side meanwhile, after it left its old carrier; tell the listener, which
+    // would wait for it
     if (stream.status === 'aborted') stream.attach(carrier, START)
     else carrier.abort(error as Error)
     throw error

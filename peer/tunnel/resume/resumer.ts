@@ -1,7 +1,8 @@
 /**
- * The dialer's side of a resumable stream: moves it to a better path, and when its carrier is lost opens another, for as long as is worth it.
+ * The dialer's side of a resumable stream. It moves the stream to better paths. When the carrier is lost, it
+ * opens another one, and gives up after a time limit.
  *
- * The invariant: one attempt at a time, and none once the stream is closed.
+ * Invariant: there is one attempt at a time, and none after the stream is closed.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -11,9 +12,12 @@ import { resume } from './resume.ts'
 import type { Stream } from '@libp2p/interface'
 import type { ResumableStream } from './resumable-stream.ts'
 
-/** How a stream is kept alive when its path changes or is lost. */
+/** How a stream survives a change or loss of its path. */
 export interface ContinuityOptions {
-  /** Calls `listener` whenever there is another path than before, until what it returns is called. Without it streams move only when theirs is lost. */
+  /**
+   * Calls `listener` whenever the path changes, until the returned function is called. Without it a stream
+   * moves only when its path is lost.
+   */
   onPath?: (listener: () => void) => () => void
   /**
    * Milliseconds that a stream waits for a path before it is reset.
@@ -28,13 +32,22 @@ export interface ResumerInit extends ContinuityOptions {
   openCarrier: (signal: AbortSignal) => Promise<Stream>
 }
 
-/** How long both sides keep a stream without a path, in milliseconds: a router that starts anew takes a minute or more. */
+/**
+ * How long both sides keep a stream without a path, in milliseconds. A router takes a minute or more to
+ * restart.
+ */
 export const KEPT_MS = 120_000
 
-/** Time for one attempt, in milliseconds: libp2p's for negotiation, and as long again for the answer (`PROTOCOL_NEGOTIATION_TIMEOUT`). */
+/**
+ * Time for one attempt, in milliseconds: libp2p's for negotiation (`PROTOCOL_NEGOTIATION_TIMEOUT`), and as
+ * much for the answer.
+ */
 const ATTEMPT_MS = 20_000
 
-/** The pause before another attempt doubles from the first to the last, in milliseconds, less a random part of up to half. */
+/**
+ * Pauses between attempts, in milliseconds. They double from the first to the last, and a random part of up
+ * to half is subtracted.
+ */
 const PAUSE_MS = { first: 100, last: 2_000 } as const
 
 export class Resumer {
@@ -43,7 +56,7 @@ export class Resumer {
   readonly #keptMs: number
   readonly #closed = new AbortController()
   #isAtIt = false
-  /** A path came while an attempt was being made. */
+  /** The path changed during an attempt. */
   #isAsked = false
   #movedAt = -Infinity
   #pauseMs: number = PAUSE_MS.first
@@ -57,12 +70,12 @@ export class Resumer {
       unwatch?.()
       this.#closed.abort()
     }
-    // the other side may have cut it right behind its answer
+    // the other side may have cut the stream right after its answer
     if (stream.status === 'open') stream.addEventListener('close', onClose, { once: true })
     else onClose()
   }
 
-  /** The carrier is gone. */
+  /** The carrier is lost. */
   onLost = (): void => this.#ask()
 
   #ask(): void {
@@ -73,7 +86,7 @@ export class Resumer {
   async #goOn(): Promise<void> {
     this.#isAtIt = true
     let until = performance.now() + this.#keptMs
-    // a remote that takes the stream and drops it again is not asked at once
+    // wait before the next attempt if a remote accepts the stream and drops it again
     let isAtOnce = performance.now() - this.#movedAt > PAUSE_MS.last
     while (this.#isAsked && !this.#closed.signal.aborted) {
       if (isAtOnce) this.#pauseMs = PAUSE_MS.first
@@ -87,7 +100,7 @@ export class Resumer {
         this.#movedAt = performance.now()
         until = this.#movedAt + this.#keptMs
       } catch (cause) {
-        // a stream that did not get as far as leaving its path stays on it
+        // a stream that has not left its path stays on it
         this.#isAsked ||= !this.#stream.isCarried
         if (this.#isAsked && performance.now() > until) this.#giveUp(cause)
       }
@@ -101,11 +114,11 @@ export class Resumer {
     this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MS.last)
   }
 
-  /** The stream leaves its carrier only once there is another to ask over. */
+  /** The stream leaves its carrier only when a new one is open. */
   async #attempt(signal: AbortSignal): Promise<void> {
     const carrier = await this.#openCarrier(signal)
     if ((await resume(this.#stream, carrier, signal)) === 'gone')
-      this.#stream.abort(new ConnectionClosedError('The remote peer has ended the connection'))
+      this.#stream.abort(new ConnectionClosedError('The remote peer has closed the connection'))
     if (this.#stream.status !== 'open') carrier.abort(new ConnectionClosedError('The stream was closed'))
   }
 

@@ -1,7 +1,7 @@
 /**
- * The listener's resumable streams: who may go on with which, and for how long each waits for it.
+ * The listener's resumable streams: who may continue which, and how long each waits for its peer.
  *
- * The invariant: a stream is found only by the peer that opened it.
+ * Invariant: only the peer that opened a stream can find it.
  */
 
 import { ConnectionClosedError } from '@libp2p/interface'
@@ -12,8 +12,9 @@ import type { Logger, Stream } from '@libp2p/interface'
 import type { OpenRequest, ResumeRequest } from '../wire/protocol.ts'
 
 /**
- * Streams that are complete and may still be asked for, because the last acknowledgement was lost with its carrier. The oldest are forgotten
- * first: whoever asks so late takes a complete transfer for a cut one, and not the other way round.
+ * Most complete streams to remember. A peer may still ask for one if the last acknowledgement was lost with
+ * its carrier. The oldest are dropped first. A peer that asks later takes a complete transfer for a cut one,
+ * never the reverse.
  */
 const MAX_COMPLETE = 256
 
@@ -26,34 +27,36 @@ export class Sessions {
   readonly #complete = new Set<string>()
   readonly #timers = new Map<string, NodeJS.Timeout>()
 
-  /** @param keptMs how long a stream without a carrier waits for its peer, in milliseconds */
+  /** @param keptMs - how long a stream without a carrier waits for its peer, in milliseconds */
   constructor(keptMs: number) {
     this.#keptMs = keptMs
   }
 
-  /** Whether the peer has a stream of this name, or is about to. */
+  /** True if the peer has a stream with this id, or is opening one. */
   has(peerId: string, { session }: OpenRequest): boolean {
     const key = keyOf(peerId, session)
     return this.#sessions.has(key) || this.#expected.has(key)
   }
 
   /**
-   * A stream is about to be opened. A dialer that has lost its path asks for it meanwhile, and has to wait: told that there is none, it would open another.
+   * Announces a stream that will be opened. If its dialer loses the path and asks for the stream meanwhile,
+   * it waits for the outcome. Otherwise it would be told `gone` and open another one.
    *
-   * @returns what must be called once the stream is open, or will not be
+   * @returns what must be disposed when the stream is open, or will not be opened
    */
-  expect(peerId: string, { session }: OpenRequest): () => void {
+  expect(peerId: string, { session }: OpenRequest): Disposable {
     const key = keyOf(peerId, session)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#expected.set(key, promise)
-    return () => {
-      // by a second call there may be another one of this name
-      if (this.#expected.get(key) === promise) this.#expected.delete(key)
-      resolve()
+    return {
+      [Symbol.dispose]: () => {
+        this.#expected.delete(key)
+        resolve()
+      },
     }
   }
 
-  /** Makes a stream, to be attached to its first carrier. */
+  /** Makes a stream. The caller attaches it to its first carrier. */
   open(peerId: string, { session }: OpenRequest, log: Logger): ResumableStream {
     const key = keyOf(peerId, session)
     const stream = new ResumableStream({
@@ -69,7 +72,10 @@ export class Sessions {
     return stream
   }
 
-  /** Goes on over another carrier, and answers so; false if that cannot be, and nothing is answered. */
+  /**
+   * Continues a stream over another carrier, and answers. Resolves with false, without an answer, if that is
+   * not possible.
+   */
   async resume(peerId: string, { session, ...theirs }: ResumeRequest, carrier: Stream): Promise<boolean> {
     const key = keyOf(peerId, session)
     await this.#expected.get(key)
@@ -77,7 +83,7 @@ export class Sessions {
     if (stream?.canResumeFrom(theirs) !== true) return false
     this.#stopWaiting(key)
     const position = stream.detach()
-    // the carrier may be gone by now, and then the stream loses it at once
+    // if the carrier is closed by now, the stream loses it immediately
     if (carrier.status === 'open') carrier.send(encodeResponse({ status: 'ok', position }))
     stream.attach(carrier, theirs)
     return true
@@ -86,7 +92,9 @@ export class Sessions {
   #wait(key: string, stream: ResumableStream): void {
     const cut = (): void =>
       stream.abort(
-        new ConnectionClosedError(`The remote peer did not come back within ${this.#keptMs / 1000} s`),
+        new ConnectionClosedError(
+          `The remote peer did not resume the connection within ${this.#keptMs / 1000} s`,
+        ),
       )
     this.#stopWaiting(key)
     this.#timers.set(key, setTimeout(cut, this.#keptMs))

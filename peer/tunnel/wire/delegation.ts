@@ -1,9 +1,11 @@
 /**
- * Delegation: a process acts for a peer whose identity another process of the same owner is using. Two nodes of one peer id would take each other's connections, so that
- * the second has an id of its own, and shows a signature by the first.
+ * Delegation: a process acts for a peer whose identity another process of the same owner uses.
  *
- * The invariant: it is good for that one process and that one listener, which both are proved by the connection that it comes over. So it is worth nothing to whoever
- * overhears or stores it, the listener included, and needs no end.
+ * Two nodes with one peer id would take each other's connections. So the second process has its own id, and
+ * shows a signature of the first.
+ *
+ * Invariant: a delegation is valid for one process and one listener only, and the connection proves both ids.
+ * So it is worthless to anyone who intercepts or stores it, including the listener, and needs no expiry.
  * Spec: docs/tunnel-protocol.md
  */
 
@@ -11,24 +13,27 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { parsePeerId } from '../../../src/addresses/peer-id.ts'
 import type { PeerId, PrivateKey } from '@libp2p/interface'
 
-/** Who a process acts for, and the proof. */
+/** The peer that a process acts for, and the proof. */
 export interface Delegation {
-  /** A peer id in base58, whose key is in the id (Ed25519, secp256k1). */
+  /** A peer id in base58 that contains its key (Ed25519, secp256k1). */
   principal: string
   /** A signature, in base64url. */
   proof: string
 }
 
-/** The two ends of the connection that a delegation is shown on. */
+/** The two ends of the connection that a delegation is valid for. */
 export interface DelegationEnds {
   delegate: PeerId
   listener: PeerId
 }
 
-/** Longest signature that is looked at, in characters of base64url: 64 bytes (Ed25519), and up to 72 (secp256k1, DER). */
+/**
+ * Longest signature that is checked, in base64url characters: 64 bytes (Ed25519), or up to 72 (secp256k1,
+ * DER).
+ */
 const MAX_PROOF = 96
 
-/** Says that the delegate acts for this identity. */
+/** Signs that the delegate acts for this identity. */
 export async function delegate(identity: PrivateKey, ends: DelegationEnds): Promise<Delegation> {
   const proof = await identity.sign(statement(ends))
   return {
@@ -37,7 +42,7 @@ export async function delegate(identity: PrivateKey, ends: DelegationEnds): Prom
   }
 }
 
-/** Whom the delegate acts for, in base58; undefined if that is not proved. */
+/** Resolves with the peer that the delegate acts for, in base58, or `undefined` if the proof is not valid. */
 export async function principalOf(
   { principal, proof }: Delegation,
   ends: DelegationEnds,
@@ -49,12 +54,15 @@ export async function principalOf(
     const isProved = await publicKey?.verify(statement(ends), Buffer.from(proof, 'base64url'))
     return isProved === true ? peerId.toString() : undefined
   } catch {
-    // no peer id, or no signature
+    // not a peer id, or not a signature
     return undefined
   }
 }
 
-/** What is signed. The identity signs other things in libp2p (records, handshakes), each behind a prefix of its own. */
+/**
+ * The text that is signed. libp2p signs other things with the identity (records, handshakes), each with its
+ * own prefix.
+ */
 function statement({ delegate, listener }: DelegationEnds): Uint8Array {
   return Buffer.from(`throughnat tunnel delegation:${delegate}:${listener}`)
 }

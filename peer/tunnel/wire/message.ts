@@ -1,27 +1,31 @@
 /**
  * Reads and writes one length-prefixed message at the start of a stream that then carries something else.
  *
- * The invariant: not a byte after the message is lost or looked at. The stream comes back paused, with what followed
- * the message still in its read buffer. `lpStream` of @libp2p/utils keeps neither promise: it takes any number of
- * bytes 0xff for an unfinished length, and what it read too far it pushes back after the fact, which throws if
- * the remote's end has arrived meanwhile.
+ * Invariant: no byte after the message is lost or interpreted. The stream comes back paused, with what
+ * followed the message in its read buffer. `lpStream` of @libp2p/utils has neither property. It takes any
+ * number of bytes 0xff as an unfinished length. It pushes back what it read too far afterwards, which throws
+ * if the remote's end has arrived meanwhile.
  */
 import { AbortError, InvalidMessageError, StreamResetError } from '@libp2p/interface'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 
-/** Largest message body, in bytes. A request is some 100 bytes; 1 KiB leaves room for a secret and a session id. */
+/**
+ * Largest message body, in bytes. A request has about 100; 1 KiB leaves room for a secret and a session id.
+ */
 export const MAX_MESSAGE_BYTES = 1024
 
-/** Length of a message and of its prefix in bytes, or undefined while the prefix is incomplete. */
+/** Lengths of a message and of its prefix, in bytes. */
 interface Prefix {
   bodyBytes: number
   prefixBytes: number
 }
 
 /**
- * Puts a body behind its length, an unsigned varint of one or two bytes.
+ * Prepends the length of a body, as an unsigned varint of one or two bytes.
  *
  * Spec: https://github.com/multiformats/unsigned-varint
+ *
+ * @throws {InvalidMessageError} if the body is empty or too long
  */
 export function encodeMessage(body: Uint8Array): Uint8Array {
   if (body.byteLength === 0 || body.byteLength > MAX_MESSAGE_BYTES) {
@@ -33,9 +37,9 @@ export function encodeMessage(body: Uint8Array): Uint8Array {
 }
 
 /**
- * Reads the length prefix.
+ * Reads the length prefix. Returns `undefined` while it is incomplete.
  *
- * @throws {InvalidMessageError} when it is zero, above `MAX_MESSAGE_BYTES` or not a minimal varint.
+ * @throws {InvalidMessageError} if it is zero, above `MAX_MESSAGE_BYTES` or not a minimal varint
  */
 function decodePrefix(bytes: Uint8Array): Prefix | undefined {
   const [low, high] = bytes
@@ -49,17 +53,19 @@ function decodePrefix(bytes: Uint8Array): Prefix | undefined {
   if (high >= 0x80 || bodyBytes > MAX_MESSAGE_BYTES) {
     throw new InvalidMessageError(`The message is longer than ${MAX_MESSAGE_BYTES} bytes`)
   }
-  if (high === 0) throw new InvalidMessageError('The length of the message has a needless byte')
+  if (high === 0) throw new InvalidMessageError('The length of the message is not a minimal varint')
   return { bodyBytes, prefixBytes: 2 }
 }
 
 /**
- * Reads the message that starts a stream and leaves the stream paused, whatever the outcome.
+ * Reads the message at the start of a stream. Leaves the stream paused, also on failure.
  *
- * Nothing else may listen for the stream's messages. Aborting `signal` stops the reading and leaves the stream open.
+ * Nothing else may listen for the stream's messages. When `signal` fires, reading stops and the stream stays
+ * open. A stream that is closed already is read as far as possible.
  *
- * @throws {InvalidMessageError} when the message is oversized, empty or cut short by the stream's end.
- * @throws {StreamResetError} or the stream's error, when it closes before the message has come. One that is closed already is read as far as it goes.
+ * @throws {InvalidMessageError} if the message is oversized, empty or cut short by the stream's end
+ * @throws {StreamResetError} or the stream's error, if the stream closes before the message is complete
+ * @throws the reason of `signal`
  */
 export function readMessage(stream: Stream, options: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
   const { signal } = options
@@ -83,7 +89,7 @@ export function readMessage(stream: Stream, options: { signal?: AbortSignal } = 
       const prefix = decodePrefix(received)
       const total = prefix === undefined ? Infinity : prefix.prefixBytes + prefix.bodyBytes
       if (prefix === undefined || received.byteLength < total) return
-      // Pausing and pushing back inside the event leave the stream no chance to believe itself read to the end.
+      // pausing and pushing back within the event ensures that the stream does not emit its end
       stop()
       if (received.byteLength > total) stream.unshift(received.subarray(total))
       resolve(received.subarray(prefix.prefixBytes, total))
@@ -91,10 +97,10 @@ export function readMessage(stream: Stream, options: { signal?: AbortSignal } = 
       fail(error as Error)
     }
   }
-  // What came before it was closed is still there to be read.
+  // what arrived before the stream was closed can still be read
   const isClosed = stream.status !== 'open'
   const onEnd = (): void => {
-    // The 'end' of a stream that was cut precedes its 'close', which says why.
+    // the 'end' of a stream that was cut precedes its 'close', which has the reason
     if (stream.status !== 'open' && !isClosed) return
     fail(new InvalidMessageError(`The stream ended after ${received.byteLength} bytes of a message`))
   }

@@ -1,8 +1,8 @@
 /**
- * The tunnel protocol: what is asked, what is answered, how both are written.
+ * The tunnel protocol: its requests, answers, and their encoding.
  *
- * The invariant: an answer says nothing about services that the asker may not use. One that does not exist and one
- * that is closed to the asker are the same `refused`, byte for byte.
+ * Invariant: an answer reveals nothing about services that the peer may not use. A missing service and a
+ * closed one get the same `refused`, byte for byte.
  * Spec: docs/tunnel-protocol.md
  */
 import { InvalidMessageError } from '@libp2p/interface'
@@ -11,45 +11,45 @@ import { encodeMessage } from './message.ts'
 import type { Delegation } from './delegation.ts'
 import type { Acknowledgement } from '../resume/frames.ts'
 
-/** Carries the version: what an old listener could misread gets a new id. */
+/** The protocol id. It contains the version: anything that an old listener could misread needs a new id. */
 export const TUNNEL_PROTOCOL = '/throughnat/tunnel/2'
 
-/** By what a peer may be let in besides its id. */
+/** What can admit a peer besides its id. */
 export interface Credentials {
-  /** What a ticket lets its bearer in by, see peer/tickets. */
+  /** The secret of a ticket, see peer/tickets. */
   ticket?: string
-  /** Whom the dialer acts for. */
+  /** The peer that the dialer acts for. */
   delegation?: Delegation
 }
 
-/** Asks for a service. */
+/** A request for a service. */
 export interface OpenRequest extends Credentials {
   service: string
-  /** The name under which the dialer will ask to go on with this stream, see {@link isSessionId}. */
+  /** The id by which the dialer can resume this stream later, see {@link isSessionId}. */
   session: string
 }
 
-/** Asks to go on with a stream over this carrier. */
+/** A request to resume a stream over this carrier. */
 export interface ResumeRequest extends Acknowledgement {
   session: string
 }
 
-/** What the dialer sends first. */
+/** The first message of the dialer. */
 export type TunnelRequest = OpenRequest | ResumeRequest
 
 /**
  * The listener's answer.
  *
- * - `ok`: what follows is carried in frames, see resume/frames.ts
+ * - `ok`: the rest of the stream consists of frames, see resume/frames.ts
  * - `refused`: there is no such service for this peer
- * - `unavailable`: the service is there and does not accept connections
- * - `busy`: this peer, or all peers together, have as many connections open as the listener allows
+ * - `unavailable`: the service exists, but does not accept connections
+ * - `busy`: this peer, or all peers together, have reached the listener's limit of open connections
  * - `malformed`: the request could not be understood
- * - `gone`: there is no such session of this peer, or it cannot go on from there
+ * - `gone`: this peer has no such session, or it cannot continue from that position
  */
 export type TunnelStatus = 'ok' | 'refused' | 'unavailable' | 'busy' | 'malformed' | 'gone'
 
-/** The answer to a {@link ResumeRequest} says where the listener is, if it goes on. */
+/** An answer. To a {@link ResumeRequest} it contains the listener's position, if the stream continues. */
 export interface TunnelResponse {
   status: TunnelStatus
   position?: Acknowledgement
@@ -64,20 +64,23 @@ const statuses: readonly string[] = [
   'gone',
 ] satisfies TunnelStatus[]
 
-/** Longest service name, in characters. A DNS label has 63 at the most (RFC 1035, 2.3.4), and names are of that kind. */
+/**
+ * Longest service name, in characters. Names resemble DNS labels, which have at most 63 (RFC 1035, 2.3.4).
+ */
 export const MAX_SERVICE_NAME_LENGTH = 63
 
 /**
- * Tunnel connections that one remote peer may have open at a time, to and from it: those of a busy proxy (nginx's default is 512 for a process, `worker_connections`, and
- * a proxied one takes two). They cost 128 KiB each at the least, if the remote wants them to.
+ * Most open tunnel connections of one remote peer in each direction: as many as a busy proxy needs (nginx's
+ * default is 512 per process, `worker_connections`, and a proxied connection takes two). A remote can make
+ * each cost at least 128 KiB.
  */
 export const MAX_CONNECTIONS_PER_PEER = 1024
 
 /**
  * Options for `libp2p.handle(TUNNEL_PROTOCOL, ...)`.
  *
- * libp2p's cap is above the services' own, because what exceeds it is reset without an answer, and what exceeds
- * theirs is told that it is `busy`. Half as much again is room for the answers in flight.
+ * libp2p's limit is higher than that of the services, because libp2p resets what exceeds it without an
+ * answer. The services answer `busy`. The additional half leaves room for answers in progress.
  */
 export const tunnelHandlerOptions: Readonly<StreamHandlerOptions> = {
   maxInboundStreams: MAX_CONNECTIONS_PER_PEER * 1.5,
@@ -85,7 +88,10 @@ export const tunnelHandlerOptions: Readonly<StreamHandlerOptions> = {
   runOnLimitedConnection: true,
 }
 
-/** Tells whether a name can be a service's: letters, digits, dot, dash and underscore, the first a letter or digit. */
+/**
+ * True if a text is a valid service name: letters, digits, dot, dash and underscore, the first a letter or
+ * digit.
+ */
 export function isServiceName(name: string): boolean {
   return name.length <= MAX_SERVICE_NAME_LENGTH && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)
 }
@@ -95,7 +101,7 @@ function isSessionId(text: unknown): text is string {
   return typeof text === 'string' && /^[A-Za-z0-9_-]{22}$/.test(text)
 }
 
-/** @throws {InvalidMessageError} when the request does not fit in a message. */
+/** @throws {InvalidMessageError} if the request does not fit in a message */
 export function encodeRequest(request: TunnelRequest): Uint8Array {
   if (!('service' in request)) return encodeJson(request)
   const { delegation, ...rest } = request
@@ -104,15 +110,15 @@ export function encodeRequest(request: TunnelRequest): Uint8Array {
   )
 }
 
-/** @throws {InvalidMessageError} when the body is no request. Fields that it does not know are ignored. */
+/** Ignores unknown fields. @throws {InvalidMessageError} if the body is not a request */
 export function decodeRequest(body: Uint8Array): TunnelRequest {
   const { service, session, received, limit, ...rest } = decodeObject(body)
-  if (!isSessionId(session)) throw new InvalidMessageError('The request names no session')
+  if (!isSessionId(session)) throw new InvalidMessageError('The request has no valid session id')
   if (typeof service === 'string') return { service, session, ...decodeCredentials(rest) }
   return { session, ...decodePosition(received, limit) }
 }
 
-/** What is not as it should be counts as not there: nobody is let in by it. */
+/** Malformed credentials count as absent, so they admit nobody. */
 function decodeCredentials({ ticket, for: principal, proof }: Record<string, unknown>): Credentials {
   return {
     ...(typeof ticket === 'string' ? { ticket } : {}),
@@ -122,16 +128,16 @@ function decodeCredentials({ ticket, for: principal, proof }: Record<string, unk
   }
 }
 
-/** Writes an answer. Equal answers give equal bytes. */
+/** Writes an answer. Equal answers have equal bytes. */
 export function encodeResponse({ status, position }: TunnelResponse): Uint8Array {
   return encodeJson({ status, ...position })
 }
 
-/** @throws {InvalidMessageError} when the body is no answer of this version. Unknown fields are ignored. */
+/** Ignores unknown fields. @throws {InvalidMessageError} if the body is not an answer of this version */
 export function decodeResponse(body: Uint8Array): TunnelResponse {
   const { status, received, limit } = decodeObject(body)
   if (typeof status !== 'string' || !statuses.includes(status)) {
-    throw new InvalidMessageError('The answer has no status of this version')
+    throw new InvalidMessageError('The answer has an unknown status')
   }
   const response: TunnelResponse = { status: status as TunnelStatus }
   return received === undefined ? response : { ...response, position: decodePosition(received, limit) }
@@ -139,7 +145,7 @@ export function decodeResponse(body: Uint8Array): TunnelResponse {
 
 function decodePosition(received: unknown, limit: unknown): Acknowledgement {
   if (!isPosition(received) || !isPosition(limit))
-    throw new InvalidMessageError('The message says neither what is asked for nor where to go on')
+    throw new InvalidMessageError('The message has neither a service nor a position to resume at')
   return { received, limit }
 }
 
@@ -159,7 +165,7 @@ function decodeObject(body: Uint8Array): Record<string, unknown> {
     throw new InvalidMessageError('The message is not JSON in UTF-8')
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new InvalidMessageError('The message is no JSON object')
+    throw new InvalidMessageError('The message is not a JSON object')
   }
   return value as Record<string, unknown>
 }

@@ -1,14 +1,15 @@
 /**
- * Joins a local socket and a libp2p stream so that each behaves as if it were the other's far end.
+ * Joins a local socket and a libp2p stream, so that each behaves like the far end of the other.
  *
- * The invariant: whatever one side would see of a plain TCP connection, it sees here. The end of one direction ends
- * that direction only; a side that stops reading stops the writer on the other side; and a connection that is cut
- * is reset on the other side, never ended, since an end would pass a truncated transfer off as a complete one.
+ * Invariant: each side sees what it would see of a plain TCP connection. The end of one direction ends that
+ * direction only. A side that stops reading stops the writer on the other side. If one side is cut, the other
+ * side is reset and never ended in order, because an end would make a truncated transfer look complete.
  */
-import { AbortError, ConnectionClosedError, StreamResetError } from '@libp2p/interface'
+import { AbortError, ConnectionClosedError } from '@libp2p/interface'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import { Socket } from 'node:net'
 import { StreamIntake } from '../../../src/patches/libp2p-utils/stream-intake.ts'
+import { afterDrain, closedWithoutEnd, endWriting, RemoteEnd } from '../../../src/streams/half-close.ts'
 import type { Duplex } from 'node:stream'
 
 /** Bytes carried so far, as the local side counts them. Updated while a splice runs. */
@@ -20,32 +21,37 @@ export interface Traffic {
 }
 
 export interface SpliceOptions {
-  /** Cuts the splice: both sides are reset and the promise rejects with the signal's reason. */
+  /** Cuts the splice. Both sides are reset, and the promise rejects with the reason of `signal`. */
   signal?: AbortSignal
-  /** Counts into this object rather than into a new one, so that the caller knows the bytes of a splice that was cut. */
+  /**
+   * The object to count into. With it the caller also knows the bytes of a splice that was cut. @default a
+   * new object
+   */
   traffic?: Traffic
 }
 
 /**
- * Carries bytes both ways between `socket` and `stream` until both directions have ended.
+ * Carries bytes both ways between `socket` and `stream` until both directions have ended. Resolves with the
+ * byte counts.
  *
- * `socket` must have been made with `allowHalfOpen`, or its end ends both directions. Takes over both: when the
- * promise settles the socket is closed, the stream is closed or aborted, and no listener of this function is left on
- * either. A stream may be handed over paused, with bytes in its read buffer and its end already received.
+ * `socket` must have been made with `allowHalfOpen`, otherwise its end ends both directions. The function
+ * takes over both. When the promise settles, the socket is closed, the stream is closed or aborted, and
+ * neither has a listener of this function. A stream may be passed in paused, with bytes in its read buffer
+ * and its end already received.
  *
- * @throws the cause when the splice was cut: the socket's error, the stream's, or the signal's reason.
+ * @throws the cause if the splice was cut: the socket's error, the stream's error, or the reason of `signal`
  */
 export function splice(socket: Duplex, stream: Stream, options: SpliceOptions = {}): Promise<Traffic> {
   return new Splice(socket, stream, options.traffic ?? { bytesIn: 0, bytesOut: 0 }, options.signal).start()
 }
 
 /**
- * Resets a socket, so that its peer sees a cut connection instead of an end. Emits no error. A duplex that is no
- * TCP socket is destroyed.
+ * Resets a socket, so that its peer sees a cut connection instead of an end. Emits no error. Destroys a
+ * duplex that is not a TCP socket.
  */
 export function resetSocket(socket: Duplex): void {
   if (socket.destroyed) return
-  // While shutdown(2) is in flight libuv refuses a reset with EINVAL, and Node then leaks the handle.
+  // while shutdown(2) is in progress libuv refuses a reset with EINVAL, and Node then leaks the handle
   const isShuttingDown = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
   if (!(socket instanceof Socket) || isShuttingDown) {
     socket.destroy()
@@ -54,7 +60,7 @@ export function resetSocket(socket: Duplex): void {
   try {
     socket.resetAndDestroy()
   } catch {
-    // A pipe or a Unix socket knows no reset: ERR_INVALID_HANDLE_TYPE.
+    // a pipe or a Unix socket does not support a reset: ERR_INVALID_HANDLE_TYPE
     socket.destroy()
   }
 }
@@ -67,8 +73,7 @@ class Splice {
   readonly #signal: AbortSignal | undefined
   readonly #ended: PromiseWithResolvers<Traffic> = Promise.withResolvers()
   #isSettled = false
-  /** The remote said that it has sent everything. A stream whose connection went away looks closed, too. */
-  #hasRemoteEnd = false
+  readonly #remoteEnd: RemoteEnd
   #isOutDone = false
   #isInDone = false
 
@@ -76,6 +81,7 @@ class Splice {
     this.#socket = socket
     this.#stream = stream
     this.#intake = new StreamIntake(stream)
+    this.#remoteEnd = new RemoteEnd(stream, () => socket.end())
     this.#traffic = traffic
     this.#signal = signal
   }
@@ -90,9 +96,8 @@ class Splice {
   }
 
   #carry(): void {
-    this.#hasRemoteEnd = this.#stream.remoteWriteStatus === 'closed'
     if (this.#socket.readableEnded) this.#onSocketEnd()
-    if (this.#stream.readableEnded) this.#onStreamEnd()
+    this.#remoteEnd.check()
     if (this.#stream.writableNeedsDrain) this.#socket.pause()
     else this.#socket.resume()
     this.#intake.release()
@@ -109,8 +114,7 @@ class Splice {
     const stream = this.#stream
     stream.addEventListener('message', this.#onMessage)
     stream.addEventListener('drain', this.#onStreamDrain)
-    stream.addEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
-    stream.addEventListener('end', this.#onStreamEnd)
+    this.#remoteEnd.watch()
     stream.addEventListener('close', this.#onStreamClose)
     this.#signal?.addEventListener('abort', this.#onAbort)
   }
@@ -126,13 +130,12 @@ class Splice {
     const stream = this.#stream
     stream.removeEventListener('message', this.#onMessage)
     stream.removeEventListener('drain', this.#onStreamDrain)
-    stream.removeEventListener('remoteCloseWrite', this.#onRemoteCloseWrite)
-    stream.removeEventListener('end', this.#onStreamEnd)
+    this.#remoteEnd.unwatch()
     stream.removeEventListener('close', this.#onStreamClose)
     this.#signal?.removeEventListener('abort', this.#onAbort)
   }
 
-  // Out: local socket to remote peer.
+  // Outbound: local socket to remote peer.
 
   #onData = (chunk: Uint8Array): void => {
     this.#traffic.bytesOut += chunk.byteLength
@@ -144,25 +147,19 @@ class Splice {
   }
 
   #onStreamDrain = (): void => {
-    // The stream writes out its own backlog in a microtask after 'drain' and may be full again after it. Reading on
-    // at once would add a chunk to that backlog on every drain, however small the window update that caused it.
-    queueMicrotask(() => {
+    afterDrain(() => {
       if (!this.#isSettled && !this.#stream.writableNeedsDrain) this.#socket.resume()
     })
   }
 
   #onSocketEnd = (): void => {
-    this.#stream.close().then(
-      () => {
-        this.#isOutDone = true
-        this.#finishWhenDone()
-      },
-      // p-event rejects with the 'close' event itself where the stream closed before it was flushed.
-      error => this.#cut(error instanceof Error ? error : closedWithoutEnd(this.#stream)),
-    )
+    endWriting(this.#stream).then(() => {
+      this.#isOutDone = true
+      this.#finishWhenDone()
+    }, this.#cut)
   }
 
-  // In: remote peer to local socket.
+  // Inbound: remote peer to local socket.
 
   #onMessage = (event: StreamMessageEvent): void => {
     this.#traffic.bytesIn += event.data.byteLength
@@ -180,16 +177,6 @@ class Splice {
     this.#intake.release()
   }
 
-  #onRemoteCloseWrite = (): void => {
-    this.#hasRemoteEnd = true
-  }
-
-  #onStreamEnd = (): void => {
-    // 'end' also precedes the 'close' of a stream that was reset, whose unread bytes are lost.
-    const isCut = this.#stream.status === 'aborted' || this.#stream.status === 'reset'
-    if (this.#hasRemoteEnd && !isCut) this.#socket.end()
-  }
-
   #onFinish = (): void => {
     this.#isInDone = true
     this.#finishWhenDone()
@@ -199,15 +186,16 @@ class Splice {
 
   #onStreamClose = (event: StreamCloseEvent): void => {
     // With both ends exchanged it is left to `stream.close()` whether everything was flushed.
-    const isClean = this.#hasRemoteEnd && this.#socket.readableEnded
+    const isClean = this.#remoteEnd.isHere && this.#socket.readableEnded
     if (event.error != null) this.#cut(event.error)
     else if (!isClean) this.#cut(closedWithoutEnd(this.#stream))
   }
 
   #onSocketClose = (): void => {
-    // A socket closes by itself after both ends, while the stream may still be flushing what was read from it.
+    // a socket closes on its own after both ends, while the stream may still be flushing what was read from
+    // it
     if (!this.#isInDone || !this.#socket.readableEnded) {
-      this.#cut(new ConnectionClosedError('The local socket was closed before both directions had ended'))
+      this.#cut(new ConnectionClosedError('The local socket closed before both directions had ended'))
     } else if (this.#isOutDone) {
       this.#settle(() => this.#ended.resolve(this.#traffic))
     }
@@ -245,11 +233,6 @@ class Splice {
     this.#unlisten()
     act()
   }
-}
-
-function closedWithoutEnd(stream: Stream): Error {
-  if (stream.status === 'reset') return new StreamResetError('The remote peer reset the stream')
-  return new ConnectionClosedError('The connection to the remote peer was closed before the stream had ended')
 }
 
 function asError(error: unknown): Error {

@@ -13,6 +13,7 @@ import { pbStream } from '@libp2p/utils'
 import { messageBounds } from '../message-bounds.ts'
 import { DIAL_BACK_PROTOCOL, DialBack, DialBackResponse } from './messages.ts'
 import { requestDialBack } from './request.ts'
+import { withDeadline } from '../../time/deadline.ts'
 import type { AbortOptions, Connection, Startable, Stream } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -77,13 +78,16 @@ export class DialBackService implements Startable {
    * @throws the reason of `signal`, or `TimeoutError` after 20 s
    */
   async verify(addr: Multiaddr, via: Connection, options: AbortOptions = {}): Promise<DialBackResult> {
-    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
-    const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout])
     const nonce = randomBytes(8).readBigUInt64LE()
     const expectation = { via, hasCome: false }
     this.#expected.set(nonce, expectation)
     try {
-      const answer = await requestDialBack(via, { addrs: [addr], nonce }, { signal })
+      const answer = await withDeadline(
+        REQUEST_TIMEOUT_MS,
+        'No answer to a dial-back',
+        options.signal,
+        signal => requestDialBack(via, { addrs: [addr], nonce }, { signal }),
+      )
       return { ...answer, isVerified: answer.dialStatus === 'OK' && expectation.hasCome }
     } finally {
       this.#expected.delete(nonce)

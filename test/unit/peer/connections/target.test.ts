@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import { circuitAddr, parseTarget, readMultiaddr, relayIdOf } from '../../../../peer/connections/target.ts'
+import { parseTarget, readMultiaddr } from '../../../../peer/connections/target.ts'
 
 const RELAY = '12D3KooWL5EJpdxa6nS6dWTnp9ZbK2YYUYMhDT7isMsjqnfhAxQi'
 const PEER = '12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo'
@@ -62,25 +62,6 @@ describe('a target', () => {
   }
 })
 
-describe('a relay', () => {
-  test('is told by the peer id at the end of its address', () => {
-    assert.equal(relayIdOf(multiaddr(relay)).toString(), RELAY)
-  })
-
-  for (const addr of ['/ip4/192.0.2.1/tcp/4001', circuit, `${relay}/p2p-circuit`]) {
-    test(`is not at ${addr}`, () => {
-      assert.throws(() => relayIdOf(multiaddr(addr)), {
-        name: 'InvalidTargetError',
-        message: /a relay's address/,
-      })
-    })
-  }
-
-  test('and a peer make a circuit address', () => {
-    assert.equal(circuitAddr(multiaddr(relay), peerIdFromString(PEER)).toString(), circuit)
-  })
-
-  test('whose address cannot be read is refused with the reason', () => {
-    assert.throws(() => readMultiaddr('/ip4/nowhere'), { name: 'InvalidTargetError', target: '/ip4/nowhere' })
-  })
+test('an address that cannot be read is refused with the reason', () => {
+  assert.throws(() => readMultiaddr('/ip4/nowhere'), { name: 'InvalidTargetError', target: '/ip4/nowhere' })
 })

@@ -121,13 +121,13 @@ describe('the verdict', () => {
   for (const [mapping, filtering, words] of [
     ['none', 'endpoint-independent', /^Nothing is in the way/],
     ['none', 'address-and-port-dependent', /most others.*firewall/],
-    ['endpoint-independent', 'endpoint-independent', /work with everyone/],
-    ['endpoint-independent', 'address-dependent', /work with everyone/],
+    ['endpoint-independent', 'endpoint-independent', /work with every peer/],
+    ['endpoint-independent', 'address-dependent', /work with every peer/],
     ['endpoint-independent', 'address-and-port-dependent', /most others.*forward a TCP port/],
-    ['address-and-port-dependent', 'endpoint-independent', /work with everyone/],
+    ['address-and-port-dependent', 'endpoint-independent', /work with every peer/],
     ['address-dependent', 'address-dependent', /picks another port.*forward a TCP port/],
     ['address-and-port-dependent', 'address-and-port-dependent', /picks another port.*forward a TCP port/],
-    ['unknown', 'unknown', /not known/],
+    ['unknown', 'unknown', /is unknown/],
   ] as const)
     it(`on ${mapping} mapping and ${filtering} filtering matches ${words.source}`, () => {
       assert.match(verdictOf(findings(mapping, filtering)), words)
@@ -152,7 +152,7 @@ describe('the verdict', () => {
 
   it('says why nothing is known', () => {
     const why = { mapping: 'it takes two', filtering: 'it takes two' }
-    assert.match(verdictOf(findings('unknown', 'unknown', { why })), /Because it takes two\.$/)
+    assert.match(verdictOf(findings('unknown', 'unknown', { why })), /Reason: it takes two\.$/)
   })
 
   it('names what was wrong with each relay where none was reached', () => {

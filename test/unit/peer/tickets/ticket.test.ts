@@ -6,7 +6,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { parseTarget } from '../../../../peer/connections/target.ts'
-import { placesOf } from '../../../../peer/tickets/addresses.ts'
+import { placesOf } from '../../../../peer/tickets/ticket-issuer.ts'
 import { decodeTicket, encodeTicket, hideTickets, MAX_PLACES } from '../../../../peer/tickets/ticket.ts'
 import type { Ticket } from '../../../../peer/tickets/ticket.ts'
 
@@ -76,7 +76,7 @@ test('no more places are read than a few', () => {
 
 test('tickets are hidden in what is to be shown', () => {
   const text = encodeTicket(ticket)
-  assert.equal(hideTickets(`${text}: is one argument too many`), 'tnat1(hidden): is one argument too many')
+  assert.equal(hideTickets(`${text}: unexpected argument`), 'tnat1(hidden): unexpected argument')
 })
 
 test('a ticket of a peer with eight relays that have long names can be read, and has the first of them', async () => {

@@ -1,7 +1,7 @@
 /** A limit for one step, whose signal is dead once the step is over. */
 import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
-import { withDeadline } from '../../../../src/time/deadline.ts'
+import { anySignalOf, withDeadline } from '../../../../src/time/deadline.ts'
 
 /** Waits for nothing but the signal, and rejects with an error of its own, as libraries do. */
 function untilAborted(signal: AbortSignal): Promise<never> {
@@ -38,4 +38,14 @@ test('the signal of a step that is over never fires', async t => {
 test('an error of the step itself passes through', async () => {
   const failing = withDeadline(5000, 'x', undefined, () => Promise.reject(new Error('broken')))
   await assert.rejects(failing, { message: 'broken' })
+})
+
+test('a combined signal fires with the first of those that are given, and never without any', () => {
+  const [one, other] = [new AbortController(), new AbortController()]
+  const combined = anySignalOf(one.signal, undefined, other.signal)
+  assert.equal(combined.aborted, false)
+  other.abort('other')
+  assert.equal(combined.reason, 'other')
+  assert.equal(anySignalOf(undefined, other.signal).reason, 'other')
+  assert.equal(anySignalOf(undefined).aborted, false)
 })

@@ -29,10 +29,10 @@ test('a ticket in a forward is hidden where it is shown', () => {
 test('what is missing is told', () => {
   for (const [text, what] of [
     ['127.0.0.1:2222', /expected HOST:PORT=/],
-    ['127.0.0.1:2222=', /where to/],
-    ['127.0.0.1:2222=-', /where to/],
+    ['127.0.0.1:2222=', /the target is missing/],
+    ['127.0.0.1:2222=-', /the target is missing/],
     [':2222=home/ssh', /the host is missing/],
-    ['127.0.0.1:2222=home/', /the name takes/],
+    ['127.0.0.1:2222=home/', /a name has/],
   ] as const)
     assert.throws(() => forwardRuleKind.parse(text, place), what)
 })

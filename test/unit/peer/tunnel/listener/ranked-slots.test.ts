@@ -20,10 +20,10 @@ test('all peers of a rank together get no more than the total, and other ranks s
 test('a slot that was released can be taken again', () => {
   const slots = new RankedSlots({ perPeer: 1, total: 1 })
   for (let round = 0; round < 3; round++) {
-    const release = slots.take('p', 'named')
-    assert.ok(release !== undefined && slots.has('p'))
+    const slot = slots.take('p', 'named')
+    assert.ok(slot !== undefined && slots.has('p'))
     assert.equal(slots.take('p', 'named'), undefined)
-    release()
+    slot.dispose()
     assert.ok(!slots.has('p'))
   }
 })

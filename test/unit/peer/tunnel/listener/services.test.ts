@@ -119,7 +119,7 @@ test('rules that are replaced cut the connections that they would not let in, an
   services.replace({ services: both, allow: new Map([['web', 'anyone' as const]]) })
   const { detail } = (await cut)[0]
   assert.equal(detail.service, 'ssh')
-  assert.equal(detail.error.message, 'This peer may not use the service any more')
+  assert.equal(detail.error.message, 'This peer may no longer use the service')
   await ssh.handled
   assert.equal(web.stream.status, 'open')
   assert.equal((await ask(services, { service: 'ssh' })).status, 'refused')
@@ -162,7 +162,7 @@ test('a ticket lets in whom no rule does, until it is revoked', async t => {
   const cut = once(services, 'service:closed')
   revoked.add('one')
   services.reconsider()
-  assert.equal((await cut)[0].detail.error.message, 'This peer may not use the service any more')
+  assert.equal((await cut)[0].detail.error.message, 'This peer may no longer use the service')
   await handled
   await services.stop()
 })

@@ -58,8 +58,24 @@ test('a session that goes on over a carrier that was reset by then is kept for a
   const closed = once(services, 'service:closed')
   count(undefined)
   await asked
-  assert.match((await closed)[0].detail.error.message, /did not come back/)
+  assert.match((await closed)[0].detail.error.message, /did not resume the connection/)
   await handled
+})
+
+test('a request to resume a session that was refused does not wait for the refusal to be read', async () => {
+  const services = createServices({ services: new Map(), allow: new Map(), limits: { requestMs: 60_000 } })
+  const [first, ofFirst] = await streamPair()
+  const handled = [services.handle(ofFirst, connection)]
+  first.send(encodeRequest({ service: 'ssh', session }))
+  assert.equal(decodeResponse(await readMessage(first)).status, 'refused')
+  const [next, ofNext] = await streamPair()
+  handled.push(services.handle(ofNext, connection))
+  next.send(encodeRequest({ session, ...START }))
+  const signal = AbortSignal.timeout(5_000)
+  assert.equal(decodeResponse(await readMessage(next, { signal })).status, 'gone')
+  assert.equal(first.status, 'open')
+  await services.stop()
+  await Promise.all(handled)
 })
 
 test('a session cannot be opened twice, though one of that name was refused meanwhile', async t => {

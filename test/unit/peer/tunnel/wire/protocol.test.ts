@@ -1,12 +1,14 @@
 /** Requests and answers of the tunnel protocol, as docs/tunnel-protocol.md writes them. */
 import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
+import { MAX_STREAMS } from '../../../../../peer/node/libp2p.ts'
 import {
   decodeRequest,
   decodeResponse,
   encodeRequest,
   encodeResponse,
   isServiceName,
+  MAX_CONNECTIONS_PER_PEER,
 } from '../../../../../peer/tunnel/wire/protocol.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1')
@@ -96,4 +98,8 @@ test('service names are short and plain', () => {
   for (const name of ['', '-x', '.x', 'a b', 'a/b', 'a=b', 'ü', 'web\n', 'x'.repeat(64)]) {
     assert.equal(isServiceName(name), false, name)
   }
+})
+
+test('a connection has streams for all tunnels of a peer while they move from one path to another', () => {
+  assert.ok(MAX_STREAMS >= 2 * MAX_CONNECTIONS_PER_PEER)
 })
