@@ -11,7 +11,7 @@ import { ownAddressTowards } from './datagrams.ts'
 import { SSDP_ADDRESS } from './ssdp.ts'
 import type { Network } from './mapper.ts'
 
-/** `undefined` when there is no IPv4 default route. */
+/** Resolves with the network, or `undefined` if there is no IPv4 default route. */
 export async function findNetwork(): Promise<Network | undefined> {
   const gateway = defaultGateway()
   if (gateway === undefined && process.platform === 'linux') return undefined
