@@ -1,0 +1,149 @@
+/**
+ * Faults one after the other, in random order. After each, a new connection has to work soon, and a transfer that the
+ * fault interrupted has to end whole.
+ */
+
+import { setTimeout as pause } from 'node:timers/promises'
+import { faultKinds, faults } from './faults.ts'
+import { LOCAL_PORT } from './world.ts'
+import { inTime } from '../../waits.ts'
+import type { FaultKind, Random } from './faults.ts'
+import type { World } from './world.ts'
+
+/** How soon a new connection has to work, in milliseconds. */
+const WORKS_WITHIN_MS = 15_000
+
+/** Several packets each way, which find a path that loses large ones. */
+const CONNECTION_BYTES = 65_536
+
+/** A transfer lasts 4 s without a fault: from before the fault until after most of them. */
+const TRANSFER = { bytes: 4 * 1024 * 1024, pauseMs: 62 } as const
+
+/** How much of the transfer has passed when the fault begins, in milliseconds. */
+const FAULT_AFTER_MS = 500
+
+/** How long a transfer may take after its fault has been healed, in milliseconds. */
+const TRANSFER_ENDS_WITHIN_MS = 60_000
+
+/** How long a fault may take to begin or to heal: it starts and stops programs, or pauses for up to 8 s. */
+const FAULT_LIMIT_MS = 45_000
+
+export interface SoakInit {
+  /** Faults come until so much time has passed, in milliseconds, and at least one of each kind. */
+  durationMs: number
+  /** From one fault to the next, in milliseconds, or longer if the fault takes longer. */
+  everyMs: number
+  seed: number
+  kinds?: readonly FaultKind[]
+  /** Receives a line for each fault. */
+  log?: (line: string) => void
+}
+
+export interface FaultResult {
+  kind: FaultKind
+  /** From the fault, or from its end if it stops a program, until a new connection worked, in milliseconds. */
+  worksAfterMs?: number
+  /** The path after all of it. */
+  path: string
+  residentBytes: { listen: number; forward: number }
+  failures: string[]
+}
+
+/** Lets faults happen, and resolves with what came of each. A failure does not end the soak. */
+export async function soak(world: World, init: SoakInit): Promise<FaultResult[]> {
+  const { durationMs, everyMs, seed, kinds = faultKinds, log = () => {} } = init
+  const random = createRandom(seed)
+  const results: FaultResult[] = []
+  const startedAt = performance.now()
+  await connectNow(world)
+  while (results.length === 0 || performance.now() - startedAt < durationMs)
+    for (const kind of shuffled(kinds, random)) {
+      const next = performance.now() + everyMs
+      const result = await runFault(world, kind, random)
+      results.push(result)
+      log(describe(result, performance.now() - startedAt))
+      if (hasEnded(world)) return results
+      await pause(Math.max(0, next - performance.now()))
+    }
+  return results
+}
+
+async function runFault(world: World, kind: FaultKind, random: Random): Promise<FaultResult> {
+  const failures: string[] = []
+  const attempt = async <T>(what: string, work: Promise<T>, limitMs: number): Promise<T | undefined> => {
+    try {
+      return await inTime(work, `${kind}: ${what}`, limitMs)
+    } catch (error) {
+      failures.push(`${what}: ${(error as Error).message}`)
+      return undefined
+    }
+  }
+  const transferLimitMs = 2 * FAULT_LIMIT_MS + WORKS_WITHIN_MS + TRANSFER_ENDS_WITHIN_MS
+  const transfer = world.client.do('transfer', { port: LOCAL_PORT, ...TRANSFER }, transferLimitMs)
+  transfer.catch(() => {}) // awaited below
+  // the fault comes while the transfer runs
+  await pause(FAULT_AFTER_MS)
+
+  const heal = await attempt('the fault', faults[kind](world, random), FAULT_LIMIT_MS)
+  const connection = await attempt('a new connection', connectNow(world), WORKS_WITHIN_MS + 5_000)
+  if (heal !== undefined) await attempt('the end of the fault', heal(), FAULT_LIMIT_MS)
+  await attempt('the running transfer', transfer, TRANSFER_ENDS_WITHIN_MS)
+  for (const [name, { end, stderr }] of commandsOf(world))
+    if (end !== undefined) failures.push(`${name} ended with ${end}: ${stderr.slice(-2_000)}`)
+  return {
+    kind,
+    ...(connection === undefined ? {} : { worksAfterMs: connection.elapsedMs }),
+    path: pathOf(world),
+    residentBytes: { listen: residentBytes(world, 'listen'), forward: residentBytes(world, 'forward') },
+    failures,
+  }
+}
+
+async function connectNow({ client }: World): Promise<{ elapsedMs: number }> {
+  return client.do('reach', { port: LOCAL_PORT, bytes: CONNECTION_BYTES }, WORKS_WITHIN_MS)
+}
+
+function commandsOf({ listen, forward }: World) {
+  return Object.entries({ listen, forward })
+}
+
+function hasEnded(world: World): boolean {
+  return commandsOf(world).some(([, { end }]) => end !== undefined)
+}
+
+function residentBytes(world: World, name: 'listen' | 'forward'): number {
+  return world[name].end === undefined ? world[name].residentBytes : Number.NaN
+}
+
+/** The path of the peer that forwards, by its last event that tells it. */
+function pathOf({ forward }: World): string {
+  const last = forward.events.findLast(({ event }) => event === 'path:changed' || event === 'peer:connected')
+  return String(last?.['path'] ?? 'none')
+}
+
+function describe({ kind, worksAfterMs, path, residentBytes, failures }: FaultResult, atMs: number): string {
+  const mib = Object.values(residentBytes).map(bytes => (bytes / 1024 / 1024).toFixed(0))
+  const works = worksAfterMs === undefined ? 'does not work' : `works after ${Math.round(worksAfterMs)} ms`
+  const line = `${(atMs / 1000).toFixed(0)} s: ${kind}: ${works}, ${path}, ${mib.join(' and ')} MiB`
+  return [line, ...failures.map(it => `  FAILED ${it}`)].join('\n')
+}
+
+/** A generator of random numbers that takes a seed: mulberry32. */
+function createRandom(seed: number): Random {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const result = [...items]
+  for (let n = result.length - 1; n > 0; n--) {
+    const other = Math.floor(random() * (n + 1))
+    ;[result[n], result[other]] = [result[other]!, result[n]!]
+  }
+  return result
+}
