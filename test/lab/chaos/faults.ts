@@ -76,7 +76,8 @@ export const faults = {
     return nothing
   },
 
-  'relay moved, DNS changed': async ({ relays, publishNames }, random) => {
+  // the relay moves to another host, and its name with it
+  'DNS change': async ({ relays, publishNames }, random) => {
     const relay = pick(relays, random)
     relay.kill()
     relay.move()

@@ -118,7 +118,7 @@ function residentBytes(world: World, name: 'listen' | 'forward'): number {
 /** The path of the peer that forwards, by its last event that tells it. */
 function pathOf({ forward }: World): string {
   const last = forward.events.findLast(({ event }) => event === 'path:changed' || event === 'peer:connected')
-  return String(last?.['path'] ?? 'none')
+  return (last?.['path'] as string | undefined) ?? 'none'
 }
 
 function describe({ kind, worksAfterMs, path, residentBytes, failures }: FaultResult, atMs: number): string {

@@ -85,7 +85,7 @@ export interface World extends AsyncDisposable {
   client: Remote
   disk: SmallDisk
   /** Replaces what the relays' names stand for by their present addresses, after these ones. */
-  publishNames(first?: readonly string[]): Promise<void>
+  publishNames: (first?: readonly string[]) => Promise<void>
 }
 
 export async function createWorld(): Promise<World> {
