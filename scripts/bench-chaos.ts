@@ -47,12 +47,29 @@ print()
 process.exit(memory.every(it => it.isLevel) && results.every(it => it.failures.length === 0) ? 0 : 1)
 
 function print(): void {
-  const head = ['fault', 'count', 'works after, median', 'max', 'path afterwards', 'failures']
+  const head = [
+    'fault',
+    'count',
+    'works after, median',
+    'max',
+    'reserved after, max',
+    'path afterwards',
+    'failures',
+  ]
   const rows = kinds.map(kind => {
     const those = results.filter(it => it.kind === kind)
     const times = those.flatMap(({ worksAfterMs }) => worksAfterMs ?? [])
+    const reserved = Math.max(...those.flatMap(({ reservedAfterMs }) => reservedAfterMs ?? []))
     const failures = those.filter(it => it.failures.length > 0).length
-    return [kind, those.length, ms(median(times)), ms(Math.max(...times)), paths(those), failures].map(String)
+    return [
+      kind,
+      those.length,
+      ms(median(times)),
+      ms(Math.max(...times)),
+      ms(reserved),
+      paths(those),
+      failures,
+    ].map(String)
   })
   for (const line of table(head, rows)) console.log(line)
   for (const { program, beforeBytes, afterBytes, isLevel } of memory) {

@@ -25,11 +25,12 @@ const nothing = async (): Promise<void> => {}
 
 export const faults = {
   'relay restart': async ({ relays }, random) => {
-    const relay = pick(relays, random)
-    relay.kill()
+    const [a, b] = relays
+    const restarted = pick([[a], [b], [a, b]], random)
+    for (const relay of restarted) relay.kill()
     // how long there is no relay is what varies here
     await pause(random() * 3_000)
-    await relay.start()
+    await Promise.all(restarted.map(async relay => relay.start()))
     return nothing
   },
 
@@ -109,6 +110,6 @@ async function loseLargePackets({ host }: Place, { relays }: World): Promise<voi
   )
 }
 
-export function pick<T>(items: readonly T[], random: Random): T {
+function pick<T>(items: readonly T[], random: Random): T {
   return items[Math.floor(random() * items.length)]!
 }

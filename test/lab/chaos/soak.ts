@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { faultKinds, faults } from './faults.ts'
 import { LOCAL_PORT } from './world.ts'
-import { inTime } from '../../waits.ts'
+import { inTime, until } from '../../waits.ts'
 import type { FaultKind, Random } from './faults.ts'
 import type { World } from './world.ts'
 
@@ -24,6 +24,9 @@ const FAULT_AFTER_MS = 500
 
 /** How long a transfer may take after its fault has been healed, in milliseconds. */
 const TRANSFER_ENDS_WITHIN_MS = 60_000
+
+/** How soon the service is reachable through both relays after the fault has been healed, in milliseconds. */
+const RESERVED_WITHIN_MS = 45_000
 
 /** How long a fault may take to begin or to heal: it starts and stops programs, or pauses for up to 8 s. */
 const FAULT_LIMIT_MS = 45_000
@@ -43,6 +46,8 @@ export interface FaultResult {
   kind: FaultKind
   /** From the fault, or from its end if it stops a program, until a new connection worked, in milliseconds. */
   worksAfterMs?: number
+  /** From the end of the fault until the peer with the service held a reservation at both relays, in milliseconds. */
+  reservedAfterMs?: number
   /** The path after all of it. */
   path: string
   residentBytes: { listen: number; forward: number }
@@ -87,12 +92,15 @@ async function runFault(world: World, kind: FaultKind, random: Random): Promise<
   const heal = await attempt('the fault', faults[kind](world, random), FAULT_LIMIT_MS)
   const connection = await attempt('a new connection', connectNow(world), WORKS_WITHIN_MS + 5_000)
   if (heal !== undefined) await attempt('the end of the fault', heal(), FAULT_LIMIT_MS)
+  const reserved = attempt('a reservation at each relay', reservedAgain(world), RESERVED_WITHIN_MS + 5_000)
   await attempt('the running transfer', transfer, TRANSFER_ENDS_WITHIN_MS)
+  const reservedAfterMs = await reserved
   for (const [name, { end, stderr }] of commandsOf(world))
     if (end !== undefined) failures.push(`${name} ended with ${end}: ${stderr.slice(-2_000)}`)
   return {
     kind,
     ...(connection === undefined ? {} : { worksAfterMs: connection.elapsedMs }),
+    ...(reservedAfterMs === undefined ? {} : { reservedAfterMs }),
     path: pathOf(world),
     residentBytes: { listen: residentBytes(world, 'listen'), forward: residentBytes(world, 'forward') },
     failures,
@@ -101,6 +109,20 @@ async function runFault(world: World, kind: FaultKind, random: Random): Promise<
 
 async function connectNow({ client }: World): Promise<{ elapsedMs: number }> {
   return client.do('reach', { port: LOCAL_PORT, bytes: CONNECTION_BYTES }, WORKS_WITHIN_MS)
+}
+
+/** Resolves with how long it took until the peer with the service held a reservation at both relays. */
+async function reservedAgain({ listen, relays }: World): Promise<number> {
+  const startedAt = performance.now()
+  const stateAt = (relay: string): unknown =>
+    listen.events.findLast(it => it.event === 'relay:state' && it['relay'] === relay)?.['state']
+  const states = (): unknown[] => relays.map(({ peerId }) => stateAt(peerId))
+  try {
+    await until(() => states().every(it => it === 'held'), 'both are held', RESERVED_WITHIN_MS)
+  } catch (error) {
+    throw new Error(`The reservations are ${states().join(' and ')}`, { cause: error })
+  }
+  return performance.now() - startedAt
 }
 
 function commandsOf({ listen, forward }: World) {
@@ -121,10 +143,11 @@ function pathOf({ forward }: World): string {
   return (last?.['path'] as string | undefined) ?? 'none'
 }
 
-function describe({ kind, worksAfterMs, path, residentBytes, failures }: FaultResult, atMs: number): string {
+function describe(result: FaultResult, atMs: number): string {
+  const { kind, worksAfterMs, reservedAfterMs = Number.NaN, path, residentBytes, failures } = result
   const mib = Object.values(residentBytes).map(bytes => (bytes / 1024 / 1024).toFixed(0))
   const works = worksAfterMs === undefined ? 'does not work' : `works after ${Math.round(worksAfterMs)} ms`
-  const line = `${(atMs / 1000).toFixed(0)} s: ${kind}: ${works}, ${path}, ${mib.join(' and ')} MiB`
+  const line = `${(atMs / 1000).toFixed(0)} s: ${kind}: ${works}, reserved after ${Math.round(reservedAfterMs)} ms, ${path}, ${mib.join(' and ')} MiB`
   return [line, ...failures.map(it => `  FAILED ${it}`)].join('\n')
 }
 

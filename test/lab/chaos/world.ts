@@ -21,7 +21,7 @@ export const LOCAL_PORT = 9090
 const DISK_SIZE = '2m'
 
 /** A relay, which can move between its hosts. It keeps its identity and its name. */
-export class NamedRelay {
+class NamedRelay {
   readonly name: string
   readonly hosts: readonly Host[]
   readonly #dataDir: string
