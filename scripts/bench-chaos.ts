@@ -37,6 +37,9 @@ console.error(JSON.stringify(await circumstances()))
 for (const [kind, reason] of Object.entries(leftOut)) console.error(`Left out: ${kind}, because ${reason}.`)
 console.error(`seed ${seed}`)
 
+// before those of the lab: `exit` removes the disk and the namespaces
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 let results: FaultResult[]
 {
   await using world = await createWorld()

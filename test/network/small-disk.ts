@@ -29,8 +29,12 @@ export class SmallDisk {
   static async mount(scope: Scope, size: string): Promise<SmallDisk> {
     const path = await mkdtemp(join(tmpdir(), 'throughnat-disk-'))
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'tmpfs', path])
+    const unmount = (): unknown => execFileSync('umount', ['--lazy', path])
+    // for a process that exits within the scope
+    process.once('exit', unmount)
     scope.after(async () => {
-      execFileSync('umount', ['--lazy', path])
+      process.off('exit', unmount)
+      unmount()
       await rm(path, { recursive: true, force: true })
     })
     return new SmallDisk(path)

@@ -18,73 +18,83 @@ const LINE = { delayMs: 20 }
 /** Random numbers from 0 to 1, the same ones for the same seed. */
 export type Random = () => number
 
-/** A fault begins, and resolves with the function that heals it. */
-type Fault = (world: World, random: Random) => Promise<() => Promise<void>>
-
-const nothing = async (): Promise<void> => {}
+export interface Fault {
+  begin(world: World, random: Random): Promise<void>
+  /** Ends a fault that lasts, also one that has begun only in part. */
+  heal?(world: World): Promise<void>
+}
 
 export const faults = {
-  'relay restart': async ({ relays }, random) => {
-    const [a, b] = relays
-    const restarted = pick([[a], [b], [a, b]], random)
-    for (const relay of restarted) relay.kill()
-    // how long there is no relay is what varies here
-    await pause(random() * 3_000)
-    await Promise.all(restarted.map(async relay => relay.start()))
-    return nothing
+  'relay restart': {
+    async begin({ relays }, random) {
+      const [a, b] = relays
+      const restarted = pick([[a], [b], [a, b]], random)
+      for (const relay of restarted) relay.kill()
+      // how long there is no relay is what varies here
+      await pause(random() * 3_000)
+      await Promise.all(restarted.map(async relay => relay.start()))
+    },
   },
 
-  'other network': async ({ places }, random) => {
-    const place = pick(Object.values(places), random)
-    const { host, nats } = place
-    await host.move(host.behind === nats[0] ? nats[1] : nats[0])
-    return nothing
+  'other network': {
+    async begin({ places }, random) {
+      const { host, nats } = pick(Object.values(places), random)
+      await host.move(host.behind === nats[0] ? nats[1] : nats[0])
+    },
   },
 
-  'conntrack flush': async ({ places }, random) => {
-    const flushed = pick([[places.listen], [places.forward], Object.values(places)], random)
-    await Promise.all(flushed.map(async ({ host }) => host.behind?.flushConntrack()))
-    return nothing
+  'conntrack flush': {
+    async begin({ places }, random) {
+      const flushed = pick([[places.listen], [places.forward], Object.values(places)], random)
+      await Promise.all(flushed.map(async ({ host }) => host.behind?.flushConntrack()))
+    },
   },
 
-  'large packets lost': async world => {
-    const all = Object.values(world.places)
-    await Promise.all(all.map(async place => loseLargePackets(place, world)))
-    return async () => {
-      await Promise.all(all.map(async ({ host }) => host.namespace.nft('delete table inet lossy\n')))
-    }
+  'large packets lost': {
+    async begin(world) {
+      await Promise.all(Object.values(world.places).map(async place => loseLargePackets(place, world)))
+    },
+    async heal({ places }) {
+      const rules = 'add table inet lossy\ndelete table inet lossy\n'
+      await Promise.all(Object.values(places).map(async ({ host }) => host.namespace.nft(rules)))
+    },
   },
 
-  'loss 20 %': async ({ net }) => {
-    await net.impair({ ...LINE, lossPercent: LOSS_PERCENT })
-    return async () => net.impair(LINE)
+  'loss 20 %': {
+    begin: async ({ net }) => net.impair({ ...LINE, lossPercent: LOSS_PERCENT }),
+    heal: async ({ net }) => net.impair(LINE),
   },
 
-  'disk full': async ({ disk, relays }, random) => {
-    disk.fill()
-    const relay = pick(relays, random)
-    relay.kill()
-    await relay.start()
-    return async () => disk.free()
+  'disk full': {
+    async begin({ disk, relays }, random) {
+      disk.fill()
+      const relay = pick(relays, random)
+      relay.kill()
+      await relay.start()
+    },
+    heal: async ({ disk }) => disk.free(),
   },
 
-  stopped: async ({ listen, forward }, random) => {
-    const program = pick([listen, forward], random)
-    program.kill('SIGSTOP')
-    // how long the program does not run is what varies here
-    await pause(2_000 + random() * 6_000)
-    program.kill('SIGCONT')
-    return nothing
+  stopped: {
+    async begin({ listen, forward }, random) {
+      const program = pick([listen, forward], random)
+      program.kill('SIGSTOP')
+      // how long the program does not run is what varies here
+      await pause(2_000 + random() * 6_000)
+      program.kill('SIGCONT')
+    },
   },
 
-  // the relay moves to another host, and its name with it
-  'DNS change': async ({ relays, publishNames }, random) => {
-    const relay = pick(relays, random)
-    relay.kill()
-    relay.move()
-    await publishNames(random() < 0.5 ? [DEAD_ADDRESS] : [])
-    await relay.start()
-    return async () => publishNames()
+  'DNS change': {
+    /** A relay moves to another host, and its name with it. */
+    async begin({ relays, publishNames }, random) {
+      const relay = pick(relays, random)
+      relay.kill()
+      relay.move()
+      await publishNames(random() < 0.5 ? [DEAD_ADDRESS] : [])
+      await relay.start()
+    },
+    heal: async ({ publishNames }) => publishNames(),
   },
 } as const satisfies Record<string, Fault>
 

@@ -5,9 +5,9 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { faultKinds, faults } from './faults.ts'
-import { LOCAL_PORT } from './world.ts'
+import { LOCAL_PORT, keepEvidence } from './world.ts'
 import { inTime, until } from '../../waits.ts'
-import type { FaultKind, Random } from './faults.ts'
+import type { Fault, FaultKind, Random } from './faults.ts'
 import type { World } from './world.ts'
 
 /** How soon a new connection has to work, in milliseconds. */
@@ -30,6 +30,9 @@ const RESERVED_WITHIN_MS = 45_000
 
 /** How long a fault may take to begin or to heal: it starts and stops programs, or pauses for up to 8 s. */
 const FAULT_LIMIT_MS = 45_000
+
+/** Where evidence of failures is kept, below the directory that the soak is run from. */
+const EVIDENCE = 'test-results/lab/chaos'
 
 export interface SoakInit {
   /** Faults come until so much time has passed, in milliseconds, and at least one of each kind. */
@@ -67,6 +70,8 @@ export async function soak(world: World, init: SoakInit): Promise<FaultResult[]>
       const result = await runFault(world, kind, random)
       results.push(result)
       log(describe(result, performance.now() - startedAt))
+      if (result.failures.length > 0)
+        await keepEvidence(world, `${EVIDENCE}/${results.length} ${kind}`.replaceAll(/[^\w./-]+/g, '-'))
       if (hasEnded(world)) return results
       await pause(Math.max(0, next - performance.now()))
     }
@@ -89,9 +94,10 @@ async function runFault(world: World, kind: FaultKind, random: Random): Promise<
   // the fault comes while the transfer runs
   await pause(FAULT_AFTER_MS)
 
-  const heal = await attempt('the fault', faults[kind](world, random), FAULT_LIMIT_MS)
+  const fault: Fault = faults[kind]
+  await attempt('the fault', fault.begin(world, random), FAULT_LIMIT_MS)
   const connection = await attempt('a new connection', connectNow(world), WORKS_WITHIN_MS + 5_000)
-  if (heal !== undefined) await attempt('the end of the fault', heal(), FAULT_LIMIT_MS)
+  if (fault.heal !== undefined) await attempt('the end of the fault', fault.heal(world), FAULT_LIMIT_MS)
   const reserved = attempt('a reservation at each relay', reservedAgain(world), RESERVED_WITHIN_MS + 5_000)
   await attempt('the running transfer', transfer, TRANSFER_ENDS_WITHIN_MS)
   const reservedAfterMs = await reserved

@@ -4,8 +4,7 @@
  */
 
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SmallDisk } from '../../network/small-disk.ts'
 import { Command, isEvent } from '../command.ts'
@@ -17,7 +16,7 @@ const NAT = 'eim-apdf-drop'
 const SERVICE_PORT = 8080
 export const LOCAL_PORT = 9090
 
-/** More than the identities and the state of all programs take. */
+/** More than the files of all programs take. */
 const DISK_SIZE = '2m'
 
 /** A relay, which can move between its hosts. It keeps its identity and its name. */
@@ -88,6 +87,18 @@ export interface World extends AsyncDisposable {
   publishNames: (first?: readonly string[]) => Promise<void>
 }
 
+/** Writes what can explain a failure into a directory. */
+export async function keepEvidence(world: World, directory: string): Promise<void> {
+  const { net, relays, listen, forward } = world
+  await net.keepEvidence(directory)
+  const commands = { listen, forward, 'relay-a': relays[0].program, 'relay-b': relays[1].program }
+  for (const [name, { events, stderr }] of Object.entries(commands)) {
+    const lines = events.map(event => JSON.stringify(event)).join('\n')
+    await writeFile(join(directory, `${name}.events.ndjson`), `${lines}\n`)
+    await writeFile(join(directory, `${name}.stderr.txt`), stderr)
+  }
+}
+
 export async function createWorld(): Promise<World> {
   const stack = new AsyncDisposableStack()
   try {
@@ -100,15 +111,13 @@ export async function createWorld(): Promise<World> {
 }
 
 async function build(stack: AsyncDisposableStack): Promise<Omit<World, keyof AsyncDisposable>> {
-  const directory = await mkdtemp(join(tmpdir(), 'throughnat-chaos-'))
-  stack.defer(async () => rm(directory, { recursive: true, force: true }))
   const disk = await SmallDisk.mount({ after: run => stack.defer(run) }, DISK_SIZE)
   const net = stack.use(await createNetwork({ delayMs: 20 }))
 
   const [a, b] = [await addRelay(net, 'relay-a', disk), await addRelay(net, 'relay-b', disk)]
   const relays = [a, b] as const
   for (const relay of relays) await relay.start()
-  const hostsFile = join(directory, 'hosts')
+  const hostsFile = join(disk.path, 'hosts')
   const publishNames = async (first: readonly string[] = []): Promise<void> => {
     const lines = relays.flatMap(({ name, address }) => [...first, address].map(it => `${it} ${name}`))
     // in place: each program has this file mounted, not its path
