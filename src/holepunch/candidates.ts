@@ -167,7 +167,7 @@ export class RemoteCandidates {
 }
 
 /** `/ip4|ip6/.../tcp/...` and nothing else; a peer id at the end is cut off, since the peer is pinned by us. */
-function bare(addr: Multiaddr): Multiaddr | undefined {
+export function bare(addr: Multiaddr): Multiaddr | undefined {
   const stripped = withoutPeerId(addr)
   return TCP.exactMatch(stripped) ? multiaddr(stripped.toString()) : undefined
 }

@@ -5,9 +5,11 @@
  *
  * Such a path is worse than a relay, so it is neither dialled nor punched for a while: 30 s at first, twice as long
  * after each further failure, one hour at most. It is one remote peer at one address, seen from one network: in another
- * network {@link clear} forgets all.
+ * network {@link clear} forgets all. A path also dies when the remote peer moves to another network; {@link
+ * LossyPaths.remoteOffers} then forgets it, so that the peer gets a direct path when it comes back.
  */
 
+import { bare } from './candidates.ts'
 import { endpointOf } from '../addresses/endpoint.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -28,6 +30,8 @@ interface Record {
   failures: number
   pausedUntil: number
   lastResetAt: number
+  /** Small packets passed and large ones did not. Otherwise the path died, which has other causes, too. */
+  isProven: boolean
 }
 
 /** What shows that a path is lossy: no full packet got through, sent data was not acknowledged, or it was reset in use. */
@@ -46,11 +50,12 @@ export class LossyPaths {
   note(peerId: PeerId, addr: Multiaddr, evidence: LossEvidence): void {
     const key = keyOf(peerId, addr)
     const now = this.#now()
-    const path = this.#paths.get(key) ?? { failures: 0, pausedUntil: -Infinity, lastResetAt: -Infinity }
+    const path = this.#paths.get(key) ?? createRecord()
     // an hour of peace after the last pause: what happened before does not count any more
     if (now - path.pausedUntil > PAUSE.longestMs) path.failures = 0
     const isCertain = evidence !== 'reset' || now - path.lastResetAt < RESETS_WITHIN_MS
     if (evidence === 'reset') path.lastResetAt = now
+    if (evidence === 'no-full-packet') path.isProven = true
     if (isCertain && now >= path.pausedUntil) {
       path.pausedUntil = now + Math.min(PAUSE.firstMs * 2 ** path.failures, PAUSE.longestMs)
       path.failures++
@@ -69,6 +74,17 @@ export class LossyPaths {
     return path === undefined ? 0 : Math.max(path.pausedUntil - this.#now(), 0)
   }
 
+  /**
+   * Takes the addresses that a remote peer offers now. A path to an address that is no longer among them died because
+   * the peer has left that network, unless the loss of large packets was proven: it is forgotten.
+   */
+  remoteOffers(peerId: PeerId, addrs: readonly Multiaddr[]): void {
+    const offered = new Set(addrs.flatMap(addr => bare(addr) ?? []).map(addr => keyOf(peerId, addr)))
+    if (offered.size === 0) return
+    for (const [key, { isProven }] of this.#paths)
+      if (!isProven && key.startsWith(`${peerId} `) && !offered.has(key)) this.#paths.delete(key)
+  }
+
   /** Forgets all, since the network has changed. */
   clear(): void {
     this.#paths.clear()
@@ -80,6 +96,10 @@ export class LossyPaths {
     const [oldest] = this.#paths.keys()
     if (this.#paths.size > MAX_PATHS && oldest !== undefined) this.#paths.delete(oldest)
   }
+}
+
+function createRecord(): Record {
+  return { failures: 0, pausedUntil: -Infinity, lastResetAt: -Infinity, isProven: false }
 }
 
 /** The port does not matter: it is the same way through the network. */

@@ -261,6 +261,7 @@ export class Upgrade {
       timeoutMs: this.#context.exchangeTimeoutMs,
       offer: theirs => ({ addrs: offerTo(local, accepted(theirs)), reachable: reachableCandidates(local) }),
       plan: theirs => {
+        this.#context.lossyPaths.remoteOffers(this.circuit.remotePeer, theirs.addrs)
         const remote = accepted(theirs)
         const plan = choosePlan({ source: 'exchange', role: this.role, local, remote })
         if (remote.hasLossy && !hasWay(plan?.candidates ?? [], local)) throw this.#error('lossy-path')

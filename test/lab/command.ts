@@ -1,6 +1,7 @@
 /** A command of `throughnat` or `throughnat-relay` on a host of the lab: its events, as a script would read them. */
 
 import { EventEmitter } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { untilEvent } from '../waits.ts'
@@ -29,10 +30,15 @@ export class Command {
   readonly #emitter = new EventEmitter()
   #hasEnded = false
 
-  constructor(host: Host, program: keyof typeof programs, args: readonly string[]) {
-    this.#child = host.spawn(process.execPath, [programs[program], ...args, '--json'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+  constructor(
+    host: Host,
+    program: keyof typeof programs,
+    args: readonly string[],
+    { hostsFile }: CommandInit = {},
+  ) {
+    const command = [process.execPath, programs[program], ...args, '--json']
+    const [file = '', ...rest] = hostsFile === undefined ? command : withHostsFile(hostsFile, command)
+    this.#child = host.spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
     createInterface(this.#child.stdout!).on('line', line => {
       this.events.push(JSON.parse(line) as CommandEvent)
       this.#emitter.emit('event')
@@ -61,9 +67,38 @@ export class Command {
     return event
   }
 
-  kill(): void {
-    this.#child.kill('SIGKILL')
+  kill(signal: NodeJS.Signals = 'SIGKILL'): void {
+    this.#child.kill(signal)
   }
+
+  /** How the command ended, or undefined as long as it runs. */
+  get end(): number | NodeJS.Signals | undefined {
+    return this.#child.exitCode ?? this.#child.signalCode ?? undefined
+  }
+
+  /** The resident memory of the command, in bytes. */
+  get residentBytes(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
+  }
+}
+
+export interface CommandInit {
+  /** The command's own /etc/hosts. A change applies while the command runs. */
+  hostsFile?: string
+}
+
+/** The command line of a program that has this file as its /etc/hosts, in a mount namespace of its own. */
+function withHostsFile(hostsFile: string, command: readonly string[]): string[] {
+  return [
+    'unshare',
+    '--mount',
+    'sh',
+    '-c',
+    'mount --bind "$0" /etc/hosts && exec "$@"',
+    hostsFile,
+    ...command,
+  ]
 }
 
 /** Tells events by their name and fields. */

@@ -14,6 +14,7 @@ export type Program =
   | 'mapping-agent'
   | 'hostile-agent'
   | 'hostile-relay'
+  | 'traffic-agent'
   | { executable: string }
 
 /** How long any one request may take, in milliseconds, unless it says so itself. */

@@ -211,6 +211,24 @@ describe('a peer', { concurrency: 3 }, () => {
       })
     })
 
+  it('is back, and direct, each time that the listener changes between two networks while data is sent', async t => {
+    const world = await createWorld(t)
+    await world.stage.evident('listener moved to and fro', async () => {
+      await goDirect(world)
+      const { dialer, listener } = world
+      const home = listener.host.behind
+      assert.ok(home !== undefined)
+      const elsewhere = await world.stage.net.addNat('elsewhere', 'eim-apdf-rst')
+      for (const nat of [elsewhere, home, elsewhere]) {
+        await listener.host.move(nat)
+        // what is sent now is not acknowledged
+        const cut = dialer.do('echo', { name, bytes: 100_000 }, BACK_WITHIN_MS)
+        cut.catch(() => {})
+        await assertBack(t, world)
+      }
+    })
+  })
+
   it('is back, and direct, after its NAT has forgotten all connections', async t => {
     const world = await createWorld(t)
     await world.stage.evident('conntrack flushed', async () => {

@@ -5,7 +5,6 @@ import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 
 /** Why a test that mounts cannot run here; undefined if it can. */
 export const cannotMount: string | undefined =
@@ -13,7 +12,13 @@ export const cannotMount: string | undefined =
 
 const FILL = 'fill'
 
-/** A mounted file system, which is gone after the test. */
+/** What the disk belongs to, for example a test. */
+interface Scope {
+  /** Runs a function when the scope ends. */
+  after(run: () => Promise<void>): void
+}
+
+/** A mounted file system, which is gone after its scope. */
 export class SmallDisk {
   readonly path: string
 
@@ -21,11 +26,15 @@ export class SmallDisk {
     this.path = path
   }
 
-  static async mount(t: TestContext, size: string): Promise<SmallDisk> {
+  static async mount(scope: Scope, size: string): Promise<SmallDisk> {
     const path = await mkdtemp(join(tmpdir(), 'throughnat-disk-'))
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'tmpfs', path])
-    t.after(async () => {
-      execFileSync('umount', ['--lazy', path])
+    const unmount = (): unknown => execFileSync('umount', ['--lazy', path])
+    // for a process that exits within the scope
+    process.once('exit', unmount)
+    scope.after(async () => {
+      process.off('exit', unmount)
+      unmount()
       await rm(path, { recursive: true, force: true })
     })
     return new SmallDisk(path)

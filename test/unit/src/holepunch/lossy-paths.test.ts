@@ -72,6 +72,29 @@ describe('a lossy path', () => {
     assert.equal(paths.remainingMs(PEER, ADDR), 30 * S)
   })
 
+  for (const evidence of ['unacknowledged', 'reset'] as const)
+    it(`that died (${evidence}) is forgotten when the remote peer has moved to another address`, () => {
+      const { paths } = setUp()
+      const NEW = multiaddr('/ip4/11.0.0.2/tcp/4001')
+      for (let n = 0; n < 2; n++) paths.note(PEER, ADDR, evidence)
+      paths.remoteOffers(PEER, [NEW, multiaddr('/ip4/11.0.0.1/tcp/9')])
+      assert.equal(paths.has(PEER, ADDR), true, 'the remote is still there, at another port')
+      paths.remoteOffers(OTHER, [NEW])
+      paths.remoteOffers(PEER, [multiaddr('/memory/1'), multiaddr(`/p2p/${OTHER}/p2p-circuit`)])
+      assert.equal(paths.has(PEER, ADDR), true, 'another remote, or one that offers nothing to dial')
+      paths.remoteOffers(PEER, [NEW])
+      assert.equal(paths.has(PEER, ADDR), false)
+    })
+
+  it('on which no full packet got through is remembered when the remote peer moves', () => {
+    const { paths, pass } = setUp()
+    paths.note(PEER, ADDR, 'no-full-packet')
+    pass(30 * S)
+    paths.note(PEER, ADDR, 'unacknowledged')
+    paths.remoteOffers(PEER, [multiaddr('/ip4/11.0.0.2/tcp/4001')])
+    assert.equal(paths.remainingMs(PEER, ADDR), 60 * S)
+  })
+
   it('is forgotten when the network changes, and when 1,024 others have failed since', () => {
     const { paths } = setUp()
     paths.note(PEER, ADDR, 'no-full-packet')
