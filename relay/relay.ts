@@ -69,7 +69,7 @@ export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
   readonly addrs: readonly Multiaddr[]
   /** Addresses of `listen` that this host does not have yet. The relay listens on each as soon as the host has it. */
   readonly missingAddrs: readonly Multiaddr[]
-  /** The node underneath, for what this interface does not offer. */
+  /** The underlying libp2p node, for what this interface does not offer. */
   readonly libp2p: Libp2p
   /** The limits in force. */
   readonly limits: Limits

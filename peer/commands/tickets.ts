@@ -72,7 +72,7 @@ export const tickets: Command = defineCommand({
         // a list waits for its reader, however long it is: what waits beyond a bound would be dropped
         await context.output.flush()
       }
-      if (all.length === 0) context.output.note('There are none.')
+      if (all.length === 0) context.output.note('There are no tickets.')
     })
   },
 })

@@ -61,7 +61,7 @@ function failureOf(answer: unknown, dataDir: string): Error {
     const [where = '', ...what] = message.split(': ')
     return new InvalidConfigError([{ where, what: what.join(': ') }])
   }
-  const said = `The node that runs says: ${message}`
+  const said = `The running node reports: ${message}`
   const failure = Object.assign(new Error(said), { name, ...(code === undefined ? {} : { code, syscall }) })
   // its own bugs are in its own log
   return exitCodeOf(failure) === exitCodes.bug ? new UsageError(said) : failure

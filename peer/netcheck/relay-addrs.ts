@@ -33,7 +33,7 @@ async function resolve(addr: Multiaddr, options: AbortOptions): Promise<Multiadd
   return hosts.length === 0 ? [addr] : hosts.flat()
 }
 
-/** Only of plain TCP: a certificate is made out to a name. */
+/** Resolves plain TCP addresses only. With TLS the name must stay, because it is in the certificate. */
 async function resolveTcp(addr: Multiaddr, options: AbortOptions): Promise<Multiaddr[]> {
   if (!TCP.exactMatch(addr)) return [addr]
   return resolveHost(addr, options).catch(() => [addr])

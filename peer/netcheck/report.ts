@@ -30,7 +30,7 @@ export type Filtering =
 /** How an unexpected SYN is rejected: dropped, or refused by RST or ICMP (RFC 5382 REQ-4). */
 export type Unsolicited = 'dropped' | 'refused' | 'unknown'
 
-/** Where one relay sees one local port. */
+/** One local port, as one relay sees it. */
 interface ObservedPort {
   /** The relay's address. */
   relay: string
@@ -63,9 +63,9 @@ export interface FamilyReport {
   observed: ObservedPort[]
 }
 
-/** What can be told of IPv6, where there may be a filter and should be no NAT. */
+/** The findings for IPv6, where a firewall is likely and a NAT is not. */
 interface Ipv6Report extends FamilyReport {
-  /** This host's global address, if it has one. */
+  /** This host's global address. `null` if it has none. */
   address: string | null
   /** True if a relay was reached over IPv6. `null` if no relay has an IPv6 address. */
   relays: boolean | null

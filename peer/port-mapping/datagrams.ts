@@ -10,7 +10,7 @@ import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
 import type { Socket } from 'node:dgram'
 
-/** RFC 6886 section 1.1 and RFC 6887 section 19.2: NAT-PMP and PCP are spoken on UDP port 5351. */
+/** The UDP port of NAT-PMP (RFC 6886 section 1.1) and PCP (RFC 6887 section 19.2). */
 const GATEWAY_PORT = 5351
 
 /**

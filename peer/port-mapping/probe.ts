@@ -52,8 +52,8 @@ export async function probePortMapping(signal?: AbortSignal): Promise<PortMappin
 }
 
 /**
- * Finds the gateway of the IPv4 default route, and the address that this host uses towards it. `undefined`
- * when there is no IPv4 default route.
+ * Finds the gateway of the IPv4 default route, and the address that this host uses towards it. Resolves with
+ * `undefined` if there is no IPv4 default route.
  *
  * Linux lists the route in /proc. On other platforms the gateway stays unknown, and only UPnP works, which
  * finds it by multicast. Punching needs Linux as well.

@@ -42,7 +42,7 @@ export class RelayAuth {
     const isKnown = await withDeadline(ANSWER_TIMEOUT_MS, 'The relay did not answer', signal, signal =>
       presentToken(connection, token, { signal }),
     )
-    if (!isKnown) throw new Error('the relay does not know the token that was shown to it')
+    if (!isKnown) throw new Error('the relay does not accept the token')
     this.#shown.add(connection)
   }
 }

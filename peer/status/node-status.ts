@@ -55,7 +55,7 @@ export interface ForwardSnapshot extends Usage {
   service: string
   /** False while the local address cannot be listened on, which is tried again; `lastError` says why. */
   listening: boolean
-  /** Connections that did not reach the service. */
+  /** Number of connections that did not reach the service. */
   failed: number
   lastError: string | null
 }
@@ -90,7 +90,7 @@ export interface ForwardStatus {
   onFailed: (error: Error) => void
 }
 
-/** How long answers to pings are waited for, in milliseconds. */
+/** How long to wait for answers to pings, in milliseconds. */
 const PING_MS = 2000
 
 /** Collects the state of a node from its start. */

@@ -41,7 +41,9 @@ interface Entry extends Omit<RemotePeer, 'since' | 'punch'> {
   punch: (Omit<PunchStatus, 'at'> & { at: Moment }) | null
 }
 
-/** Peers that are not connected any more are kept in mind up to this number in all: anybody may connect and leave. */
+/**
+ * Most peers to remember. Disconnected ones are dropped, because any number of peers may connect and leave.
+ */
 const MAX_PEERS = 256
 
 /** Follows the events of a peer from now on. */

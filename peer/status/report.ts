@@ -18,7 +18,7 @@ export type Emphasis = (kind: 'heading' | 'good' | 'bad', text: string) => strin
 /** Clocks that differ by less than this, in milliseconds, are not worth a line. */
 const CLOCK_DIFFERENCE_MS = 60_000
 
-/** Writes a snapshot, a line each. */
+/** Describes a snapshot in lines. */
 export function describeStatus(status: StatusSnapshot, now: number, emphasize: Emphasis): string[] {
   const { peerId, version, uptimeMs, relays, peers, services, forwards } = status
   const connected = peers.filter(({ path }) => path !== null)
@@ -131,7 +131,10 @@ const size = (bytes: number): string => prettyBytes(bytes, { binary: true })
 /** The two largest units, which is as exact as a person needs it: `2d 3h`. */
 const duration = (ms: number): string => prettyMs(ms, { unitCount: 2, secondsDecimalDigits: 0 })
 
-/** Lays out rows of cells in columns, each as wide as its widest cell; the last one is as long as it likes. Nothing in a cell can steer a terminal. */
+/**
+ * Lays out rows of cells in columns, each as wide as its widest cell, except the last one. Removes control
+ * characters from cells.
+ */
 function layOut(rows: readonly (readonly string[])[]): string[] {
   const cells = rows.map(row => row.map(cell => printable(cell).replaceAll(/\s+/g, ' ')))
   const columns = Math.max(0, ...cells.map(row => row.length))

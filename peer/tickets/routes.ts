@@ -46,7 +46,7 @@ function readRelays(body: unknown): Multiaddr[] {
   if (!Array.isArray(relays)) throw new TypeError('relays must be a list')
   const addrs = relays.map(it => multiaddr(String(it)))
   if (addrs.some(it => relayAddrFault(it) !== undefined))
-    throw new TypeError('One of the relays is no address of a relay')
+    throw new TypeError('one of the relays is not a relay address')
   return addrs
 }
 

@@ -48,7 +48,7 @@ export interface TicketDatabase {
   close(): Promise<void>
 }
 
-/** Most tickets at a time: some megabytes. */
+/** The most tickets that are stored: some megabytes. */
 const MAX_TICKETS = 10_000
 
 /** The most uses that one ticket may have. */
@@ -60,7 +60,7 @@ export const MAX_USES = 1000
  */
 const CLOCK_ALLOWANCE_MS = 5 * 60_000
 
-/** Tickets that have ended are listed for so long, in milliseconds. */
+/** How long expired tickets stay listed, in milliseconds. */
 const REMEMBERED_MS = 7 * 24 * 60 * 60_000
 
 /** Wrong secrets that a peer may show: 5, and one more every 5 s. A person who mistypes shows one. */

@@ -97,19 +97,22 @@ function assertClock({ validMs }: TicketWish): void {
   throw new InvalidConfigError([{ where: '--expires', what }])
 }
 
-/** The places for a peer with these addresses: the relays that it is reached through, and its own public addresses. */
+/**
+ * The places for a peer with these addresses: its relays, and its own public addresses. At most {@link
+ * MAX_PLACES}.
+ */
 export function placesOf(addrs: readonly Multiaddr[]): Multiaddr[] {
   const relays = addrs.filter(isCircuit).map(relayAddrOf)
   const own = addrs.filter(addr => !isCircuit(addr) && scopeOf(endpointOf(addr).host) === 'public')
   return fitting([...relays, ...own.map(withoutPeerId)].filter(isPlace), MAX_PLACES, () => 1)
 }
 
-/** A relay has one peer id, at its end; an address of its own has none. */
+/** A relay's address has one peer id, at its end. The peer's own addresses have none. */
 function isPlace(addr: Multiaddr): boolean {
   return addr.getComponents().filter(it => it.code === CODE_P2P).length <= 1
 }
 
-/** A name stands for relays that may be others by the time the ticket is used. */
+/** Rejects names, which may stand for other relays by the time the ticket is used. */
 function assertAddresses(relays: readonly Multiaddr[]): void {
   const name = relays.find(it => !endsInPeerId(it))
   if (name === undefined) return

@@ -46,7 +46,7 @@ const MAX_BYTES = Math.floor(((MAX_TEXT - TICKET_PREFIX.length) * Math.log(58)) 
 /** What the message adds to a place, in bytes: tag, and a length of at most two. */
 const PLACE_OVERHEAD_BYTES = 3
 
-/** A ticket, read. */
+/** The content of a ticket. */
 export interface Ticket {
   peerId: PeerId
   /**

@@ -76,7 +76,7 @@ async function connect(
   stopped: AbortSignal,
 ): Promise<Connection> {
   const transport = transportManager.dialTransportForMultiaddr(addr)
-  if (transport === undefined) throw new Error('no transport dials this address')
+  if (transport === undefined) throw new Error('no transport can dial this address')
   return withDeadline(DIAL_TIMEOUT_MS, 'The dial took too long', stopped, signal =>
     transport.dial(addr, { signal, upgrader: guarding(upgrader) }),
   )

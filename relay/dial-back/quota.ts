@@ -14,7 +14,7 @@ const MAX_DIAL_BACKS = 64
 /** At a time for one network, where the peers of an office or of a carrier's NAT ask. */
 const MAX_PER_NETWORK = 8
 
-/** In a minute for one network: what go-libp2p grants to all together (`serverRPM`). */
+/** Dial-backs per minute for one network. go-libp2p grants as many to all peers together (`serverRPM`). */
 const PER_NETWORK_AND_MINUTE = 60
 
 const ALL = 'all'

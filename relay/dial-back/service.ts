@@ -73,7 +73,7 @@ export class DialBackServer implements Startable {
     try {
       const messages = pbStream(stream, messageBounds(MAX_MESSAGE_BYTES))
       const { dialRequest } = await withStreamTimeout(signal => messages.read(Message, { signal }))
-      if (dialRequest === undefined) throw new TypeError('the message is no dial request')
+      if (dialRequest === undefined) throw new TypeError('the message is not a dial request')
       const dialResponse = await this.#answer(dialRequest, connection)
       await withStreamTimeout(async signal => {
         await messages.write({ dialResponse }, Message, { signal })
@@ -105,5 +105,5 @@ export class DialBackServer implements Startable {
 }
 
 function withStreamTimeout<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  return withDeadline(STREAM_TIMEOUT_MS, 'The request took too long', undefined, act)
+  return withDeadline(STREAM_TIMEOUT_MS, 'The request timed out', undefined, act)
 }

@@ -223,7 +223,7 @@ class Direction {
   #onClose = (event?: StreamCloseEvent): void => {
     const { source, onCut } = this.#init
     if (event?.error != null) onCut('reset', event.error)
-    // with its end seen, what is still to be read or flushed decides
+    // the end was seen: what is left to read or flush decides the outcome
     else if (!this.#sourceEnd.isHere || !source.readableEnded) onCut('reset', closedWithoutEnd(source))
   }
 }

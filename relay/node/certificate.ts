@@ -38,7 +38,7 @@ export interface Renewal {
   readonly failure: CertificateError | undefined
 }
 
-/** One certificate, the newest that could be read. */
+/** The certificate that was last read successfully. */
 export class Certificate {
   readonly #files: CertificateFiles
   readonly #timing: CertificateTiming

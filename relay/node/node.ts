@@ -23,7 +23,7 @@ import type { HopService } from '../hop/hop-service.ts'
 import type { Limits } from '../limits/limits.ts'
 import type { Admission } from '../admission/admission.ts'
 
-/** The node with the services that the relay reaches for. */
+/** The node, with the services that the relay uses. */
 export type RelayLibp2p = Libp2p<{ relay: HopService; addresses: AddressWatch }>
 
 /**
@@ -52,7 +52,7 @@ export interface NodeInit {
   reservationTtlMs: number
   privateKey: PrivateKey
   limits: Limits
-  /** For `/tls/ws`. */
+  /** For `/tls/ws` listeners. */
   certificate: Certificate | undefined
   events: TypedEventTarget<RelayEvents>
 }
@@ -86,7 +86,8 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       announce: [...announce],
       announceFilter: announceFilter(announce.length > 0),
     },
-    // the kernel tells which connections are dead, for next to nothing: to ping each of 10,000 peers every 10 s takes a core
+    // the kernel detects dead connections at almost no cost; pinging 10,000 peers every 10 s takes a whole
+    // core
     connectionMonitor: { enabled: false },
     transports: [
       coalescingTcp({

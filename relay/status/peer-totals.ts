@@ -40,7 +40,7 @@ export class PeersTotals {
     relay.addEventListener('circuit:closed', ({ detail }) => this.#addCircuit(detail))
   }
 
-  /** Those whose circuits carried most, the first before the others. */
+  /** The `count` peers whose circuits carried most, in descending order. */
   top(count: number): PeerTotals[] {
     const bytesOf = ({ bytesIn, bytesOut }: PeerTotals): number => bytesIn + bytesOut
     return [...this.#totals.values()].toSorted((one, other) => bytesOf(other) - bytesOf(one)).slice(0, count)

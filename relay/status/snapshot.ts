@@ -28,7 +28,7 @@ export interface Snapshot {
   peers: PeerTotals[]
 }
 
-/** Looks at a relay. */
+/** Reads the state of a relay. */
 export function takeSnapshot(relay: Relay, totals: PeersTotals, started: Moment): Snapshot {
   const limits = Object.entries(relay.limits).map(([name, limit]) => [
     name,

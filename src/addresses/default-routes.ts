@@ -1,9 +1,16 @@
 /**
- * The IPv4 default routes of this machine. Only Linux lists them, in /proc/net/route; elsewhere there are none to see.
+ * The default routes of this machine. Only Linux lists them, in /proc/net/route and /proc/net/ipv6_route; elsewhere there are none to see.
  * A route to half of the internet (0.0.0.0/1), as a VPN adds it, counts as one.
  */
 
 import { readFileSync } from 'node:fs'
+
+/** One route to ::. */
+export interface DefaultRouteIPv6 {
+  readonly device: string
+  /** The next hop, in 32 hexadecimal digits. */
+  readonly gateway: string
+}
 
 /** One route to 0.0.0.0. */
 export interface DefaultRoute {
@@ -18,12 +25,21 @@ export interface DefaultRoute {
 // linux/route.h: RTF_UP, RTF_GATEWAY
 const UP_WITH_GATEWAY = 0x3
 
-/** Reads the routes as they are now. */
+/** Reads the IPv4 routes as they are now. */
 export function defaultRoutes(): DefaultRoute[] {
+  return parseDefaultRoutes(read('/proc/net/route'))
+}
+
+/** Reads the IPv6 routes as they are now. */
+export function defaultRoutesIPv6(): DefaultRouteIPv6[] {
+  return parseDefaultRoutesIPv6(read('/proc/net/ipv6_route'))
+}
+
+function read(path: string): string {
   try {
-    return parseDefaultRoutes(readFileSync('/proc/net/route', 'utf8'))
+    return readFileSync(path, 'utf8')
   } catch {
-    return [] // not Linux, or /proc is not mounted
+    return '' // not Linux, or /proc is not mounted
   }
 }
 
@@ -40,6 +56,17 @@ export function parseDefaultRoutes(text: string): DefaultRoute[] {
         (Number.parseInt(flags, 16) & UP_WITH_GATEWAY) === UP_WITH_GATEWAY && mask?.trim() === '00000000',
       metric: Number(metric),
     }))
+}
+
+/** Finds the default routes in the text of /proc/net/ipv6_route. The kernel's own reject routes are on lo. */
+export function parseDefaultRoutesIPv6(text: string): DefaultRouteIPv6[] {
+  const everywhere = '0'.repeat(32)
+  return text
+    .split('\n')
+    .map(line => line.trim().split(/\s+/))
+    .filter(([destination, length]) => destination === everywhere && length === '00')
+    .map(([, , , , gateway = '', ...more]) => ({ device: more.at(-1) ?? '', gateway }))
+    .filter(({ device }) => device !== 'lo')
 }
 
 /** The gateway of the complete route with the lowest metric. */

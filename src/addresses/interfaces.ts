@@ -1,8 +1,7 @@
 /** The network interfaces of this machine: which one has an address, and which one leads to the rest of the network. */
 
-import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import { defaultRoutes } from './default-routes.ts'
+import { defaultRoutes, defaultRoutesIPv6 } from './default-routes.ts'
 
 /** How long one look counts, in milliseconds: hosts with many addresses have long tables. */
 const FRESH_MS = 1_000
@@ -36,23 +35,6 @@ function readInterfaces(): Interfaces {
       (list ?? []).map(({ address }) => [address, name] as const),
     ),
   )
-  const leading = new Set([...defaultRoutes().map(it => it.device), ...defaultDevicesIPv6()])
+  const leading = new Set([...defaultRoutes(), ...defaultRoutesIPv6()].map(({ device }) => device))
   return { nameOf: host => names.get(host), hasDefaultRoute: name => leading.has(name) }
-}
-
-/** By /proc/net/ipv6_route: destination and length of its prefix first, the device last. The kernel's own reject routes are on lo. */
-function defaultDevicesIPv6(): string[] {
-  const prefix = `${'0'.repeat(32)} 00 `
-  return read('/proc/net/ipv6_route')
-    .filter(line => line.startsWith(prefix))
-    .map(line => line.trim().split(/\s+/).at(-1) ?? '')
-    .filter(device => device !== 'lo')
-}
-
-function read(path: string): string[] {
-  try {
-    return readFileSync(path, 'utf8').split('\n')
-  } catch {
-    return []
-  }
 }

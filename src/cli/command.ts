@@ -60,7 +60,7 @@ export interface CommandSpec<T extends OptionTable, A extends OptionTable> {
   readonly reloads?: boolean
   /** Whether it runs until it is stopped: what it prints is news and no result, and `--quiet` leaves it out. `--json` is not affected. */
   readonly isOngoing?: boolean
-  /** Signals that are the ordinary end of this command: with one of them the exit code is 0. */
+  /** Signals that end this command normally, so that the exit code is 0. */
   readonly endsWith?: readonly StopSignal[]
   /**
    * Does the work. Resolves when it is done or `context.signal` has fired.

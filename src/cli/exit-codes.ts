@@ -10,7 +10,7 @@
 import { causesOf } from '../failures/causes.ts'
 import { systemCodeOf } from '../failures/system-errors.ts'
 
-/** The exit codes other than those by signal. */
+/** The exit codes, except those for signals. */
 export const exitCodes = {
   ok: 0,
   bug: 1,
@@ -159,7 +159,7 @@ export function exitCodeOfSignal(signal: StopSignal): number {
 
 const listenFailures: readonly string[] = ['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL']
 
-/** Finds, in an error or its causes, the system's refusal to listen on an address. */
+/** Finds the system's refusal to listen on an address, in an error or its causes. */
 export function listenFailureOf(error: unknown): NodeJS.ErrnoException | undefined {
   for (const each of causesOf(error)) {
     const { code = '', syscall = '' } = each as NodeJS.ErrnoException

@@ -4,7 +4,7 @@ import type { OptionTable } from '../config/options.ts'
 
 /** `--json`, `--quiet`, `--config`, `--explain` and `--check-config`; `--help` and `--version` print and end, so they are no options. */
 export const globalOptions = {
-  json: { kind: 'boolean', doc: 'Write one JSON object a line to stdout' },
+  json: { kind: 'boolean', doc: 'Write one JSON object per line to stdout' },
   quiet: { kind: 'boolean', doc: 'Print errors and results only: no progress, no hints' },
   config: {
     kind: 'path',

@@ -20,7 +20,7 @@ export interface OutputInit {
   readonly stderr: Writable
   /** What is not written for people: hints (`note`), or these and the sentences of events. @default nothing */
   readonly quiet?: 'notes' | 'notes and events' | undefined
-  /** Takes secrets out of what is written to stderr. @default nothing is */
+  /** Removes secrets from texts for stderr. @default none */
   readonly hide?: (text: string) => string
   /** Returns the time in milliseconds since the epoch. @default Date.now */
   readonly now?: () => number

@@ -16,7 +16,7 @@ const readerGoneCodes: readonly string[] = [
   'ERR_STREAM_WRITE_AFTER_END',
 ]
 
-/** Tells whether an error of a stream only means that nobody reads any more. */
+/** True if an error of a stream only means that its reader is gone. */
 function isReaderGone(error: unknown): boolean {
   return error instanceof Error && 'code' in error && readerGoneCodes.includes(String(error.code))
 }

@@ -93,7 +93,7 @@ async function readGivenFile(
 ): Promise<ConfigFile | undefined> {
   const given = flags.findLast(({ key, text }) => key === 'config' && text !== undefined)?.text
   const path = given ?? plainValue(environment[variableOf('config')])
-  // An empty flag is reported along with the other flags; an empty variable counts as not set.
+  // an empty flag is reported with the other flags; an empty variable counts as not set
   return path.trim() === '' ? undefined : await readConfigFile(path, directory)
 }
 

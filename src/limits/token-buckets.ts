@@ -8,7 +8,7 @@ import QuickLRU from 'quick-lru'
 import { TokenBucket } from './token-bucket.ts'
 import type { TokenBucketInit } from './token-bucket.ts'
 
-/** What all buckets of one kind have in common. */
+/** The parameters of all buckets. */
 export interface TokenBucketsInit extends TokenBucketInit {
   /** At least so many buckets are remembered, those used last, and at most twice as many. */
   maxKeys: number

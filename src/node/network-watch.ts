@@ -8,7 +8,7 @@
 
 import { networkInterfaces } from 'node:os'
 import { TypedEventEmitter } from 'main-event'
-import { defaultRoutes } from '../addresses/default-routes.ts'
+import { defaultRoutes, defaultRoutesIPv6 } from '../addresses/default-routes.ts'
 import { forgetInterfaces } from '../addresses/interfaces.ts'
 import { systemClock } from '../time/clock.ts'
 import type { Clock } from '../time/clock.ts'
@@ -74,9 +74,9 @@ function addresses(): string {
     .join()
 }
 
-/** The default routes of IPv4, in Linux; elsewhere the addresses have to do. */
+/** The default routes, in Linux; elsewhere the addresses have to do. */
 function routes(): string {
-  return defaultRoutes()
+  return [...defaultRoutes(), ...defaultRoutesIPv6()]
     .map(({ device, gateway }) => `${device} ${gateway}`)
     .toSorted()
     .join()

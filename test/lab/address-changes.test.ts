@@ -1,4 +1,4 @@
-/** Relays whose host gets its addresses late, loses them or gets others. */
+/** Relays whose host gets its addresses late, loses them or gets others, and peers whose host gets another router. */
 
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -14,14 +14,16 @@ import type { Host } from './net/network.ts'
 
 const LIMIT = { timeout: 90_000 }
 
+async function directory(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'throughnat-lab-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
 /** Starts a relay on a host. */
 async function startRelay(t: TestContext, host: Host, args: readonly string[] = []): Promise<Command> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'throughnat-lab-'))
-  const relay = new Command(host, 'throughnat-relay', ['--data-dir', dataDir, ...args])
-  t.after(async () => {
-    relay.kill()
-    await rm(dataDir, { recursive: true, force: true })
-  })
+  const relay = new Command(host, 'throughnat-relay', ['--data-dir', await directory(t), ...args])
+  t.after(() => relay.kill())
   return relay
 }
 
@@ -129,12 +131,38 @@ describe('a relay', { concurrency: 2 }, () => {
       event => event.event === 'addresses:changed' && hostsIn(event).includes(late),
     )
     assert.equal(hostsIn(changed).indexOf(late) < 2, true)
-    const ping = new Command(host, 'throughnat', [
+    const listener = new Command(host, 'throughnat', [
       'listen',
       '--relay',
       `/ip6/${late}/tcp/4001/p2p/${String(peerId)}`,
+      '--data-dir',
+      await directory(t),
     ])
-    t.after(() => ping.kill())
-    await ping.event(isEvent('reservation:granted'))
+    t.after(() => listener.kill())
+    await listener.event(isEvent('reservation:granted'))
   })
+})
+
+describe('a peer', { concurrency: 2 }, () => {
+  for (const [family, gateway] of [
+    ['IPv4', '11.0.77.77'],
+    ['IPv6', 'fe80::77'],
+  ] as const) {
+    it(`notices that its host has another ${family} router, with the same addresses`, LIMIT, async t => {
+      await using net = await createNetwork({ delayMs: 5 })
+      const host = await net.addHost('peer')
+      const nowhere = '/ip4/11.0.99.1/tcp/4001/p2p/12D3KooWL5EJpdxa6nS6dWTnp9ZbK2YYUYMhDT7isMsjqnfhAxQi'
+      const peer = new Command(host, 'throughnat', [
+        'listen',
+        '--relay',
+        nowhere,
+        '--data-dir',
+        await directory(t),
+      ])
+      t.after(() => peer.kill())
+      await peer.event(isEvent('reservation:failed'))
+      await host.namespace.ip([`route replace default via ${gateway} dev ${host.device} onlink`])
+      await peer.event(isEvent('network:changed', { change: 'routes' }))
+    })
+  }
 })

@@ -35,6 +35,18 @@ async function loseLargePackets({ host }: Remote, stage: Stage, families: readon
   )
 }
 
+/** Resets each connection from anywhere but the relay once it has carried so many bytes. */
+async function resetAfter({ host }: Remote, stage: Stage, bytes: number): Promise<void> {
+  const rule = `ip saddr != ${stage.relay.host.address} meta l4proto tcp ct bytes > ${bytes} reject with tcp reset`
+  await host.namespace.nft(
+    [
+      'add table inet middlebox',
+      'add chain inet middlebox input { type filter hook input priority 0; }',
+      `add rule inet middlebox input ${rule}`,
+    ].join('\n'),
+  )
+}
+
 const cases: Array<{ title: string; nats: [NatKindName, NatKindName]; at: Array<'dialer' | 'listener'> }> = [
   { title: 'both ways, between NATs', nats: ['eim-apdf-drop', 'eim-apdf-drop'], at: ['dialer', 'listener'] },
   { title: 'to the listener only, between NATs', nats: ['eim-apdf-drop', 'eim-apdf-drop'], at: ['listener'] },
@@ -81,5 +93,34 @@ describe('where large packets are lost', { concurrency: 3 }, () => {
     const second = await dialer.next(it => it.event === 'holepunch:failed', 40_000)
     assert.equal(second.reason, 'lossy-path')
     assert.equal(attempts(), before, 'no SYN was sent')
+  })
+
+  it('a path that a middlebox resets after some KiB is left for the relay', {
+    timeout: 180_000,
+  }, async () => {
+    await using stage = await createStage({ delayMs: 20 })
+    const dialer = await stage.place('dialer', 'eim-apdf-drop')
+    const listener = await stage.place('listener', 'eim-apdf-drop')
+    for (const remote of [dialer, listener]) await resetAfter(remote, stage, 64 * 1024)
+    await stage.evident('reset after some KiB', async () => {
+      const name = 'peer'
+      const result = await connectAndWatch(stage.cast(dialer, listener), name, OUTCOME_MS)
+      assert.equal(result.path, 'direct')
+      const startedAt = performance.now()
+      let path = ''
+      for (let failures = 0; path === ''; failures++) {
+        assert.ok(failures < 6 && performance.now() - startedAt < 120_000, `${failures} transfers failed`)
+        path = await dialer.do<{ path: string }>('echo', { name, bytes: 256 * 1024 }, 30_000).then(
+          it => it.path,
+          () => '',
+        )
+      }
+      assert.equal(path, 'relayed')
+      // the next upgrade knows the path
+      const isKnown = (it: { event: string; reason?: unknown }): boolean =>
+        it.event === 'holepunch:failed' && it.reason === 'lossy-path'
+      if (!dialer.events.some(isKnown)) await dialer.next(isKnown, 60_000)
+      assert.equal((await dialer.do<{ path: string }>('echo', { name, bytes: 256 * 1024 })).path, 'relayed')
+    })
   })
 })

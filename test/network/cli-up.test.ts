@@ -157,7 +157,7 @@ test('a node without services that is given some by SIGHUP says that it has to b
   await writeFile(config, [...lines, 'expose: [web=127.0.0.1:80]'].join('\n'))
   node.child.kill('SIGHUP')
   await node.line('config:reloaded')
-  await node.said(/start it again, so that it can be reached/)
+  await node.said(/Restart it to make it reachable/)
 })
 
 test('a service that asks for it is told who connects', async t => {

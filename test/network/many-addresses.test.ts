@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import { identify } from '@libp2p/identify'
 import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
 import { tcp } from '@libp2p/tcp'
 import { lpStream } from '@libp2p/utils'
@@ -13,7 +14,7 @@ import { createLibp2p } from 'libp2p'
 import { createPeer } from '../../peer/index.ts'
 import { startRelay } from './circuit-stage.ts'
 import { field, fieldsOf, framed, HOP, messageIn, openHop, RESERVE, startClient } from './hop-client.ts'
-import type { Connection, Libp2p } from '@libp2p/interface'
+import type { Connection, IdentifyResult, Libp2p } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TestContext } from 'node:test'
 import type { Fields } from './hop-client.ts'
@@ -123,6 +124,29 @@ describe('a peer on a machine with', { concurrency: 2 }, () => {
     })
   }
 
+  it('400 addresses and 200 protocols is identified by a stock node with all of them', LIMIT, async t => {
+    const peer = await createPeer({ relays: [], reserve: false })
+    t.after(() => peer.stop())
+    const names = numbers(200).map(i => `/example/a-protocol-with-a-name/${i}/1.0.0`)
+    for (const name of names) await peer.handle(name, () => {})
+    const own = addAddresses(peer.libp2p, machines['200 private addresses of each family']!)
+    const stock = await startHost(t, { identify: identify() })
+    const identified = new Promise<IdentifyResult>(resolve =>
+      stock.addEventListener('peer:identify', ({ detail }) => resolve(detail), { once: true }),
+    )
+    const connection = await stock.dial(own.find(it => it.toString().startsWith('/ip4/127.'))!)
+    const { protocols, listenAddrs, signedPeerRecord, observedAddr } = await identified
+    assert.deepEqual(
+      names.filter(name => !protocols.includes(name)),
+      [],
+    )
+    assert.deepEqual(signedPeerRecord?.addresses.map(String), listenAddrs.map(String))
+    assert.match(String(observedAddr), /^\/ip4\/127\.0\.0\.1\/tcp\/\d+$/)
+    // what a reader of one message sees
+    const first = fieldsOf(await read(connection, '/ipfs/id/1.0.0'))
+    assert.equal(addrsIn(first).length, listenAddrs.length)
+  })
+
   it(
     'few addresses reserves at a relay that answers with 200 addresses, as @libp2p/circuit-relay-v2 does',
     LIMIT,
@@ -145,13 +169,33 @@ describe('a peer on a machine with', { concurrency: 2 }, () => {
   )
 })
 
+describe('src/protocols/identify', () => {
+  it(
+    'exists because @libp2p/identify writes all addresses, twice, in one message that it does not read itself',
+    LIMIT,
+    async t => {
+      const remote = await startHost(t, { identify: identify() })
+      const [addr] = remote.getMultiaddrs()
+      addAddresses(remote, machines['200 private addresses of each family']!)
+      const node = await startHost(t, { identify: identify({ runOnConnectionOpen: false }) })
+      const connection = await node.dial(addr!)
+      const service = node.services as { identify: ReturnType<ReturnType<typeof identify>> }
+      await assert.rejects(service.identify.identify(connection), /Message length too long - \d+ > 8192/)
+    },
+  )
+})
+
 /** A plain node that listens. */
-async function startHost(t: TestContext): Promise<Libp2p> {
+async function startHost(
+  t: TestContext,
+  services: Record<string, ReturnType<typeof identify>> = {},
+): Promise<Libp2p> {
   const node = await createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
+    services,
   })
   t.after(() => node.stop())
   return node

@@ -42,7 +42,7 @@ it(
     await writeFile(tokenFile, 'new\n')
     await startRelay(t, dataDir, old.addr.replace(/\/p2p\/.*/, ''), tokenFile)
     await refused
-    await listener.lineWhere(line => /does not know the token/.test(String(line['reason'])))
+    await listener.lineWhere(line => /does not accept the token/.test(String(line['reason'])))
 
     await writeFile(listenerFile, '# nothing\n')
     const told = once(listener.child.stderr, 'data', { signal: AbortSignal.timeout(10_000) })

@@ -53,7 +53,7 @@ const LONGEST_BYTES = 16_384
  * @throws {InvalidConfigError} if a name is unknown, or a file cannot be read
  */
 export async function readDestination(text: string, context: DestinationContext): Promise<Destination> {
-  // overwrites the arguments
+  // this overwrites the arguments
   if (text.includes(TICKET_PREFIX)) process.title = 'throughnat'
   const target = await dereference(text, context)
   if (!looksLikeTicket(target))
@@ -92,7 +92,7 @@ async function dereference(text: string, { names, stdin }: DestinationContext): 
   return looksLikeTicket(found) ? found : names.resolve(text, 'TARGET')
 }
 
-/** Reads a target from a file. @throws {InvalidConfigError} if it cannot be read, or is empty */
+/** Reads a target from a file. @throws {InvalidConfigError} if the file cannot be read or is empty */
 async function readTicketFile(path: string): Promise<string> {
   try {
     // no shell expands the ~ after an @
@@ -109,7 +109,7 @@ async function readTicketFile(path: string): Promise<string> {
 
 function targetIn(text: string, where: string): string {
   const found = findTarget(text)
-  if (found === undefined) throw new InvalidConfigError([{ where, what: 'there is no ticket in it' }])
+  if (found === undefined) throw new InvalidConfigError([{ where, what: 'it contains no ticket' }])
   return found.target
 }
 

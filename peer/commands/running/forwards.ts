@@ -110,7 +110,7 @@ function newEntry(
   return status.addForward({ local: printHostPort(local), target: label, service })
 }
 
-/** How a connection gets to a service; `connection` is one that is there already. */
+/** How connections reach a service. `connection` is an existing connection to its peer. */
 export async function carriageTo(
   { peer, principal }: DialingPeer,
   { target, ticket }: Destination,

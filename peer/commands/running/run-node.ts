@@ -150,7 +150,7 @@ async function runUntilStopped(
 ): Promise<void> {
   const hint = setTimeout(() => {
     if (reserve && !peer.addrs.some(isCircuit))
-      output.note('No relay has granted a reservation yet; still trying. Check --relay and the network.')
+      output.note('No relay has granted a reservation yet. Still trying. Check --relay and the network.')
   }, HINT_AFTER_MS)
   try {
     if (reserve) await peer.reachable({ signal })

@@ -48,7 +48,7 @@ export async function requestReservation(
 ): Promise<Lifetime> {
   const { answer, lifetime } = await ask(connection, clock, options)
   if (answer.status !== Status.OK) throw new ReservationRefusedError(nameOf(answer.status))
-  if (lifetime === undefined) throw new ReservationRefusedError('the relay did not say until when')
+  if (lifetime === undefined) throw new ReservationRefusedError('the answer of the relay has no expiry')
   const { voucher } = answer.reservation ?? {}
   if (voucher !== undefined) await checkVoucher(voucher, connection.remotePeer, self, options)
   return lifetime

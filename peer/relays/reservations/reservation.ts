@@ -53,7 +53,7 @@ export interface ReservationContext {
   readonly self: PeerId
   readonly slots: ReservationSlots
   readonly clock: Clock
-  /** Connects, or resolves with the connection that there is. */
+  /** Connects, or resolves with the existing connection. */
   connect(relay: KnownRelay, signal: AbortSignal): Promise<Connection>
   /** Authenticates this peer to the relay before the request. */
   introduce(connection: Connection, signal: AbortSignal): Promise<void>

@@ -21,7 +21,7 @@ import type { Traffic } from '../wire/splice.ts'
 export interface ForwardLocalInit
   extends ContinuityOptions,
     Pick<OpenServiceOptions, 'openMs' | 'credentials' | 'ticketExpiresAt'> {
-  /** Local address to listen on. Whoever reaches it reaches the service in this peer's name. */
+  /** The local address to listen on. Anyone who can reach it can use the service as this peer. */
   host: string
   /** The local port to listen on. 0 selects a free one. */
   port: number
@@ -123,7 +123,7 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
     const create = (): Server =>
       createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, socket => this.#accept(socket))
     this.#servers = await listenOnHost(create, { host, port })
-    // Accepting can fail later, for want of file descriptors; the server goes on listening.
+    // accepting can fail later, for lack of file descriptors; the server continues to listen
     for (const server of this.#servers) server.on('error', error => this.#fail(undefined, error))
     const bound = this.#servers[0]?.address() as AddressInfo
     this.#address = { host: bound.address, port: bound.port }

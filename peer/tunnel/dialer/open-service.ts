@@ -21,9 +21,9 @@ import { Resumer } from '../resume/resumer.ts'
 import type { Credentials, TunnelStatus } from '../wire/protocol.ts'
 import type { ContinuityOptions } from '../resume/resumer.ts'
 
-/** What libp2p's `newStream` needs to be told; hand it on as it is. */
+/** Options for libp2p's `newStream`. Pass them on unchanged. */
 interface OpenStreamOptions {
-  /** Never fires once the service is open, so it may be given to a dial. */
+  /** Never fires after the service is open, so it may be passed to a dial. */
   signal: AbortSignal
   runOnLimitedConnection: true
   maxOutboundStreams: number
@@ -37,7 +37,7 @@ export interface OpenServiceOptions extends ContinuityOptions {
   credentials?: Credentials
   /** When the ticket in `credentials` ends, which an error mentions. */
   ticketExpiresAt?: Date
-  /** Gives up the opening. Without effect on the stream once it is open. */
+  /** Cancels the opening. It has no effect on the stream once it is open. */
   signal?: AbortSignal
   /**
    * Called once when the stream is open. Returns bytes to send with the request, which saves one round trip
@@ -87,7 +87,7 @@ export function openService(
       const stream = await ask({ openStream, service, signal, options }, carrier, early)
       if (stream !== undefined) return stream
     }
-    throw failure('protocol', service, 'the path was lost time and again. Try again')
+    throw failure('protocol', service, 'the path was lost repeatedly. Try again')
   })
 }
 
@@ -210,8 +210,8 @@ function refusal(
         'refused',
         service,
         credentials?.ticket !== undefined
-          ? `it does not exist there, or the ticket does not open it: it may be used up, expired or revoked. Ask its owner for another${describeExpiry(ticketExpiresAt)}`
-          : 'it does not exist there, or is not open to this peer. Ask its owner',
+          ? `it does not exist there, or the ticket is used up, expired or revoked. Ask its owner for a new one${describeExpiry(ticketExpiresAt)}`
+          : 'it does not exist there, or is not open to this peer. Ask its owner to allow this peer',
       )
     case 'unavailable':
       return failure(

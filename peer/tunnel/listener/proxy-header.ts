@@ -19,7 +19,10 @@ const UNSPEC = 0x00
 const TCP_OVER_IPV4 = 0x11
 const TCP_OVER_IPV6 = 0x21
 
-/** The field of the peer id, as base58 text: the first of those that are left to applications (`PP2_TYPE_MIN_CUSTOM`). */
+/**
+ * The field of the peer id, as base58 text. It is the first field reserved for applications
+ * (`PP2_TYPE_MIN_CUSTOM`).
+ */
 const PEER_ID_TLV = 0xe0
 
 /** The peer that a connection comes from. */

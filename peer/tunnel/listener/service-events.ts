@@ -31,7 +31,7 @@ export type ServiceRefusal =
   | 'silent'
   | 'gone'
 
-/** Why a ticket did not let its bearer in. */
+/** Why a ticket did not admit its holder. */
 export type TicketRefusal =
   | 'ticket-unknown'
   | 'ticket-expired'

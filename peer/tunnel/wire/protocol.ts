@@ -96,7 +96,7 @@ export function isServiceName(name: string): boolean {
   return name.length <= MAX_SERVICE_NAME_LENGTH && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)
 }
 
-/** Tells whether a text can name a session: 16 random bytes in base64url, so that no two of a peer are the same. */
+/** True if a text is a valid session id: 16 random bytes in base64url, so that a peer's ids are unique. */
 function isSessionId(text: unknown): text is string {
   return typeof text === 'string' && /^[A-Za-z0-9_-]{22}$/.test(text)
 }

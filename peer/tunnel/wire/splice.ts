@@ -185,7 +185,7 @@ class Splice {
   // Both.
 
   #onStreamClose = (event: StreamCloseEvent): void => {
-    // With both ends exchanged it is left to `stream.close()` whether everything was flushed.
+    // if both ends were exchanged, `stream.close()` decides whether everything was flushed
     const isClean = this.#remoteEnd.isHere && this.#socket.readableEnded
     if (event.error != null) this.#cut(event.error)
     else if (!isClean) this.#cut(closedWithoutEnd(this.#stream))

@@ -72,7 +72,7 @@ test('an error of the system that the node met has the exit code that it has the
     ['POST /late', 4],
   ] as const)
     await assert.rejects(askNode(dataDir, route, {}), (error: Error) => {
-      assert.equal(error.message, 'The node that runs says: it failed')
+      assert.equal(error.message, 'The running node reports: it failed')
       assert.equal(exitCodeOf(error), exitCode)
       return true
     })

@@ -2,7 +2,11 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { defaultGateway, parseDefaultRoutes } from '../../../../src/addresses/default-routes.ts'
+import {
+  defaultGateway,
+  parseDefaultRoutes,
+  parseDefaultRoutesIPv6,
+} from '../../../../src/addresses/default-routes.ts'
 
 const HEAD = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT'
 const route = (destination: string, gateway: string, flags: string, metric: number, mask: string): string =>
@@ -56,4 +60,18 @@ test('a default route is listed while it is down, and when it leads to half of t
     { device: 'eth0', gateway: '192.168.1.1', isComplete: false, metric: 0 },
     { device: 'eth0', gateway: '0.0.0.0', isComplete: false, metric: 5 },
   ])
+})
+
+test('an IPv6 default route is told from networks, and from those by which the kernel rejects', () => {
+  const [everywhere, router] = ['0'.repeat(32), `fe80${'0'.repeat(27)}1`]
+  const line = (destination: string, length: string, gateway: string, device: string): string =>
+    `${destination} ${length} ${everywhere} 00 ${gateway} 00000400 00000001 00000000 00000003     ${device}`
+  const routes = [
+    line(`fd00${'0'.repeat(28)}`, '40', everywhere, 'eth0'),
+    line(everywhere, '00', router, 'wlan0'),
+    line(everywhere, '60', router, 'eth1'),
+    line(everywhere, '00', everywhere, 'lo'),
+    '',
+  ]
+  assert.deepEqual(parseDefaultRoutesIPv6(routes.join('\n')), [{ device: 'wlan0', gateway: router }])
 })

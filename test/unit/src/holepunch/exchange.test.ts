@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
+import { offerTo, reachableCandidates, RemoteCandidates } from '../../../../src/holepunch/candidates.ts'
 import { HolePunchFailedError } from '../../../../src/errors.ts'
 import { answerExchange, HolePunchMessage } from '../../../../src/holepunch/exchange.ts'
 import { openExchange, DCUTR_PROTOCOL } from '../../../../src/holepunch/exchange.ts'
@@ -216,5 +217,21 @@ describe('the messages', () => {
   it('are those of the specification', () => {
     assert.equal(DCUTR_PROTOCOL, '/libp2p/dcutr')
     assert.equal(Buffer.from(HolePunchMessage.encode({ type: 300, addrs: [] })).toString('hex'), '08ac02')
+  })
+
+  it('have less than 4 KiB with the longest offer, of a host with hundreds of addresses of both families', () => {
+    const crowd = Array.from({ length: 600 }, (_, i) => [
+      multiaddr(`/ip6/2a00:ffff:ffff:ffff:ffff:ffff:ffff:${(i + 1).toString(16)}/tcp/65535`),
+      multiaddr(`/ip4/11.0.${i >> 8}.${i & 255}/tcp/65535`),
+    ]).flat()
+    const local = { observed: crowd, announced: crowd, listening: crowd, reachable: crowd }
+    const addrs = offerTo(
+      local,
+      RemoteCandidates.from([crowd[0]!], { ...local, observed: [], announced: [], listening: [] }),
+    )
+    const reachable = reachableCandidates(local)
+    const message = { type: 100, addrs: addrs.map(it => it.bytes), reachable: reachable.map(it => it.bytes) }
+    assert.deepEqual([addrs.length, reachable.length], [8, 8])
+    assert.ok(HolePunchMessage.encode(message).byteLength < 4096)
   })
 })

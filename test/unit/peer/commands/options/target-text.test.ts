@@ -123,7 +123,7 @@ test('a file without a target is reported', async t => {
   for (const text of ['', '\n', '# nothing\n', '""\n'])
     await assert.rejects(destination(`@${await fileOf(t, text)}`), {
       name: 'InvalidConfigError',
-      message: /there is no ticket in it/,
+      message: /it contains no ticket/,
     })
 })
 

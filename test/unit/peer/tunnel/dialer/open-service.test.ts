@@ -29,7 +29,7 @@ async function refusedWith(options: OpenServiceOptions): Promise<string> {
 }
 
 for (const [what, ticketExpiresAt, expected] of [
-  ['has no end', undefined, /revoked\. Ask its owner for another\.$/],
+  ['has no end', undefined, /revoked\. Ask its owner for a new one\.$/],
   [
     'is valid by the clock here',
     new Date('2026-06-01T13:00:00.000Z'),
