@@ -109,6 +109,9 @@ for (const status of [
   'UNEXPECTED_MESSAGE',
 ]) {
   test(`the status ${status} is explained and named`, () => {
-    assert.match(describeFailure(new Error(`status ${status}`)), new RegExp(`^the .+ \\(${status}\\)(: .+)?$`))
+    assert.match(
+      describeFailure(new Error(`status ${status}`)),
+      new RegExp(`^the .+ \\(${status}\\)(: .+)?$`),
+    )
   })
 }
