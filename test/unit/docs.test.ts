@@ -146,6 +146,17 @@ describe('the limits of a relay', () => {
   })
 })
 
+for (const document of ['docs/architecture.md', 'CONTRIBUTING.md'])
+  it(`${document} names only files and folders that exist`, () => {
+    const names = [...read(document).matchAll(/`((?:peer|relay|src|test|scripts|deploy)\/[\w./-]+)`/g)]
+    const paths = names.map(([, path = '']) => path).filter(path => !path.includes('COMMAND'))
+    assert.ok(paths.length > 10)
+    assert.deepEqual(
+      paths.filter(path => !existsSync(join(ROOT, path))),
+      [],
+    )
+  })
+
 it('docs/api.md is what `npm run docs` makes of the docstrings', () => {
   assert.ok(readFileSync(API_DOCUMENT, 'utf8') === apiDocument(), 'run `npm run docs`')
 })
