@@ -15,6 +15,11 @@ const STATUS: Readonly<Record<string, string>> = {
   UNEXPECTED_MESSAGE: 'the relay did not expect the request',
 }
 
+/** More about a status: what may be the cause. */
+const STATUS_ADVICE: Readonly<Record<string, string>> = {
+  PERMISSION_DENIED: ': it may require a token, or allow only certain peers',
+}
+
 /** What a code means while a connection is being made, where that is more than its own meaning. */
 const WHILE_DIALLING: Readonly<Record<string, string>> = {
   ECONNRESET:
@@ -41,7 +46,7 @@ export function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return describeOther(error)
   const { name, message } = error
   const status = Object.keys(STATUS).find(it => message.includes(it))
-  if (status !== undefined) return `${STATUS[status]} (${status})`
+  if (status !== undefined) return `${STATUS[status]} (${status})${STATUS_ADVICE[status] ?? ''}`
   for (const each of WRAPPERS.has(name) ? causesOf(error) : [error]) {
     const known = describeCode(each) ?? CAUSES[each.name]
     if (known !== undefined) return known

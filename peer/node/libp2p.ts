@@ -64,6 +64,11 @@ const NO_DISCOVERY = { has: () => true, add: () => {}, remove: () => {} }
  */
 export const MAX_STREAMS = 2_048
 
+/** Where a peer listens: on this port of every interface. 0 selects a free one. */
+export function listenAddrs(port: number): string[] {
+  return [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`]
+}
+
 /** Makes the node; it is started with `startNode`. */
 export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> {
   const lossyPaths = new LossyPaths()

@@ -13,7 +13,7 @@ import { explainCuts } from '../connections/circuit-limits.ts'
 import { createConnection } from '../connections/connection.ts'
 import { describeFailure } from '../connections/describe-failure.ts'
 import { Reconnector } from '../connections/reconnector.ts'
-import { createNode } from './libp2p.ts'
+import { createNode, listenAddrs } from './libp2p.ts'
 import { runNetcheck } from '../netcheck/netcheck.ts'
 import { NetworkWatch } from '../../src/node/network-watch.ts'
 import { Paths } from '../connections/paths.ts'
@@ -80,8 +80,7 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
 
   async start(init: PeerInit): Promise<void> {
     await this.#relays.start()
-    const port = init.port ?? 0
-    const listen = [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`]
+    const listen = listenAddrs(init.port ?? 0)
     this.#mayMapPorts = init.portMapping !== false
     this.#logger = init.logger
     this.#libp2p = await createNode({

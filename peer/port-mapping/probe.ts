@@ -1,11 +1,13 @@
-/** Checks which port mapping protocols the network offers. It maps nothing. */
+/** Finds this host's gateway, and checks which port mapping protocols it offers. It maps nothing. */
 
+import { defaultGateway } from '../../src/addresses/default-routes.ts'
+import { ownAddressTowards } from './datagrams.ts'
 import { findNatPmp } from './nat-pmp.ts'
-import { findNetwork } from './network.ts'
 import { findPcp } from './pcp.ts'
+import { SSDP_ADDRESS } from './ssdp.ts'
 import { findUpnp } from './upnp.ts'
 import { anySignalOf } from '../../src/time/deadline.ts'
-import type { FindMapper, MappingProtocol } from './mapper.ts'
+import type { FindMapper, MappingProtocol, Network } from './mapper.ts'
 
 /** The search function of each protocol. */
 export const finders: Readonly<Record<MappingProtocol, FindMapper>> = {
@@ -47,4 +49,21 @@ export async function probePortMapping(signal?: AbortSignal): Promise<PortMappin
   const [upnp, natPmp, pcp] = await Promise.all([findUpnp, findNatPmp, findPcp].map(answers))
   signal?.throwIfAborted()
   return { upnp: upnp === true, natPmp: natPmp === true, pcp: pcp === true }
+}
+
+/**
+ * Finds the gateway of the IPv4 default route, and the address that this host uses towards it. Resolves with
+ * `undefined` if there is no IPv4 default route.
+ *
+ * Linux lists the route in /proc. On other platforms the gateway stays unknown, and only UPnP works, which
+ * finds it by multicast. Punching needs Linux as well.
+ */
+export async function findNetwork(): Promise<Network | undefined> {
+  const gateway = defaultGateway()
+  if (gateway === undefined && process.platform === 'linux') return undefined
+  try {
+    return { gateway, ownAddress: await ownAddressTowards(gateway ?? SSDP_ADDRESS) }
+  } catch {
+    return undefined // there is no route to the gateway
+  }
 }

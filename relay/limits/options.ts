@@ -3,6 +3,7 @@
 import { durationKind, integerKind, rateKind, sizeKind } from '../../src/config/quantities.ts'
 import { printValue } from '../../src/config/kind.ts'
 import type { Kind } from '../../src/config/kind.ts'
+import type { OptionSpec } from '../../src/config/options.ts'
 import { DEFAULT_PROFILE, profileNames, profiles } from './limits.ts'
 import type { ImpliedValue } from '../../src/cli/command.ts'
 import type { Limits, ProfileName } from './limits.ts'
@@ -41,18 +42,26 @@ export const limitOptions = {
   maxConnectionsPerNetwork: {
     kind: count,
     optional: true,
-    doc: 'Simultaneous connections from one IPv4 address or IPv6 /56',
+    doc: 'Simultaneous connections from one IPv4 address or IPv6 /56, including handshakes',
   },
   maxReservations: {
     kind: count,
     optional: true,
-    doc: 'Simultaneous reservations: peers that are reachable through this relay',
+    doc: 'Simultaneous reservations: peers that are reachable through this relay. A peer has at most one',
   },
   maxReservationsPerIpv4: { kind: count, optional: true, doc: 'Reservations from one IPv4 address' },
   maxReservationsPerIpv6Site: { kind: count, optional: true, doc: 'Reservations from one IPv6 /56' },
-  maxCircuits: { kind: count, optional: true, doc: 'Simultaneous circuits' },
-  maxCircuitsPerPeer: { kind: count, optional: true, doc: 'Simultaneous circuits of one peer' },
-  maxCircuitsPerPair: { kind: count, optional: true, doc: 'Simultaneous circuits between two peers' },
+  maxCircuits: { kind: count, optional: true, doc: 'Simultaneous circuits, including those being opened' },
+  maxCircuitsPerPeer: {
+    kind: count,
+    optional: true,
+    doc: 'Simultaneous circuits that start or end at one peer',
+  },
+  maxCircuitsPerPair: {
+    kind: count,
+    optional: true,
+    doc: 'Simultaneous circuits between two peers, in both directions',
+  },
   circuitBytes: {
     kind: size,
     name: 'circuit-data',
@@ -69,7 +78,7 @@ export const limitOptions = {
     kind: rate,
     name: 'circuit-rate',
     optional: true,
-    doc: 'Bandwidth of one circuit',
+    doc: 'Bandwidth of one circuit, both directions together. Senders are slowed down, not cut',
   },
   peerBytesPerSecond: {
     kind: rate,
@@ -101,7 +110,7 @@ export const limitOptions = {
     optional: true,
     doc: 'Requests for circuits per second from one IPv4 address or IPv6 /56',
   },
-} as const
+} as const satisfies Record<'profile' | keyof Limits, OptionSpec>
 
 /** The limits that the chosen profile sets where no option does, as text for `--explain`. */
 export function impliedLimits({ profile }: { readonly profile: ProfileName }): Record<string, ImpliedValue> {

@@ -12,9 +12,9 @@ import net from 'node:net'
 import { FIRST_USER_PORT, scopeOf } from '../addresses/scope.ts'
 import type { Scope } from '../addresses/scope.ts'
 import { multiaddr } from '@multiformats/multiaddr'
-import { TCP } from '@multiformats/multiaddr-matcher'
 import { endpointOf, withoutPeerId } from '../addresses/endpoint.ts'
 import { fitting, usefulFirst } from '../addresses/ranking.ts'
+import { isPunchable } from '../transport/punch-transport.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -166,10 +166,9 @@ export class RemoteCandidates {
   }
 }
 
-/** `/ip4|ip6/.../tcp/...` and nothing else; a peer id at the end is cut off, since the peer is pinned by us. */
+/** An address that a punch can lead to; a peer id at the end is cut off, since the peer is pinned by us. */
 export function bare(addr: Multiaddr): Multiaddr | undefined {
-  const stripped = withoutPeerId(addr)
-  return TCP.exactMatch(stripped) ? multiaddr(stripped.toString()) : undefined
+  return isPunchable(addr) ? multiaddr(withoutPeerId(addr).toString()) : undefined
 }
 
 /** True for a TCP address on the public network. */

@@ -12,8 +12,8 @@
 import { scopeOf } from '../addresses/scope.ts'
 import type { Scope } from '../addresses/scope.ts'
 import net from 'node:net'
-import { TCP } from '@multiformats/multiaddr-matcher'
 import { endpointOf, withoutPeerId } from '../addresses/endpoint.ts'
+import { isPunchable } from '../transport/punch-transport.ts'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -24,7 +24,7 @@ export class ObservedEndpoints {
   /** Notes what the remote of a connection that left from the punch port saw. */
   note(connection: Connection, observed: Multiaddr): void {
     const endpoint = withoutPeerId(observed)
-    if (!TCP.exactMatch(endpoint) || !connection.direct) return
+    if (!isPunchable(endpoint) || !connection.direct) return
     const { host } = endpointOf(endpoint)
     if (!net.isIP(host) || !isPlausible(scopeOf(host), scopeOf(endpointOf(connection.remoteAddr).host)))
       return

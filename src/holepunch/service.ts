@@ -6,13 +6,12 @@
  */
 
 import { serviceCapabilities, serviceDependencies } from '@libp2p/interface'
-import { TCP } from '@multiformats/multiaddr-matcher'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { isCircuit } from '../addresses/circuit.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { canSharePort } from '../transport/punch-port.ts'
-import { findPunchTransport } from '../transport/punch-transport.ts'
+import { findPunchTransport, isPunchable } from '../transport/punch-transport.ts'
 import { DCUTR_PROTOCOL, EXCHANGE_TIMEOUT_MS } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
 import { PeerQueue } from './peer-queue.ts'
@@ -283,8 +282,8 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     return {
       observed: this.observed.endpoints(),
       announced: addressManager.getAddressesWithMetadata().flatMap(it => (isTold(it) ? [it.multiaddr] : [])),
-      listening: transportManager.getAddrs().filter(addr => TCP.exactMatch(addr)),
-      reachable: addressManager.getAddresses().filter(addr => TCP.matches(addr) && !isCircuit(addr)),
+      listening: transportManager.getAddrs().filter(isPunchable),
+      reachable: addressManager.getAddresses().filter(isPunchable),
     }
   }
 
@@ -320,7 +319,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
 
 /** Told by a person or a port mapping, and not guessed from the network interfaces. */
 function isTold({ type, multiaddr }: NodeAddress): boolean {
-  return (type === 'announce' || type === 'ip-mapping') && TCP.matches(multiaddr) && !isCircuit(multiaddr)
+  return (type === 'announce' || type === 'ip-mapping') && isPunchable(multiaddr)
 }
 
 function isDirect(connection: Connection): boolean {

@@ -3,6 +3,8 @@
  * that punches can run over another transport without a change in src/holepunch.
  */
 
+import { TCP } from '@multiformats/multiaddr-matcher'
+import { withoutPeerId } from '../addresses/endpoint.ts'
 import type { Connection, MultiaddrConnection, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { InboundClaims } from './inbound-claims.ts'
@@ -34,6 +36,11 @@ export interface PunchTransport {
   connectFromPunchPort(addr: Multiaddr, options: PunchOptions): Promise<MultiaddrConnection>
   /** Connects a socket from an ephemeral port and does not upgrade it. Throws what the transport's dial fails with. */
   connect(addr: Multiaddr, options: ConnectOptions): Promise<MultiaddrConnection>
+}
+
+/** True for an address that a punch can lead to: a host and a TCP port, with or without a peer id at the end. */
+export function isPunchable(addr: Multiaddr): boolean {
+  return TCP.exactMatch(withoutPeerId(addr))
 }
 
 /** Finds the transport that can punch among those of a node. */

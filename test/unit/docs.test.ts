@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { API_DOCUMENT, apiDocument } from '../../scripts/api-reference/document.ts'
 import { manPages } from '../../scripts/man-pages.ts'
+import { limitDocuments } from '../../scripts/relay-limits.ts'
 import { peerProgram } from '../../peer/commands/program.ts'
 import { relayProgram } from '../../relay/commands/program.ts'
 import { CEILING_BYTES, FLOOR_BYTES } from '../../peer/tunnel/resume/memory-budget.ts'
@@ -16,12 +17,9 @@ import { MAX_SERVICE_NAME_LENGTH } from '../../peer/tunnel/wire/protocol.ts'
 import { nameOptions } from '../../src/config/options.ts'
 import { serviceNameKind } from '../../peer/tunnel/listener/service-kinds.ts'
 import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
-import { limitOptions } from '../../relay/limits/options.ts'
 import { DEFAULT_PROFILE, profiles } from '../../relay/limits/limits.ts'
-import { printValue } from '../../src/config/kind.ts'
 import { Status } from '../../src/protocols/circuit-relay/messages.ts'
 import * as errors from '../../src/errors.ts'
-import type { Limits, ProfileName } from '../../relay/limits/limits.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
@@ -131,27 +129,13 @@ describe('docs/tunnel-protocol.md', () => {
 })
 
 describe('the limits of a relay', () => {
-  const { profile: _, ...options } = limitOptions
-  const limits = nameOptions(options).map(({ key, name, kind }) => ({
-    name,
-    of: (profile: ProfileName) => printValue(kind, profiles[profile][key as keyof Limits]),
-  }))
+  for (const [path, text] of limitDocuments)
+    it(`are in ${basename(path)} as \`npm run docs\` writes them`, () => {
+      assert.ok(readFileSync(path, 'utf8') === text, 'run `npm run docs`')
+    })
 
-  it('are those of the table in docs/operating-a-relay.md', () => {
-    const rows = [
-      ...read('docs/operating-a-relay.md').matchAll(/^\| `([a-z0-9-]+)` \| (\S+) \| (\S+) \| (\S+) \|/gm),
-    ]
-    assert.deepEqual(
-      rows.map(([, ...columns]) => columns),
-      limits.map(({ name, of }) => [name, of('open'), of('private'), of('public')]),
-    )
-  })
-
-  it('are those of the default profile in deploy/relay.example.yaml', () => {
-    const example = read('deploy/relay.example.yaml')
-    assert.match(example, new RegExp(`^profile: ${DEFAULT_PROFILE}$`, 'm'))
-    for (const { name, of } of limits)
-      assert.match(example, new RegExp(`^# ${name}: ${of(DEFAULT_PROFILE)}$`, 'm'))
+  it('in deploy/relay.example.yaml are those of the default profile', () => {
+    assert.match(read('deploy/relay.example.yaml'), new RegExp(`^profile: ${DEFAULT_PROFILE}$`, 'm'))
   })
 
   it('are told in README.md as they are', () => {
@@ -161,6 +145,17 @@ describe('the limits of a relay', () => {
     assert.ok(read('README.md').includes(sentence), sentence)
   })
 })
+
+for (const document of ['docs/architecture.md', 'CONTRIBUTING.md'])
+  it(`${document} names only files and folders that exist`, () => {
+    const names = [...read(document).matchAll(/`((?:peer|relay|src|test|scripts|deploy)\/[\w./-]+)`/g)]
+    const paths = names.map(([, path = '']) => path).filter(path => !path.includes('COMMAND'))
+    assert.ok(paths.length > 10)
+    assert.deepEqual(
+      paths.filter(path => !existsSync(join(ROOT, path))),
+      [],
+    )
+  })
 
 it('docs/api.md is what `npm run docs` makes of the docstrings', () => {
   assert.ok(readFileSync(API_DOCUMENT, 'utf8') === apiDocument(), 'run `npm run docs`')

@@ -46,7 +46,9 @@ function proseOf(document: string): string {
 }
 
 describe('plain English', () => {
-  for (const path of globSync(['*.md', 'docs/*.md'], { cwd: ROOT }).filter(it => !EXCEPTIONS.has(it)))
+  for (const path of globSync(['*.md', 'docs/*.md', 'deploy/*.yaml'], { cwd: ROOT }).filter(
+    it => !EXCEPTIONS.has(it),
+  ))
     it(`is what ${path} is in`, () => {
       assert.deepEqual(phrasesIn(proseOf(readFileSync(join(ROOT, path), 'utf8')), DOCUMENT_PHRASES), [])
     })

@@ -54,6 +54,11 @@ const cases: ReadonlyArray<[string, unknown, string]> = [
     'the relay has no room for another reservation (RESERVATION_REFUSED)',
   ],
   [
+    'a relay that asks for a token',
+    new Error('reservation failed with status PERMISSION_DENIED'),
+    'the relay does not admit this peer (PERMISSION_DENIED): it may require a token, or allow only certain peers',
+  ],
+  [
     'a peer without a reservation',
     new Error('failed to connect via relay with status NO_RESERVATION'),
     'the peer holds no reservation at the relay: it is not running, or uses another relay (NO_RESERVATION)',
@@ -104,6 +109,9 @@ for (const status of [
   'UNEXPECTED_MESSAGE',
 ]) {
   test(`the status ${status} is explained and named`, () => {
-    assert.match(describeFailure(new Error(`status ${status}`)), new RegExp(`^the .+ \\(${status}\\)$`))
+    assert.match(
+      describeFailure(new Error(`status ${status}`)),
+      new RegExp(`^the .+ \\(${status}\\)(: .+)?$`),
+    )
   })
 }

@@ -43,12 +43,6 @@ describe('a profile', () => {
   it('for anyone by default never cuts a circuit, and bounds everything else', () => {
     const unbounded = names.filter(name => !Number.isFinite(profiles.open[name]))
     assert.deepEqual(unbounded, ['circuitBytes', 'circuitDurationMs'])
-    const { circuitBytesPerSecond, peerBytesPerSecond, totalBytesPerSecond } = profiles.open
-    assert.deepEqual(
-      [circuitBytesPerSecond, peerBytesPerSecond, totalBytesPerSecond],
-      [2 * 1024 ** 2, 2 * 1024 ** 2, 16 * 1024 ** 2],
-    )
-    assert.deepEqual([profiles.open.maxReservations, profiles.open.maxCircuitsPerPeer], [128, 16])
   })
 
   it('for those whom the operator knows cuts no circuit', () => {
