@@ -6,6 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { raceSignal } from 'race-signal'
 import { CloseWhenIdle } from '../../src/holepunch/close-when-idle.ts'
+import { isFinal } from '../../src/holepunch/failures.ts'
 import { Backoff } from '../../src/time/backoff.ts'
 import type { AbortOptions, Connection, Logger, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -25,9 +26,6 @@ const PUNCH_AGAIN = { firstMs: 30_000, longestMs: 15 * 60_000 } as const
 
 /** The least time between two punches of one peer in milliseconds, whatever changes. */
 const PUNCH_GAP_MS = 5_000
-
-/** Another punch would end like this one. */
-const FINAL: ReadonlySet<HolePunchFailure> = new Set(['cannot-share-port', 'stopped'])
 
 /** Addresses that one peer is looked for at, those given last first. */
 const MAX_ADDRS = 8
@@ -114,7 +112,7 @@ export class Reconnector {
 
   /** A punch has failed: another one follows, over a new circuit, which replaces the old one. */
   async punchAgain(reason: HolePunchFailure): Promise<void> {
-    if (FINAL.has(reason) || this.#isPunchingAgain) return
+    if (isFinal(reason) || this.#isPunchingAgain) return
     this.#isPunchingAgain = true
     for (
       let pauseMs: number = PUNCH_AGAIN.firstMs;

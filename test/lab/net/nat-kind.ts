@@ -7,7 +7,7 @@
  * the port preserved while it is free. `apdm`: address-and-port-dependent, a random port for every connection.
  * Spec: https://www.rfc-editor.org/rfc/rfc4787#section-4.1
  */
-type Mapping = 'eim' | 'apdm'
+export type Mapping = 'eim' | 'apdm'
 
 /**
  * Who may send to an external endpoint. `eif`: everyone. `adf`: any port of an address that the inside endpoint

@@ -7,7 +7,7 @@
  * Packets of a known connection (a simultaneous open's SYN among them) never come to a NAT chain, so the maps
  * cannot take them away from it.
  */
-import type { Filtering, NatKind, Translation, Unsolicited } from './nat-kind.ts'
+import type { Filtering, Mapping, NatKind, Translation, Unsolicited } from './nat-kind.ts'
 
 /** RFC 5382 REQ-5: an established connection's mapping lives 2 hours 4 minutes without traffic, or longer. */
 export const DEFAULT_LIFETIME_SECONDS = 7440
@@ -82,7 +82,8 @@ function outboundRules(translation: Translation, external: string): string[] {
     // Another inside endpoint has this port already.
     `tcp sport @taken snat to ${external} random`,
   ]
-  const anyPort = `snat to ${external}${translation.mapping === 'apdm' ? ' fully-random' : ''}`
+  const choiceOfPort: Record<Mapping, string> = { eim: '', apdm: ' fully-random' }
+  const anyPort = `snat to ${external}${choiceOfPort[translation.mapping]}`
   const statements = [...(hasExactMapping(translation) ? exact : []), anyPort]
   return leaving.flatMap(match => statements.map(statement => `${match} ${statement}`))
 }
