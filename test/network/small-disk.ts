@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -29,13 +29,15 @@ export class SmallDisk {
   static async mount(scope: Scope, size: string): Promise<SmallDisk> {
     const path = await mkdtemp(join(tmpdir(), 'throughnat-disk-'))
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'tmpfs', path])
-    const unmount = (): unknown => execFileSync('umount', ['--lazy', path])
+    const remove = (): void => {
+      execFileSync('umount', ['--lazy', path])
+      rmSync(path, { recursive: true, force: true })
+    }
     // for a process that exits within the scope
-    process.once('exit', unmount)
+    process.once('exit', remove)
     scope.after(async () => {
-      process.off('exit', unmount)
-      unmount()
-      await rm(path, { recursive: true, force: true })
+      process.off('exit', remove)
+      remove()
     })
     return new SmallDisk(path)
   }
