@@ -4,38 +4,21 @@
  */
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
-import { webSockets } from '@libp2p/websockets'
 import { transportSymbol } from '@libp2p/interface'
 import { lpStream, multiaddrConnectionPair, streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { defaultLogger } from '@libp2p/logger'
-import { sharesOf } from '../unit/src/patches/libp2p-yamux/full-connection.ts'
-import { header, withRemote } from '../unit/src/patches/libp2p-yamux/muxer-pair.ts'
-import { turns, until } from '../waits.ts'
-import { updatesFor } from '../unit/src/patches/libp2p-yamux/window-updates.ts'
-import { lastWords } from '../unit/src/patches/libp2p-tcp/last-words.ts'
-import { plainIdentify } from '../../src/patches/libp2p-identify/observed-address.ts'
+import { turns } from '../waits.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
-import type {
-  Connection,
-  Libp2p,
-  MultiaddrConnection,
-  PeerId,
-  StreamMuxerFactory,
-  Transport,
-  Upgrader,
-} from '@libp2p/interface'
+import type { Libp2p, MultiaddrConnection, PeerId, Transport, Upgrader } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { Libp2pOptions } from 'libp2p'
-import type { EventEmitter } from 'node:events'
 import type { TestContext } from 'node:test'
 
 interface Components {
@@ -94,13 +77,6 @@ describe('src/transport and src/holepunch', () => {
   })
 })
 
-describe('src/patches/libp2p-tcp/flush-before-close.ts', () => {
-  it('exists because a listener of @libp2p/tcp that is closed destroys what it has accepted, unsent bytes and all', async () => {
-    const bytes = 16 * 1024 * 1024
-    assert.ok((await lastWords(tcp(), bytes)) < bytes)
-  })
-})
-
 describe('relay/hop', () => {
   it('replaces the stock server because it keeps the reservations of peers that are gone (js-libp2p issue 2833)', async t => {
     const relay = await createStockRelay(t)
@@ -151,14 +127,6 @@ describe('relay/relay.ts', () => {
   })
 })
 
-describe('src/patches/libp2p/unverified-addresses.ts', () => {
-  it('exists because libp2p does not announce them unverified', async t => {
-    const { node, components } = await create(t, { addresses: LISTEN })
-    components.transportManager.getAddrs = () => [multiaddr('/ip4/11.0.0.1/tcp/4001')]
-    assert.deepEqual(node.getMultiaddrs(), [])
-  })
-})
-
 describe('src/protocols/message-bounds.ts', () => {
   it('exists because lpStream reads a length that does not end', async () => {
     const [near, far] = await streamPair()
@@ -167,114 +135,6 @@ describe('src/protocols/message-bounds.ts', () => {
     const reading = messages.read({ signal: AbortSignal.timeout(500) })
     await assert.rejects(reading, { name: 'TimeoutError' }, 'two bytes tell 4096; it waits for more than 64')
   })
-})
-
-describe('src/patches/libp2p-yamux/fair-turns.ts', () => {
-  it('exists because the first stream of a full connection lets no other have a turn', async () => {
-    const create = yamux() as (components: object) => StreamMuxerFactory
-    assert.deepEqual(await sharesOf(create({ logger: defaultLogger() })), [1, 0, 0, 0, 0])
-  })
-})
-
-describe('src/patches/libp2p-yamux/frame-bounds.ts', () => {
-  it('exists because yamux waits for a frame of any length', async () => {
-    const { remote, connection, muxer } = withRemote([])
-    remote.send(header({ type: 0, flags: 1, streamId: 1, length: 0xffffffff }))
-    for (let sent = 0; sent < 32; sent++) remote.send(new Uint8Array(1024 * 1024))
-    await until(() => muxer.decoder.buffer.byteLength > 32 * 1024 * 1024)
-    assert.equal(connection.status, 'open')
-  })
-})
-
-describe('src/patches/libp2p-yamux/small-pieces.ts', () => {
-  it('exists because a byte that waits for the rest of its frame, or to be read, takes a piece of its own', async () => {
-    const { remote, muxer } = withRemote([])
-    remote.send(header({ type: 0, flags: 1, streamId: 1, length: 1_000 }))
-    for (let n = 0; n < 1_000; n++) remote.send(Uint8Array.of(n))
-    await until(() => muxer.streams[0]?.readBuffer.byteLength === 1_000)
-    assert.equal([...muxer.streams[0]!.readBuffer].length, 1_000)
-  })
-})
-
-describe('src/patches/libp2p-yamux/window-updates.ts', () => {
-  it('exists because yamux sends a window update for each frame that is received', async () => {
-    assert.equal(await updatesFor(1024 * 1024, []), 32)
-  })
-})
-
-describe('src/patches/libp2p-yamux/late-frames.ts', () => {
-  it('exists because yamux sends the first frame of a stream when the connection may have ended, where nobody catches the error', async () => {
-    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', LATE_FRAME], {
-      cwd: import.meta.dirname,
-      encoding: 'utf8',
-    })
-    assert.equal(status, 1)
-    assert.match(stderr, /StreamStateError: Cannot write to a stream that is closing/)
-  })
-})
-
-const LATE_FRAME = `
-  import { yamux } from '@chainsafe/libp2p-yamux'
-  import { defaultLogger } from '@libp2p/logger'
-  import { multiaddrConnectionPair } from '@libp2p/utils'
-  const [connection] = multiaddrConnectionPair()
-  const muxer = yamux()({ logger: defaultLogger() }).createStreamMuxer(connection)
-  void muxer.createStream()
-  void connection.close()
-`
-
-describe('src/patches/libp2p/connection-list.ts', () => {
-  it('exists because libp2p copies the list of connections once for each peer', async t => {
-    const { components } = await create(t, {})
-    const map = components.connectionManager.getConnectionsMap()
-    let copies = 0
-    // `concat` asks each array whether it is to be taken apart
-    const connections = new Proxy([] as Connection[], {
-      get: (target, key, receiver) => {
-        if (key === Symbol.isConcatSpreadable) copies++
-        return Reflect.get(target, key, receiver) as unknown
-      },
-    })
-    map.values = () => [connections, connections, connections].values() as ReturnType<typeof map.values>
-    components.connectionManager.getConnections()
-    assert.equal(copies, 3)
-  })
-})
-
-describe('src/patches/libp2p-websockets/pre-handshake-bounds.ts', () => {
-  it('exists because @libp2p/websockets takes long messages and does not listen to errors', async t => {
-    const addresses = { listen: ['/ip4/127.0.0.1/tcp/0/ws'] }
-    const { node, components } = await create(t, { addresses, transports: [webSockets()] })
-    const [listener] = components.transportManager.getListeners() as unknown as Array<{
-      wsServer: { options: { maxPayload: number } }
-      onWsServerConnection: (webSocket: EventEmitter, request: unknown) => void
-    }>
-    assert.ok(listener)
-    assert.equal(listener.wsServer.options.maxPayload, 100 * 1024 * 1024)
-    const accept = listener.onWsServerConnection.bind(listener)
-    const accepted = Promise.withResolvers<number>()
-    listener.onWsServerConnection = (webSocket, request) => {
-      accept(webSocket, request)
-      accepted.resolve(webSocket.listenerCount('error'))
-    }
-    const { node: dialer } = await create(t, { transports: [webSockets()] })
-    await dialer.dial(node.getMultiaddrs())
-    assert.equal(await accepted.promise, 0)
-  })
-})
-
-describe('src/patches/libp2p-identify/observed-address.ts', () => {
-  for (const [name, factory, tells] of [
-    ['exists because @libp2p/identify tells a remote its address with a peer id', identify, true],
-    ['tells it as the specification has it', plainIdentify, false],
-  ] as const)
-    it(name, async t => {
-      const remote = await create(t, { addresses: LISTEN, services: { identify: factory() } })
-      const { node } = await create(t, { services: { identify: identify({ runOnConnectionOpen: false }) } })
-      const connection = await node.dial(remote.node.getMultiaddrs())
-      const { observedAddr } = await node.services.identify.identify(connection)
-      assert.equal(/\/p2p\//.test(String(observedAddr)), tells, String(observedAddr))
-    })
 })
 
 describe('src/holepunch/punch.ts', () => {

@@ -1,147 +1,26 @@
-/** Output of real processes: full disks, readers that do not read, terminals that are stopped. None stops the program. */
+/** Output of real processes to full disks and to readers that do not read. Nothing stops the program. */
 
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { closeSync, openSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { MAX_WAITING_BYTES } from '../../../../src/cli/pipe-safe-output.ts'
-import { SmallDisk, cannotMount } from '../../../network/small-disk.ts'
-import type { ChildProcess } from 'node:child_process'
-import type { Readable, Writable } from 'node:stream'
-import type { TestContext } from 'node:test'
+import { SmallDisk } from '../../../network/small-disk.ts'
 
-const TALKER = fileURLToPath(new URL('talker.ts', import.meta.url))
-const TERMINAL = fileURLToPath(new URL('terminal.py', import.meta.url))
-const LINUX = { skip: process.platform !== 'linux', timeout: 60_000 }
-const ON_DISK = { skip: cannotMount, timeout: 60_000 }
-const AT_TERMINAL = { skip: process.platform !== 'linux' || !hasPython(), timeout: 60_000 }
-
-/** More than lies outside the queue: in the pipe of the kernel, in the stream of Node.js that writes, and in the one that reads. */
-const PIPE_BYTES = 1024 * 1024
-
-type Where = 'pipe' | number
-
-interface Line {
-  event: string
-  n?: number
-  count?: number
-  stream?: string
-  reason?: string
-}
-
-/** A talker, and the proof that it is alive. */
-class Talker {
-  readonly child: ChildProcess
-  beats = ''
-
-  constructor(t: TestContext, stdout: Where, stderr: Where, args: string[], via: string[] = []) {
-    const [command = '', ...rest] = [...via, process.execPath, TALKER, 'talk', ...args]
-    this.child = spawn(command, rest, { stdio: ['pipe', stdout, stderr, 'pipe'] })
-    t.after(async () => this.kill())
-    ;(this.child.stdio[3] as Readable).setEncoding('utf8').on('data', (text: string) => {
-      this.beats += text
-      this.child.emit('beat')
-    })
-  }
-
-  get stdin(): Writable {
-    return this.child.stdin as Writable
-  }
-
-  get stdout(): Readable {
-    return this.child.stdout as Readable
-  }
-
-  get stderr(): Readable {
-    return this.child.stderr as Readable
-  }
-
-  /** Resolves once it has said all, and has been alive for a while after that. */
-  async spoken(): Promise<void> {
-    await this.#until(() => this.beats.includes('done'))
-    await this.alive()
-  }
-
-  /** Resolves when its timer has fired ten more times. */
-  async alive(): Promise<void> {
-    const { length } = this.beats
-    await this.#until(() => this.beats.length >= length + 10)
-  }
-
-  async stop(): Promise<number | null> {
-    this.child.kill('SIGTERM')
-    return this.ended()
-  }
-
-  async kill(): Promise<void> {
-    this.child.kill('SIGKILL')
-  }
-
-  async ended(): Promise<number | null> {
-    if (this.child.exitCode !== null) return this.child.exitCode
-    const [code] = (await once(this.child, 'exit', { signal: AbortSignal.timeout(20_000) })) as [
-      number | null,
-    ]
-    return code
-  }
-
-  async #until(holds: () => boolean): Promise<void> {
-    const signal = AbortSignal.timeout(20_000)
-    while (!holds()) await once(this.child, 'beat', { signal })
-  }
-}
-
-function hasPython(): boolean {
-  try {
-    execFileSync('python3', ['-c', 'import pty'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
-
-function linesOf(text: string): Line[] {
-  assert.ok(text === '' || text.endsWith('\n'), 'the last line is whole')
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .map(line => JSON.parse(line) as Line)
-}
-
-/** Asserts that every event is there, in order, or counted as dropped; tells how many were dropped. */
-function assertComplete(lines: readonly Line[], events: number): number {
-  let next = 0
-  let dropped = 0
-  for (const line of lines)
-    if (line.event === 'talk') assert.equal(line.n, next++)
-    else if (line.event === 'output:dropped') {
-      next += line.count ?? 0
-      dropped += line.count ?? 0
-    }
-  assert.equal(next, events)
-  return dropped
-}
-
-function openFile(t: TestContext, path: string): number {
-  const fd = openSync(path, 'a')
-  t.after(() => closeSync(fd))
-  return fd
-}
-
-async function directory(t: TestContext): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'throughnat-output-'))
-  t.after(async () => rm(path, { recursive: true, force: true }))
-  return path
-}
-
-/** More than wait, and fewer. */
-const [MANY, SOME] = [100_000, 10_000]
+import {
+  assertComplete,
+  directory,
+  LINUX,
+  linesOf,
+  MANY,
+  ON_DISK,
+  openFile,
+  PIPE_BYTES,
+  SOME,
+  Talker,
+} from './talker-process.ts'
+import type { Line } from './talker-process.ts'
 
 describe('a file', () => {
   test('that takes everything has every event when the program has ended', LINUX, async t => {
@@ -323,83 +202,5 @@ describe('a pipe', () => {
     talker.stdin.write('?\n')
     assert.equal(await talker.ended(), 0)
     assert.equal((await stderr).toString(), '')
-  })
-})
-
-/** A talker at a terminal. */
-class TerminalTalker extends Talker {
-  shown = ''
-
-  constructor(t: TestContext, args: string[], uid = 0) {
-    super(t, 'pipe', 'inherit' as never, args, ['python3', TERMINAL, String(uid)])
-    this.stdout.setEncoding('utf8').on('data', (text: string) => {
-      this.shown += text
-      this.child.emit('shown')
-    })
-  }
-
-  /** The program at the terminal ends with the terminal. */
-  override async kill(): Promise<void> {
-    this.stdin.end()
-    await this.ended()
-  }
-
-  async shows(text: string): Promise<void> {
-    const signal = AbortSignal.timeout(20_000)
-    while (!this.shown.includes(text)) await once(this.child, 'shown', { signal })
-  }
-
-  command(text: string): void {
-    this.stdin.write(`${text}\n`)
-  }
-}
-
-describe('a terminal', () => {
-  test('that nobody reads stops no program, and shows everything when it is read', AT_TERMINAL, async t => {
-    const talker = new TerminalTalker(t, ['--json', '--events', '1000', '--stay'])
-    await talker.spoken()
-    talker.command('read')
-    await talker.shows('"n":999,')
-    await talker.alive()
-    const lines = linesOf(talker.shown.replaceAll('\r\n', '\n'))
-    assert.equal(assertComplete(lines, 1000), 0)
-  })
-
-  test('that nobody reads for long shows how many lines are missing', AT_TERMINAL, async t => {
-    const talker = new TerminalTalker(t, ['--events', String(MANY), '--stay'])
-    await talker.spoken()
-    talker.command('read')
-    await talker.shows('lines were dropped here')
-  })
-
-  test('that is stopped by Ctrl-S stops no program, and goes on after Ctrl-Q', AT_TERMINAL, async t => {
-    const talker = new TerminalTalker(t, ['--stay'])
-    talker.command('read')
-    await talker.spoken()
-    talker.command('stop')
-    talker.command('ask')
-    await talker.alive()
-    assert.ok(!talker.shown.includes('asked'), talker.shown)
-    talker.command('start')
-    await talker.shows('asked')
-  })
-
-  test('of another user stops no program either', {
-    ...AT_TERMINAL,
-    skip: cannotMount ?? AT_TERMINAL.skip,
-  }, async t => {
-    const talker = new TerminalTalker(t, ['--events', '1000', '--stay'], 65_534)
-    await talker.spoken()
-    talker.command('read')
-    await talker.shows('talk 999 ')
-  })
-
-  test('that is gone stops no program that reloads on SIGHUP', AT_TERMINAL, async t => {
-    const talker = new TerminalTalker(t, ['--events', '10', '--stay'])
-    talker.command('read')
-    await talker.shows('talk 9 ')
-    talker.command('close')
-    for (let n = 0; n < 3; n += 1) await talker.alive()
-    assert.equal(talker.child.exitCode, null)
   })
 })
