@@ -4,8 +4,8 @@
  */
 
 import { once } from 'node:events'
-import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
+import { lookUpHost } from './resolve-host.ts'
 import type { AddressInfo, Server } from 'node:net'
 
 /** Where to listen. */
@@ -74,6 +74,6 @@ async function listenOnAll<S extends Server>(
 }
 
 async function addressesOf(host: string): Promise<string[]> {
-  const found = await lookup(host, { all: true, order: 'verbatim' })
+  const found = await lookUpHost(host, 0)
   return [...new Set(found.map(it => it.address))]
 }

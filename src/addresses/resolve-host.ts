@@ -21,8 +21,17 @@ const MAX_ADDRS = 16
 
 const FAMILY_OF: Readonly<Record<number, 0 | 4 | 6>> = { [CODE_DNS]: 0, [CODE_DNS4]: 4, [CODE_DNS6]: 6 }
 
+/** RFC 6761 section 6.3: this name stands for both loopback addresses, whatever a hosts file says. */
+const LOCALHOST: readonly LookupAddress[] = [
+  { address: '127.0.0.1', family: 4 },
+  { address: '::1', family: 6 },
+]
+
 /** The system's resolver, which knows the hosts file, too. Its order is that of RFC 6724. */
-const lookUpHost: LookUpHost = async (host, family) => lookup(host, { family, all: true, order: 'verbatim' })
+export const lookUpHost: LookUpHost = async (host, family) => {
+  if (/^localhost\.?$/i.test(host)) return LOCALHOST.filter(it => family === 0 || it.family === family)
+  return lookup(host, { family, all: true, order: 'verbatim' })
+}
 
 /** True for an address that begins with a host name. */
 export function isNamed(addr: Multiaddr): boolean {

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { describe, it } from 'node:test'
 import { listenOnHost, portOf } from '../../../../src/addresses/listen-on-host.ts'
-import type { Server } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import type { TestContext } from 'node:test'
 
 const LIMIT = { timeout: 10_000 }
@@ -29,6 +29,15 @@ describe('listening on a name', () => {
       await once(socket, 'close')
     }
     assert.equal(servers.length, 2)
+  })
+
+  it('takes both loopback addresses for localhost, whatever the hosts file says', LIMIT, async t => {
+    const servers = await listenOnHost(() => createServer(), { host: 'localhost', port: 0 })
+    t.after(() => servers.forEach(it => it.close()))
+    assert.deepEqual(servers.map(it => (it.address() as AddressInfo).address).toSorted(), [
+      '127.0.0.1',
+      '::1',
+    ])
   })
 
   it('leaves out an address that this machine does not have', LIMIT, async t => {

@@ -46,6 +46,17 @@ describe('a host name', () => {
     ])
   })
 
+  it('localhost is both loopback addresses, whatever the hosts file says', async () => {
+    for (const name of ['localhost', 'LOCALHOST', 'localhost.']) {
+      const addrs = await resolveHost(multiaddr(`/dns/${name}/tcp/1`))
+      assert.deepEqual(addrs.map(String), ['/ip4/127.0.0.1/tcp/1', '/ip6/::1/tcp/1'])
+    }
+    assert.deepEqual((await resolveHost(multiaddr('/dns6/localhost/tcp/1'))).map(String), ['/ip6/::1/tcp/1'])
+    assert.deepEqual((await resolveHost(multiaddr('/dns4/localhost/tcp/1'))).map(String), [
+      '/ip4/127.0.0.1/tcp/1',
+    ])
+  })
+
   it('gives at most 16 addresses', async () => {
     const found = Array.from({ length: 100 }, (_, n) => `192.0.2.${n}`)
     assert.equal((await resolved('/dns/x/tcp/1', ...found)).length, 16)
