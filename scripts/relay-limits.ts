@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { limitOptions } from '../relay/limits/options.ts'
 import { DEFAULT_PROFILE, profiles } from '../relay/limits/limits.ts'
-import { printValue } from '../src/config/kind.ts'
+import { printValue } from '../src/config/kinds/kind.ts'
 import { nameOptions } from '../src/config/options.ts'
 import type { Limits, ProfileName } from '../relay/limits/limits.ts'
 

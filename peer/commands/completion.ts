@@ -1,9 +1,9 @@
 /** The command `throughnat completion`: prints a script for shell completion. */
 
 import { defineCommand } from '../../src/cli/command.ts'
-import { completionScript, SHELLS } from '../../src/cli/completion.ts'
+import { completionScript, SHELLS } from '../../src/cli/command-line/completion.ts'
 import type { Command } from '../../src/cli/command.ts'
-import type { Shell } from '../../src/cli/completion.ts'
+import type { Shell } from '../../src/cli/command-line/completion.ts'
 
 /** Makes the command. @param commands - the other commands of the program */
 export function completionOf(program: string, commands: readonly Command[]): Command {

@@ -1,7 +1,7 @@
 /** The command `throughnat netcheck`: tests how the network treats connections, and gives advice. */
 
 import { defineCommand } from '../../src/cli/command.ts'
-import { relayAddrKind } from '../../src/config/address-kinds.ts'
+import { relayAddrKind } from '../../src/config/kinds/address-kinds.ts'
 import { InvalidConfigError, UnreachableError } from '../../src/errors.ts'
 import { quietLogger } from '../../src/patches/libp2p/quiet-logger.ts'
 import { assertRuntime } from '../../src/node/runtime.ts'

@@ -13,7 +13,7 @@ import { reportPunching, reportStorage } from './running/report.ts'
 import { dialingOptions, startDialingPeer, withTimeout } from './running/dial.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { HolePunchFailure } from '../../src/errors.ts'
-import type { Output } from '../../src/cli/output.ts'
+import type { Output } from '../../src/cli/output/output.ts'
 import type { PeerConnection } from '../connections/connection.ts'
 import type { PingSummary } from './running/ping-session.ts'
 

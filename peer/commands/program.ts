@@ -13,7 +13,7 @@ import { revoke, ticket, tickets } from './tickets.ts'
 import { up } from './up.ts'
 import { hideTickets } from '../tickets/ticket.ts'
 import type { Command } from '../../src/cli/command.ts'
-import type { ProgramDescription } from '../../src/cli/command-line.ts'
+import type { ProgramDescription } from '../../src/cli/command-line/command-line.ts'
 
 const commands: readonly Command[] = [
   listen,

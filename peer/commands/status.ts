@@ -7,7 +7,7 @@ import { askNode } from '../control/client.ts'
 import { describeStatus } from '../status/report.ts'
 import { dataDir } from './options/options.ts'
 import type { Command } from '../../src/cli/command.ts'
-import type { Output } from '../../src/cli/output.ts'
+import type { Output } from '../../src/cli/output/output.ts'
 import type { Emphasis } from '../status/report.ts'
 import type { StatusSnapshot } from '../status/node-status.ts'
 

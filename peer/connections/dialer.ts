@@ -7,7 +7,7 @@
  */
 
 import { circuitAddr, isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
-import { proveOrAbort } from '../../src/holepunch/proof.ts'
+import { proveOrAbort } from '../../src/holepunch/paths/proof.ts'
 import { scopeOf } from '../../src/addresses/scope.ts'
 import { raceInTurn } from '../../src/time/race-in-turn.ts'
 import { endpointOf, endsInPeerId } from '../../src/addresses/endpoint.ts'
@@ -15,7 +15,7 @@ import { anySignalOf, withDeadline } from '../../src/time/deadline.ts'
 import type { AbortOptions, Connection, PeerId, PeerStore } from '@libp2p/interface'
 import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { LossyPaths } from '../../src/holepunch/lossy-paths.ts'
+import type { LossyPaths } from '../../src/holepunch/paths/lossy-paths.ts'
 import type { RelayList } from '../relays/relay-list.ts'
 import type { Target } from './target.ts'
 import type { RelayAuth } from '../relays/relay-auth.ts'

@@ -4,7 +4,7 @@
  */
 
 import { isCircuit, relayAddrOf, relayIdOf } from '../../src/addresses/circuit.ts'
-import { isProved, proveOrAbort } from '../../src/holepunch/proof.ts'
+import { isProved, proveOrAbort } from '../../src/holepunch/paths/proof.ts'
 import { isUnacknowledged } from '../../src/transport/keep-alive.ts'
 import { checkPresence } from './liveness.ts'
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'

@@ -5,7 +5,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { raceSignal } from 'race-signal'
-import { CloseWhenIdle } from '../../src/holepunch/close-when-idle.ts'
+import { CloseWhenIdle } from '../../src/holepunch/paths/close-when-idle.ts'
 import { isFinal } from '../../src/holepunch/failures.ts'
 import { Backoff } from '../../src/time/backoff.ts'
 import type { AbortOptions, Connection, Logger, PeerId } from '@libp2p/interface'

@@ -8,7 +8,7 @@
 
 import { scopeOf } from '../../src/addresses/scope.ts'
 import net from 'node:net'
-import { longestDurationMs } from '../../src/config/quantities.ts'
+import { longestDurationMs } from '../../src/config/kinds/quantities.ts'
 import { endpointOf, withoutPeerId } from '../../src/addresses/endpoint.ts'
 import type { ComponentLogger, Logger } from '@libp2p/interface'
 import type { AddressManager, TransportManager } from '@libp2p/interface-internal'

@@ -2,7 +2,7 @@
 
 import prettyBytes from 'pretty-bytes'
 import prettyMs from 'pretty-ms'
-import { printable } from '../../src/cli/problem.ts'
+import { printable } from '../../src/cli/output/problem.ts'
 import type {
   ForwardSnapshot,
   PeerSnapshot,

@@ -1,7 +1,7 @@
 /** Tickets over the control socket: the routes of the node, and the client of the commands. */
 
 import { multiaddr } from '@multiformats/multiaddr'
-import { relayAddrFault } from '../../src/config/address-kinds.ts'
+import { relayAddrFault } from '../../src/config/kinds/address-kinds.ts'
 import { askNode } from '../control/client.ts'
 import { readWish } from './ticket-issuer.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'

@@ -2,7 +2,7 @@
 
 import { readTokens } from '../../src/protocols/relay-auth.ts'
 import { ruleKind } from './rule.ts'
-import type { Kind } from '../../src/config/kind.ts'
+import type { Kind } from '../../src/config/kinds/kind.ts'
 import type { Resolved } from '../../src/config/options.ts'
 import type { AdmissionRules } from './configured-admission.ts'
 

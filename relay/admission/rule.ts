@@ -2,11 +2,11 @@
 
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { peerIdKind } from '../../src/config/address-kinds.ts'
+import { peerIdKind } from '../../src/config/kinds/address-kinds.ts'
 import { ipOf } from '../../src/limits/ip-network.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Kind } from '../../src/config/kind.ts'
+import type { Kind } from '../../src/config/kinds/kind.ts'
 
 type Range = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number]
 

@@ -1,7 +1,7 @@
 /** The program `throughnat-relay`. It has one command. */
 
 import { runProgram } from '../../src/cli/program.ts'
-import type { ProgramDescription } from '../../src/cli/command-line.ts'
+import type { ProgramDescription } from '../../src/cli/command-line/command-line.ts'
 import { version } from '../../src/node/version.ts'
 import { relayCommand } from './run-relay.ts'
 

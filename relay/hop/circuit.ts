@@ -8,7 +8,7 @@
 
 import { StreamResetError } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { longestDurationMs } from '../../src/config/quantities.ts'
+import { longestDurationMs } from '../../src/config/kinds/quantities.ts'
 import { StreamIntake } from '../../src/patches/libp2p-utils/stream-intake.ts'
 import { afterDrain, closedWithoutEnd, endWriting, RemoteEnd } from '../../src/streams/half-close.ts'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'

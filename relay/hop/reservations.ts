@@ -5,7 +5,7 @@
  * expiry, and one timer for the first entry is enough.
  */
 
-import { longestDurationMs } from '../../src/config/quantities.ts'
+import { longestDurationMs } from '../../src/config/kinds/quantities.ts'
 import { networkOf } from '../../src/limits/ip-network.ts'
 import { Quota } from '../../src/limits/quota.ts'
 import type { PeerId } from '@libp2p/interface'

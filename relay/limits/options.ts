@@ -1,8 +1,8 @@
 /** The limits as options of the command line. The profile provides the defaults, so no option has its own. */
 
-import { durationKind, integerKind, rateKind, sizeKind } from '../../src/config/quantities.ts'
-import { printValue } from '../../src/config/kind.ts'
-import type { Kind } from '../../src/config/kind.ts'
+import { durationKind, integerKind, rateKind, sizeKind } from '../../src/config/kinds/quantities.ts'
+import { printValue } from '../../src/config/kinds/kind.ts'
+import type { Kind } from '../../src/config/kinds/kind.ts'
 import type { OptionSpec } from '../../src/config/options.ts'
 import { DEFAULT_PROFILE, profileNames, profiles } from './limits.ts'
 import type { ImpliedValue } from '../../src/cli/command.ts'

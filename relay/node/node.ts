@@ -2,7 +2,7 @@
 
 import { tls } from '@libp2p/tls'
 import { createLibp2p } from 'libp2p'
-import { longestDurationMs } from '../../src/config/quantities.ts'
+import { longestDurationMs } from '../../src/config/kinds/quantities.ts'
 import { announceFilter } from '../../src/addresses/ranking.ts'
 import { guardedEncrypter } from '../../src/patches/multistream-select/endless-length.ts'
 import { commonOptions } from '../../src/node/stack.ts'

@@ -1,10 +1,10 @@
 /** The status server as an option of the command line. */
 
-import { hostPortKind } from '../../src/config/address-kinds.ts'
+import { hostPortKind } from '../../src/config/kinds/address-kinds.ts'
 import { ListenError } from '../../src/errors.ts'
 import { startStatusServer } from './status-server.ts'
-import type { HostPort } from '../../src/config/address-kinds.ts'
-import type { Kind } from '../../src/config/kind.ts'
+import type { HostPort } from '../../src/config/kinds/address-kinds.ts'
+import type { Kind } from '../../src/config/kinds/kind.ts'
 import type { Relay } from '../relay.ts'
 import type { StatusServer } from './status-server.ts'
 

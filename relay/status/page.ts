@@ -7,7 +7,7 @@
 
 import { createHash } from 'node:crypto'
 import prettyBytes from 'pretty-bytes'
-import { printValue } from '../../src/config/kind.ts'
+import { printValue } from '../../src/config/kinds/kind.ts'
 import { nameOptions } from '../../src/config/options.ts'
 import { limitOptions } from '../limits/options.ts'
 import type { Limits } from '../limits/limits.ts'

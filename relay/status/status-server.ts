@@ -6,7 +6,7 @@
 
 import { createServer } from 'node:http'
 import { isIP } from 'node:net'
-import { printHostPort } from '../../src/config/address-kinds.ts'
+import { printHostPort } from '../../src/config/kinds/address-kinds.ts'
 import { listenOnHost, portOf } from '../../src/addresses/listen-on-host.ts'
 import { ListenError } from '../../src/errors.ts'
 import { createMetrics } from './metrics.ts'
@@ -15,7 +15,7 @@ import { PeersTotals } from './peer-totals.ts'
 import { Moment } from '../../src/time/moment.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { HostPort } from '../../src/config/address-kinds.ts'
+import type { HostPort } from '../../src/config/kinds/address-kinds.ts'
 import type { Relay } from '../relay.ts'
 
 /** Simultaneous connections: a browser, and a few monitors. */

@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { createPeer } from '../../peer/index.ts'
 import { splice } from '../../peer/tunnel/wire/splice.ts'
-import { keepYoungGenerationSmall } from '../../src/cli/v8-heap.ts'
+import { keepYoungGenerationSmall } from '../../src/cli/runtime/v8-heap.ts'
 import type { AddressInfo } from 'node:net'
 
 const PROTOCOL = '/throughnat-bench/plain-tunnel/1'

@@ -8,9 +8,9 @@ import { describeTable } from '../../src/config/describe.ts'
 import type { OptionDescription } from '../../src/config/describe.ts'
 import type { Command } from '../../src/cli/command.ts'
 import { placeArguments } from '../../src/cli/command.ts'
-import type { ProgramDescription } from '../../src/cli/command-line.ts'
-import { commandsOf } from '../../src/cli/command-line.ts'
-import { globalOptions } from '../../src/cli/global-options.ts'
+import type { ProgramDescription } from '../../src/cli/command-line/command-line.ts'
+import { commandsOf } from '../../src/cli/command-line/command-line.ts'
+import { globalOptions } from '../../src/cli/command-line/global-options.ts'
 
 /** What a manual page says besides what the tables do. */
 export interface ManPageInit extends ProgramDescription {

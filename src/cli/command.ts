@@ -8,7 +8,7 @@
 import type { Readable } from 'node:stream'
 import type { OptionTable, Resolved } from '../config/options.ts'
 import type { StopSignal } from './exit-codes.ts'
-import type { Output } from './output.ts'
+import type { Output } from './output/output.ts'
 
 /** What a running command gets in addition to its options. */
 export interface CommandContext<T extends OptionTable = OptionTable, A extends OptionTable = OptionTable> {

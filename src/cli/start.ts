@@ -4,9 +4,9 @@
  */
 
 import { assertRuntime } from '../node/runtime.ts'
-import { isHangupIgnored } from './hangup.ts'
-import { enlargeThreadPool } from './thread-pool.ts'
-import { keepYoungGenerationSmall } from './v8-heap.ts'
+import { isHangupIgnored } from './signals/hangup.ts'
+import { enlargeThreadPool } from './runtime/thread-pool.ts'
+import { keepYoungGenerationSmall } from './runtime/v8-heap.ts'
 
 /**
  * The exit code for configuration, see exit-codes.ts. That module loads more than an old Node.js may support.

@@ -7,9 +7,9 @@
  * `limitBytesPerSecond`), which outside belongs to the value and so is not part of the name (`--interval 10s`).
  */
 
-import type { Kind } from './kind.ts'
-import type { KindValues } from './kinds.ts'
-import { choiceKind, namedKinds } from './kinds.ts'
+import type { Kind } from './kinds/kind.ts'
+import type { KindValues } from './kinds/kinds.ts'
+import { choiceKind, namedKinds } from './kinds/kinds.ts'
 
 /** What the environment variables of this project start with. */
 export const environmentPrefix = 'THROUGHNAT_'

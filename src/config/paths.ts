@@ -2,7 +2,7 @@
 
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
-import type { ReadingPlace } from './kind.ts'
+import type { ReadingPlace } from './kinds/kind.ts'
 
 /**
  * Longest path of a Unix socket, in bytes: `sun_path` has 108 with the NUL at its end on Linux (unix(7)), and 104 elsewhere.

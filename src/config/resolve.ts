@@ -8,7 +8,7 @@
 import { InvalidConfigError, UsageError } from '../errors.ts'
 import type { ConfigFile } from './file.ts'
 import type { Findings, FoundProblem, Given, GivenFlag, Source } from './given.ts'
-import { printValue } from './kind.ts'
+import { printValue } from './kinds/kind.ts'
 import type { NamedOption, OptionTable, Resolved } from './options.ts'
 import { nameOptions, variableOf } from './options.ts'
 import { exampleOf, readFileSource, readFlagSource } from './sources.ts'

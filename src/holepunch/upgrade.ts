@@ -6,8 +6,8 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
-import { CloseWhenIdle } from './close-when-idle.ts'
-import { Dials } from './dials.ts'
+import { CloseWhenIdle } from './paths/close-when-idle.ts'
+import { Dials } from './punch/dials.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
 import {
@@ -19,13 +19,13 @@ import {
   RemoteCandidates,
 } from './candidates.ts'
 import { isNotSupported, isHopeless, isWorthRetrying, needsReversal } from './failures.ts'
-import { PUNCH_WINDOW_MS } from './punch.ts'
+import { PUNCH_WINDOW_MS } from './punch/punch.ts'
 import { choosePlan } from './strategies/choose-plan.ts'
-import { withSpare } from './spare-port.ts'
+import { withSpare } from './punch/spare-port.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
-import type { PunchBudget } from './punch-budget.ts'
-import type { SparePort } from './spare-port.ts'
-import type { LossyPaths } from './lossy-paths.ts'
+import type { PunchBudget } from './punch/punch-budget.ts'
+import type { SparePort } from './punch/spare-port.ts'
+import type { LossyPaths } from './paths/lossy-paths.ts'
 import type { PeerQueue } from './peer-queue.ts'
 import type { LocalAddresses } from './candidates.ts'
 import type { ExchangeInit, ExchangeResult, RemoteOffer } from './exchange.ts'

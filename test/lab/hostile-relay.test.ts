@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, it } from 'node:test'
-import { DIALS_PER_ADDRESS } from '../../src/holepunch/punch-budget.ts'
+import { DIALS_PER_ADDRESS } from '../../src/holepunch/punch/punch-budget.ts'
 import { createNetwork } from './net/network.ts'
 import { Remote } from './remote.ts'
 import { Stage } from './stage.ts'

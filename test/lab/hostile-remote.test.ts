@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { DIALS_PER_ADDRESS, DIALS_PER_SECOND } from '../../src/holepunch/punch-budget.ts'
+import { DIALS_PER_ADDRESS, DIALS_PER_SECOND } from '../../src/holepunch/punch/punch-budget.ts'
 import { createStage } from './stage.ts'
 import { countSyns } from './syn-counter.ts'
 import type { Host } from './net/network.ts'

@@ -137,7 +137,7 @@ describe('src/protocols/message-bounds.ts', () => {
   })
 })
 
-describe('src/holepunch/punch.ts', () => {
+describe('src/holepunch/punch/punch.ts', () => {
   for (const [direction, works] of [
     ['outbound', false],
     ['inbound', true],

@@ -7,8 +7,8 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { peerProgram } from '../../peer/commands/program.ts'
 import { relayProgram } from '../../relay/commands/program.ts'
-import { parseCommandLine } from '../../src/cli/command-line.ts'
-import type { ProgramDescription } from '../../src/cli/command-line.ts'
+import { parseCommandLine } from '../../src/cli/command-line/command-line.ts'
+import type { ProgramDescription } from '../../src/cli/command-line/command-line.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 

@@ -13,7 +13,7 @@ import { findTarget } from './target-text.ts'
 import { InvalidConfigError, UsageError } from '../../../src/errors.ts'
 import { parseTarget } from '../../connections/target.ts'
 import { decodeTicket, looksLikeTicket, TICKET_PREFIX } from '../../tickets/ticket.ts'
-import type { Output } from '../../../src/cli/output.ts'
+import type { Output } from '../../../src/cli/output/output.ts'
 import type { PeerNames } from '../../connections/names.ts'
 import type { Ticket } from '../../tickets/ticket.ts'
 

@@ -12,7 +12,7 @@ import {
 import { parseTarget } from '../../connections/target.ts'
 import { describeRefusal } from '../running/describe-refusal.ts'
 import { readAllowFile } from './allow-file.ts'
-import type { Output } from '../../../src/cli/output.ts'
+import type { Output } from '../../../src/cli/output/output.ts'
 import type { NamedService } from '../../tunnel/listener/service-kinds.ts'
 import type { Resolved } from '../../../src/config/options.ts'
 import type { ConfigProblem } from '../../../src/errors.ts'

@@ -1,11 +1,11 @@
 /** The value of `--forward`: `LOCAL=TARGET/NAME`, or `LOCAL=TICKET`. */
 
-import { parseHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
+import { parseHostPort, printHostPort } from '../../../src/config/kinds/address-kinds.ts'
 import { serviceNameKind } from '../../tunnel/listener/service-kinds.ts'
 import { expandPath } from '../../../src/config/paths.ts'
 import { hideTickets } from '../../tickets/ticket.ts'
-import type { HostPort } from '../../../src/config/address-kinds.ts'
-import type { Kind } from '../../../src/config/kind.ts'
+import type { HostPort } from '../../../src/config/kinds/address-kinds.ts'
+import type { Kind } from '../../../src/config/kinds/kind.ts'
 
 /** The local address, and where it leads. */
 export interface ForwardRule {

@@ -1,7 +1,7 @@
 /** Starts the control socket of a running command. */
 
 import { serveControl } from '../../control/server.ts'
-import type { Output } from '../../../src/cli/output.ts'
+import type { Output } from '../../../src/cli/output/output.ts'
 import type { Routes } from '../../control/server.ts'
 
 /**

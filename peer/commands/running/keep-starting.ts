@@ -1,12 +1,12 @@
 /** A forward that cannot listen, since another program has its port, does not keep the others from it: it is tried again. */
 
 import { setTimeout as pause } from 'node:timers/promises'
-import { printHostPort } from '../../../src/config/address-kinds.ts'
+import { printHostPort } from '../../../src/config/kinds/address-kinds.ts'
 import { causesOf } from '../../../src/failures/causes.ts'
 import { meaningOf, systemCodeOf } from '../../../src/failures/system-errors.ts'
 import { Backoff } from '../../../src/time/backoff.ts'
-import type { HostPort } from '../../../src/config/address-kinds.ts'
-import type { Output } from '../../../src/cli/output.ts'
+import type { HostPort } from '../../../src/config/kinds/address-kinds.ts'
+import type { Output } from '../../../src/cli/output/output.ts'
 import type { ForwardStatus } from '../../status/node-status.ts'
 
 export interface KeepStartingInit {

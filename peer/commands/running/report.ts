@@ -2,7 +2,7 @@
 
 import prettyMs from 'pretty-ms'
 import { holePunchAdvice } from '../../../src/errors.ts'
-import type { Output } from '../../../src/cli/output.ts'
+import type { Output } from '../../../src/cli/output/output.ts'
 import type { Peer, PeerEvents } from '../../index.ts'
 
 type Sentence<Name extends keyof PeerEvents> = (detail: PeerEvents[Name]['detail']) => string | undefined

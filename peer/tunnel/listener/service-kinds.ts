@@ -5,10 +5,10 @@
  */
 
 import type { PeerId } from '@libp2p/interface'
-import type { HostPort } from '../../../src/config/address-kinds.ts'
-import { examplePeerId, parseHostPort, printHostPort } from '../../../src/config/address-kinds.ts'
+import type { HostPort } from '../../../src/config/kinds/address-kinds.ts'
+import { examplePeerId, parseHostPort, printHostPort } from '../../../src/config/kinds/address-kinds.ts'
 import { parsePeerId } from '../../../src/addresses/peer-id.ts'
-import type { Kind, ReadingPlace } from '../../../src/config/kind.ts'
+import type { Kind, ReadingPlace } from '../../../src/config/kinds/kind.ts'
 import { expandPath, MAX_SOCKET_PATH_BYTES } from '../../../src/config/paths.ts'
 
 const namePattern = /^[a-z0-9][a-z0-9-]{0,31}$/

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { exitCodeOf, exitCodeOfSignal } from '../../../../src/cli/exit-codes.ts'
-import { describeProblem, printable } from '../../../../src/cli/problem.ts'
+import { describeProblem, printable } from '../../../../src/cli/output/problem.ts'
 import * as errors from '../../../../src/errors.ts'
 
 const named = (name: string): Error => Object.assign(new Error('x'), { name })

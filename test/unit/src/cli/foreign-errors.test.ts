@@ -13,7 +13,7 @@ import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { getSystemErrorMap } from 'node:util'
 import { assertionCodes, exitCodeOf, exitCodes } from '../../../../src/cli/exit-codes.ts'
-import { describeProblem } from '../../../../src/cli/problem.ts'
+import { describeProblem } from '../../../../src/cli/output/problem.ts'
 import { describeSystemError, meaningOf } from '../../../../src/failures/system-errors.ts'
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url))

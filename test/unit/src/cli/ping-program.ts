@@ -3,7 +3,7 @@
 import { serviceKind } from '../../../../peer/tunnel/listener/service-kinds.ts'
 import type { Command, CommandContext } from '../../../../src/cli/command.ts'
 import { defineCommand } from '../../../../src/cli/command.ts'
-import { examplePeerId } from '../../../../src/config/address-kinds.ts'
+import { examplePeerId } from '../../../../src/config/kinds/address-kinds.ts'
 
 /** What the help of `ping` shows as an example. */
 export const example: string = `throughnat ping ${examplePeerId} --interval 2s`

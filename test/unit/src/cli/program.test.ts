@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { Command } from '../../../../src/cli/command.ts'
 import { defineCommand } from '../../../../src/cli/command.ts'
-import { examplePeerId } from '../../../../src/config/address-kinds.ts'
+import { examplePeerId } from '../../../../src/config/kinds/address-kinds.ts'
 import { runFake } from './fake-process.ts'
 import { commands, example } from './ping-program.ts'
 

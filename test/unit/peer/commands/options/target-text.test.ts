@@ -14,7 +14,7 @@ import { readDestination } from '../../../../../peer/commands/options/destinatio
 import { findTarget } from '../../../../../peer/commands/options/target-text.ts'
 import { readNames } from '../../../../../peer/connections/names.ts'
 import { encodeTicket } from '../../../../../peer/tickets/ticket.ts'
-import { createOutput } from '../../../../../src/cli/output.ts'
+import { createOutput } from '../../../../../src/cli/output/output.ts'
 import type { Destination } from '../../../../../peer/commands/options/destination.ts'
 import type { TestContext } from 'node:test'
 

@@ -1,0 +1,71 @@
+/**
+ * The proof that a direct connection carries data: pings over it that fill packets of full size, and their echo.
+ *
+ * A connection whose upgrade succeeded may still be one-sided: the other end has chosen another socket, say, and is
+ * about to reset this one. Or the path loses large packets, which the handshake does not show: its messages are small.
+ * Each side proves the direction in which it sends; the echo of most implementations comes in small packets.
+ */
+
+import { TimeoutError } from '@libp2p/interface'
+import { awaitAnswer } from '../../protocols/ping.ts'
+import { anySignalOf } from '../../time/deadline.ts'
+import type { AbortOptions, Connection } from '@libp2p/interface'
+import type { LossyPaths } from './lossy-paths.ts'
+
+/**
+ * Pings that are sent in one flight as the proof: 3 KiB, two full TCP segments on Ethernet (1,460 bytes, RFC 879 and
+ * RFC 894) and a part of a third, whatever the headers are.
+ */
+const PINGS_OF_PROOF = 96
+
+/** Time for a proof, in milliseconds (libp2p's ping timeout): full packets that are lost are repeated several times. */
+const PROOF_TIMEOUT_MS = 10_000
+
+// Several parts of a node may ask for the proof of one connection, and ping allows two streams of it at a time.
+const proofs = new WeakMap<Connection, Promise<void>>()
+const proved = new WeakSet<Connection>()
+
+/**
+ * Resolves when a ping has crossed the connection in both directions: in one round trip. A connection is pinged once,
+ * however often it is asked for; the `signal` of the first call counts.
+ *
+ * @throws as {@link awaitAnswer}
+ */
+export async function proveConnection(connection: Connection, options: AbortOptions): Promise<void> {
+  const prove = async (): Promise<void> => {
+    await awaitAnswer(connection, { ...options, isOptimistic: true, count: PINGS_OF_PROOF })
+    proved.add(connection)
+  }
+  const proof = proofs.get(connection) ?? prove()
+  proofs.set(connection, proof)
+  return proof
+}
+
+/** True once {@link proveConnection} has succeeded. */
+export function isProved(connection: Connection): boolean {
+  return proved.has(connection)
+}
+
+/**
+ * Proves a connection whose handshake is done. If full packets do not get through in time, the path is noted as lossy
+ * and the connection aborted.
+ *
+ * @throws {TimeoutError} (libp2p) if full packets do not get through
+ * @throws what the connection failed with, or the reason of `signal`
+ */
+export async function proveOrAbort(
+  connection: Connection,
+  lossyPaths: LossyPaths,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  const timeout = AbortSignal.timeout(PROOF_TIMEOUT_MS)
+  try {
+    await proveConnection(connection, { signal: anySignalOf(timeout, signal) })
+  } catch (error) {
+    if (!timeout.aborted || connection.status !== 'open') throw error
+    const failure = new TimeoutError('the direct path loses large packets')
+    lossyPaths.note(connection.remotePeer, connection.remoteAddr, 'no-full-packet')
+    connection.abort(failure)
+    throw failure
+  }
+}
