@@ -18,10 +18,13 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 const PAUSE = { firstMs: 30_000, longestMs: 60 * 60_000 } as const
 
 /**
- * A connection that was reset can have been ended by the remote's program. Only another reset within this time, in
- * milliseconds, says that it is the path.
+ * A connection that died in use can have been ended by a restart, a crash, a sleep or a move of the remote peer, or of a
+ * router. Only another one within this time, in milliseconds, says that it is the path.
  */
-const RESETS_WITHIN_MS = 10 * 60_000
+const DEATHS_WITHIN_MS = 10 * 60_000
+
+/** Several connections of one path die of the same cause within this time, in milliseconds, and count as one. */
+const ONE_DEATH_MS = 2_000
 
 /** Paths that are remembered. Beyond it the one that failed the longest ago is forgotten. */
 const MAX_PATHS = 1_024
@@ -29,7 +32,7 @@ const MAX_PATHS = 1_024
 interface Record {
   failures: number
   pausedUntil: number
-  lastResetAt: number
+  lastDeathAt: number
   /** Small packets passed and large ones did not. Otherwise the path died, which has other causes, too. */
   isProven: boolean
 }
@@ -53,9 +56,12 @@ export class LossyPaths {
     const path = this.#paths.get(key) ?? createRecord()
     // an hour of peace after the last pause: what happened before does not count any more
     if (now - path.pausedUntil > PAUSE.longestMs) path.failures = 0
-    const isCertain = evidence !== 'reset' || now - path.lastResetAt < RESETS_WITHIN_MS
-    if (evidence === 'reset') path.lastResetAt = now
-    if (evidence === 'no-full-packet') path.isProven = true
+    const isDeath = evidence !== 'no-full-packet'
+    const sinceDeathMs = now - path.lastDeathAt
+    if (isDeath && sinceDeathMs < ONE_DEATH_MS) return
+    const isCertain = !isDeath || sinceDeathMs < DEATHS_WITHIN_MS
+    if (isDeath) path.lastDeathAt = now
+    else path.isProven = true
     if (isCertain && now >= path.pausedUntil) {
       path.pausedUntil = now + Math.min(PAUSE.firstMs * 2 ** path.failures, PAUSE.longestMs)
       path.failures++
@@ -99,7 +105,7 @@ export class LossyPaths {
 }
 
 function createRecord(): Record {
-  return { failures: 0, pausedUntil: -Infinity, lastResetAt: -Infinity, isProven: false }
+  return { failures: 0, pausedUntil: -Infinity, lastDeathAt: -Infinity, isProven: false }
 }
 
 /** The port does not matter: it is the same way through the network. */

@@ -8,6 +8,7 @@
 
 import { TimeoutError } from '@libp2p/interface'
 import { awaitAnswer } from '../../protocols/ping.ts'
+import { awakeTimeout } from '../../time/awake-timeout.ts'
 import { anySignalOf } from '../../time/deadline.ts'
 import type { AbortOptions, Connection } from '@libp2p/interface'
 import type { LossyPaths } from './lossy-paths.ts'
@@ -58,7 +59,7 @@ export async function proveOrAbort(
   lossyPaths: LossyPaths,
   { signal }: { signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
-  const timeout = AbortSignal.timeout(PROOF_TIMEOUT_MS)
+  const timeout = awakeTimeout(PROOF_TIMEOUT_MS)
   try {
     await proveConnection(connection, { signal: anySignalOf(timeout, signal) })
   } catch (error) {

@@ -16,6 +16,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { CODE_P2P } from '@multiformats/multiaddr'
 import { endpointOf } from '../../addresses/endpoint.ts'
 import { HolePunchFailedError } from '../../errors.ts'
+import { awakeTimeout } from '../../time/awake-timeout.ts'
 import { optimisticUpgrader } from '../../protocols/optimistic-upgrade.ts'
 import { jitter, MAX_DIALS, MAX_PRIVATE_DIALS, redialDelayMs } from './redial.ts'
 import type { LossyPaths } from '../paths/lossy-paths.ts'
@@ -105,7 +106,9 @@ class Punch {
     const { transport, candidates, connectTimeoutMs = PUNCH_WINDOW_MS } = this.#init
     const onAbort = (): void => this.#result.reject(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
-    const timer = setTimeout(() => this.#fail(), PUNCH_WINDOW_MS)
+    const window = awakeTimeout(PUNCH_WINDOW_MS)
+    const onWindowEnd = (): void => this.#fail()
+    window.addEventListener('abort', onWindowEnd, { once: true })
     this.#connectTimer = setTimeout(() => this.#fail(), connectTimeoutMs)
     const withdraw = this.#isPunch ? transport.inboundClaims.add(this.#claim()) : undefined
     void Promise.all(candidates.map(async candidate => this.#dialUntilOver(candidate))).then(() => {
@@ -114,7 +117,7 @@ class Punch {
     try {
       return await this.#result.promise
     } finally {
-      clearTimeout(timer)
+      window.removeEventListener('abort', onWindowEnd)
       clearTimeout(this.#connectTimer)
       signal.removeEventListener('abort', onAbort)
       withdraw?.()
@@ -237,7 +240,7 @@ class Punch {
     const { upgrader, remotePeer, log } = this.#init
     this.#sockets.add(socket)
     clearTimeout(this.#connectTimer)
-    const signal = AbortSignal.timeout(PUNCH_WINDOW_MS)
+    const signal = awakeTimeout(PUNCH_WINDOW_MS)
     guard(socket)
     const connectedAt = performance.now()
     this.#silent.add(socket)

@@ -34,7 +34,7 @@ describe('a lossy path', () => {
 
   it('is that of one peer at one host, whatever the port', () => {
     const { paths } = setUp()
-    paths.note(PEER, ADDR, 'unacknowledged')
+    paths.note(PEER, ADDR, 'no-full-packet')
     assert.equal(paths.has(PEER, multiaddr('/ip4/11.0.0.1/tcp/9')), true)
     assert.equal(paths.has(PEER, multiaddr('/ip4/11.0.0.2/tcp/4001')), false)
     assert.equal(paths.has(PEER, multiaddr('/ip6/2001:db8::1/tcp/4001')), false)
@@ -49,16 +49,25 @@ describe('a lossy path', () => {
     assert.equal(paths.remainingMs(PEER, ADDR), 20 * S)
   })
 
-  it('is known by a second reset within 10 min, and not by one', () => {
+  for (const evidence of ['unacknowledged', 'reset'] as const)
+    it(`is known by a second death (${evidence}) within 10 min, and not by one`, () => {
+      const { paths, pass } = setUp()
+      paths.note(PEER, ADDR, evidence)
+      assert.equal(paths.has(PEER, ADDR), false)
+      pass(11 * MIN)
+      paths.note(PEER, ADDR, evidence)
+      assert.equal(paths.has(PEER, ADDR), false)
+      pass(9 * MIN)
+      paths.note(PEER, ADDR, evidence)
+      assert.equal(paths.has(PEER, ADDR), true)
+    })
+
+  it('is not known by two connections that die of one cause', () => {
     const { paths, pass } = setUp()
+    paths.note(PEER, ADDR, 'unacknowledged')
+    pass(1 * S)
     paths.note(PEER, ADDR, 'reset')
     assert.equal(paths.has(PEER, ADDR), false)
-    pass(11 * MIN)
-    paths.note(PEER, ADDR, 'reset')
-    assert.equal(paths.has(PEER, ADDR), false)
-    pass(9 * MIN)
-    paths.note(PEER, ADDR, 'reset')
-    assert.equal(paths.has(PEER, ADDR), true)
   })
 
   it('begins again at 30 s after an hour of peace', () => {
@@ -74,9 +83,12 @@ describe('a lossy path', () => {
 
   for (const evidence of ['unacknowledged', 'reset'] as const)
     it(`that died (${evidence}) is forgotten when the remote peer has moved to another address`, () => {
-      const { paths } = setUp()
+      const { paths, pass } = setUp()
       const NEW = multiaddr('/ip4/11.0.0.2/tcp/4001')
-      for (let n = 0; n < 2; n++) paths.note(PEER, ADDR, evidence)
+      for (let n = 0; n < 2; n++) {
+        pass(MIN)
+        paths.note(PEER, ADDR, evidence)
+      }
       paths.remoteOffers(PEER, [NEW, multiaddr('/ip4/11.0.0.1/tcp/9')])
       assert.equal(paths.has(PEER, ADDR), true, 'the remote is still there, at another port')
       paths.remoteOffers(OTHER, [NEW])
@@ -90,7 +102,7 @@ describe('a lossy path', () => {
     const { paths, pass } = setUp()
     paths.note(PEER, ADDR, 'no-full-packet')
     pass(30 * S)
-    paths.note(PEER, ADDR, 'unacknowledged')
+    paths.note(PEER, ADDR, 'no-full-packet')
     paths.remoteOffers(PEER, [multiaddr('/ip4/11.0.0.2/tcp/4001')])
     assert.equal(paths.remainingMs(PEER, ADDR), 60 * S)
   })
