@@ -105,7 +105,8 @@ export class Paths {
 
   async #prove(connection: Connection): Promise<Connection> {
     const { lossyPaths } = this.#libp2p.services.dcutr
-    await proveOrAbort(connection, lossyPaths, { signal: this.#listening.signal })
+    const circuits = this.circuitsTo(connection.remotePeer)
+    await proveOrAbort(connection, lossyPaths, { signal: this.#listening.signal, circuits })
     return connection
   }
 

@@ -264,7 +264,8 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     try {
       // a plain dial takes no turn, and chooses, too
       if (direct.status !== 'open' || this.#pendingTo(remotePeer).length === 0 || isDialling()) return
-      await proveOrAbort(direct, this.lossyPaths)
+      const circuits = this.#pendingTo(remotePeer).map(it => it.circuit)
+      await proveOrAbort(direct, this.lossyPaths, { circuits })
       for (const upgrade of this.#pendingTo(remotePeer)) upgrade.succeedWith(direct)
     } catch (error) {
       this.#log('a direct connection to %p did not prove itself - %e', remotePeer, error)

@@ -109,7 +109,7 @@ export class Upgrade {
     this.outcome.catch(() => {}) // a failure that nobody waits for is no unhandled rejection
     this.#context = context
     this.#log = context.logger.forComponent(`throughnat:holepunch:${this.role}`)
-    this.#dials = new Dials({ ...context, remotePeer: circuit.remotePeer, log: this.#log })
+    this.#dials = new Dials({ ...context, circuit, remotePeer: circuit.remotePeer, log: this.#log })
     circuit.addEventListener('close', () => this.#onCircuitClosed(), { once: true })
     if (this.role === 'initiator') this.#awaitExchange()
   }

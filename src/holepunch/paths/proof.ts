@@ -22,6 +22,9 @@ const PINGS_OF_PROOF = 96
 /** Time for a proof, in milliseconds (libp2p's ping timeout): full packets that are lost are repeated several times. */
 const PROOF_TIMEOUT_MS = 10_000
 
+/** Time for the answer over a circuit, in milliseconds: a slow round trip, and a packet that is lost and sent again. */
+const ANSWER_TIMEOUT_MS = 3_000
+
 // Several parts of a node may ask for the proof of one connection, and ping allows two streams of it at a time.
 const proofs = new WeakMap<Connection, Promise<void>>()
 const proved = new WeakSet<Connection>()
@@ -47,6 +50,13 @@ export function isProved(connection: Connection): boolean {
   return proved.has(connection)
 }
 
+/** How a connection is proved. */
+export interface ProofOptions {
+  signal?: AbortSignal | undefined
+  /** Circuits to the same peer. If none of them works either, the path is not noted as lossy. @default none */
+  circuits?: readonly Connection[]
+}
+
 /**
  * Proves a connection whose handshake is done. If full packets do not get through in time, the path is noted as lossy
  * and the connection aborted.
@@ -57,7 +67,7 @@ export function isProved(connection: Connection): boolean {
 export async function proveOrAbort(
   connection: Connection,
   lossyPaths: LossyPaths,
-  { signal }: { signal?: AbortSignal | undefined } = {},
+  { signal, circuits = [] }: ProofOptions = {},
 ): Promise<void> {
   const timeout = awakeTimeout(PROOF_TIMEOUT_MS)
   try {
@@ -65,8 +75,29 @@ export async function proveOrAbort(
   } catch (error) {
     if (!timeout.aborted || connection.status !== 'open') throw error
     const failure = new TimeoutError('the direct path loses large packets')
-    lossyPaths.note(connection.remotePeer, connection.remoteAddr, 'no-full-packet')
+    void noteLoss(connection, lossyPaths, circuits)
     connection.abort(failure)
     throw failure
   }
+}
+
+/**
+ * Notes that full packets do not get through on a connection's path, unless the remote peer does not answer over its
+ * circuits either: then it has gone, or the network is down.
+ */
+export async function noteLoss(
+  { remotePeer, remoteAddr }: Connection,
+  lossyPaths: LossyPaths,
+  circuits: readonly Connection[],
+): Promise<void> {
+  const answers = circuits.map(async circuit =>
+    awaitAnswer(circuit, { signal: awakeTimeout(ANSWER_TIMEOUT_MS) }),
+  )
+  const isThere =
+    circuits.length === 0 ||
+    (await Promise.any(answers).then(
+      () => true,
+      () => false,
+    ))
+  if (isThere) lossyPaths.note(remotePeer, remoteAddr, 'no-full-packet')
 }

@@ -19,7 +19,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 /** What all dials of one upgrade share. */
 export type DialsInit = Pick<
   PunchInit,
-  'transport' | 'upgrader' | 'budget' | 'lossyPaths' | 'remotePeer' | 'log'
+  'transport' | 'upgrader' | 'budget' | 'lossyPaths' | 'remotePeer' | 'circuit' | 'log'
 >
 
 /** A plain dial. */

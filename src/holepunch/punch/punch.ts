@@ -20,7 +20,7 @@ import { awakeTimeout } from '../../time/awake-timeout.ts'
 import { optimisticUpgrader } from '../../protocols/optimistic-upgrade.ts'
 import { jitter, MAX_DIALS, MAX_PRIVATE_DIALS, redialDelayMs } from './redial.ts'
 import type { LossyPaths } from '../paths/lossy-paths.ts'
-import { proveConnection } from '../paths/proof.ts'
+import { noteLoss, proveConnection } from '../paths/proof.ts'
 import { CloseWhenIdle } from '../paths/close-when-idle.ts'
 import { guard, unguard } from '../../patches/multistream-select/endless-length.ts'
 import type { HolePunchFailure } from '../../errors.ts'
@@ -53,6 +53,8 @@ export interface PunchInit {
   transport: PunchTransport
   upgrader: Upgrader
   remotePeer: PeerId
+  /** The circuit that the punch replaces. */
+  circuit: Connection
   candidates: readonly Multiaddr[]
   role: PunchRole
   /** Takes the other role in the handshake, for a remote that deals them the other way round. */
@@ -146,10 +148,10 @@ class Punch {
 
   /** The handshake is done, and full packets do not get through. */
   #giveUp(connection: Connection): void {
-    const { lossyPaths, remotePeer } = this.#init
+    const { lossyPaths, circuit } = this.#init
     this.#unproved.delete(connection)
     this.#failure = 'lossy-path'
-    lossyPaths.note(remotePeer, connection.remoteAddr, 'no-full-packet')
+    void noteLoss(connection, lossyPaths, [circuit])
     connection.abort(new Error('the direct path loses large packets'))
   }
 

@@ -14,7 +14,7 @@ import {
   PunchBudget,
 } from '../../../../../src/holepunch/punch/punch-budget.ts'
 import { InboundClaims } from '../../../../../src/transport/inbound-claims.ts'
-import type { Logger, MultiaddrConnection, Upgrader } from '@libp2p/interface'
+import type { Connection, Logger, MultiaddrConnection, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PunchInit } from '../../../../../src/holepunch/punch/punch.ts'
 import type { PunchTransport } from '../../../../../src/transport/punch-transport.ts'
@@ -46,7 +46,8 @@ function setUp(dial: Dial, upgrade: () => Promise<never> = never): { init: Punch
   const log = Object.assign(() => {}, { trace: () => {}, error: () => {} }) as unknown as Logger
   const budget = new PunchBudget()
   const lossyPaths = new LossyPaths()
-  const init = { transport, upgrader, remotePeer, candidates, lossyPaths, budget, log } as const
+  const circuit = { remotePeer } as unknown as Connection
+  const init = { transport, upgrader, remotePeer, circuit, candidates, lossyPaths, budget, log } as const
   return { dialled, init: { ...init, role: 'initiator', from: 'punch-port' } }
 }
 
