@@ -39,9 +39,8 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 export const MAX_ATTEMPTS = 3
 
 /**
- * How long the initiator waits for the responder to open an exchange, in milliseconds. A responder that waits for
- * identify first, as go-libp2p and js-libp2p do, needs two round trips before it starts; 10 s is libp2p's time-out
- * for these (`DEFAULT_PROTOCOL_NEGOTIATION_TIMEOUT`).
+ * How long the initiator waits for an exchange, in milliseconds. A responder that waits for identify first needs two
+ * round trips before it starts; 10 s is libp2p's timeout for these (`DEFAULT_PROTOCOL_NEGOTIATION_TIMEOUT`).
  */
 const PATIENCE_MS = 10_000
 
@@ -240,10 +239,12 @@ export class Upgrade {
     await this.#awaitRemoteDial()
   }
 
-  /** @throws {HolePunchFailedError} `stopped` if a plain dial has made the exchange superfluous */
+  /** @throws {HolePunchFailedError} `stopped` if a plain dial was enough, `lossy-path` if no full packets get through */
   async #dialReachable(listed: readonly Multiaddr[], rttMs: number, signal: AbortSignal): Promise<void> {
-    const local = this.#context.localAddresses()
-    const direct = await this.#dials.plain({ listed, local, signal, connectTimeoutMs: rttMs })
+    const dial = { listed, local: this.#context.localAddresses(), signal, connectTimeoutMs: rttMs }
+    const direct = await this.#dials.plain(dial)
+    const isLossy = (addr: Multiaddr): boolean => this.#context.lossyPaths.has(this.circuit.remotePeer, addr)
+    if (direct === undefined && listed.length > 0 && listed.every(isLossy)) throw this.#error('lossy-path')
     if (direct === undefined) return
     this.#succeed(direct)
     throw this.#error('stopped')
@@ -283,8 +284,8 @@ export class Upgrade {
     const timeout = pause(IDENTIFY_TIMEOUT_MS, [], { ref: false })
     const listed = await Promise.race([this.#identified.promise, timeout])
     if (!this.isPending) return false
-    const local = this.#context.localAddresses()
-    const direct = await this.#dials.plain({ listed, local, signal: this.#stopped.signal })
+    const dial = { listed, local: this.#context.localAddresses(), signal: this.#stopped.signal }
+    const direct = await this.#dials.plain(dial)
     if (direct !== undefined) this.#succeed(direct)
     return direct !== undefined
   }

@@ -109,12 +109,12 @@ class Punch {
     const onAbort = (): void => this.#result.reject(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     const window = awakeTimeout(PUNCH_WINDOW_MS)
-    const onWindowEnd = (): void => this.#fail()
+    const onWindowEnd = (): void => void this.#fail()
     window.addEventListener('abort', onWindowEnd, { once: true })
-    this.#connectTimer = setTimeout(() => this.#fail(), connectTimeoutMs)
+    this.#connectTimer = setTimeout(() => void this.#fail(), connectTimeoutMs)
     const withdraw = this.#isPunch ? transport.inboundClaims.add(this.#claim()) : undefined
     void Promise.all(candidates.map(async candidate => this.#dialUntilOver(candidate))).then(() => {
-      if (this.#sockets.size === 0 && !this.#isPunch) this.#fail()
+      if (this.#sockets.size === 0 && !this.#isPunch) void this.#fail()
     })
     try {
       return await this.#result.promise
@@ -137,8 +137,8 @@ class Punch {
     return this.#init.from === 'punch-port'
   }
 
-  #fail(): void {
-    for (const connection of this.#unproved) this.#giveUp(connection)
+  async #fail(): Promise<void> {
+    await Promise.all([...this.#unproved].map(async connection => this.#giveUp(connection)))
     const isUnclear = this.#failure === 'timed-out' || this.#failure === 'refused'
     const reason = this.#isThrottled && isUnclear ? 'throttled' : this.#failure
     this.#result.reject(new HolePunchFailedError(reason, this.#init.remotePeer.toString()))
@@ -147,12 +147,12 @@ class Punch {
   }
 
   /** The handshake is done, and full packets do not get through. */
-  #giveUp(connection: Connection): void {
+  async #giveUp(connection: Connection): Promise<void> {
     const { lossyPaths, circuit } = this.#init
     this.#unproved.delete(connection)
     this.#failure = 'lossy-path'
-    void noteLoss(connection, lossyPaths, [circuit])
     connection.abort(new Error('the direct path loses large packets'))
+    await noteLoss(connection, lossyPaths, [circuit])
   }
 
   /** Resets what is still in its handshake, so that the responder cannot have chosen it. */
