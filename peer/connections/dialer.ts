@@ -8,6 +8,8 @@
 
 import { circuitAddr, isCircuit, relayAddrOf } from '../../src/addresses/circuit.ts'
 import { proveOrAbort } from '../../src/holepunch/paths/proof.ts'
+import { resolveHost } from '../../src/addresses/resolve-host.ts'
+import { TimeoutError } from '@libp2p/interface'
 import { scopeOf } from '../../src/addresses/scope.ts'
 import { raceInTurn } from '../../src/time/race-in-turn.ts'
 import { endpointOf, endsInPeerId } from '../../src/addresses/endpoint.ts'
@@ -59,9 +61,9 @@ export class Dialer {
    */
   async connect(target: Target, options: AbortOptions = {}): Promise<Connection> {
     const { direct, circuits } = await this.ways(target)
-    const lossless = direct.filter(addr => !this.#init.lossyPaths.has(target.peerId, addr))
     // a lossy path is better than none
-    return this.#race(circuits.length > 0 ? [...lossless, ...circuits] : direct, options)
+    const avoid = circuits.length > 0 ? target.peerId : undefined
+    return this.#race([...direct, ...circuits], options, avoid)
   }
 
   /** Opens another circuit, whatever connections there are. Throws as {@link connect}. */
@@ -103,8 +105,25 @@ export class Dialer {
     }
   }
 
-  async #race(ways: readonly Multiaddr[], { signal }: AbortOptions): Promise<Connection> {
-    return raceInTurn(ways, async (way, lost) => this.#dial(way, lost, signal), { signal })
+  /** @param avoid - the peer whose lossy direct paths are not dialled */
+  async #race(ways: readonly Multiaddr[], { signal }: AbortOptions, avoid?: PeerId): Promise<Connection> {
+    const attempt = async (way: Multiaddr, lost: AbortSignal): Promise<Connection> => {
+      if (avoid !== undefined && !isCircuit(way)) await this.#assertLossless(way, avoid, signal)
+      return this.#dial(way, lost, signal)
+    }
+    return raceInTurn(ways, attempt, { signal })
+  }
+
+  /** A name is judged by the addresses that it stands for. @throws {TimeoutError} if all of them are lossy */
+  async #assertLossless(way: Multiaddr, peerId: PeerId, stopped: AbortSignal | undefined): Promise<void> {
+    const addrs = await withDeadline(
+      ATTEMPT_TIMEOUT_MS,
+      'The name was not resolved in time',
+      stopped,
+      async signal => resolveHost(way, { signal }),
+    )
+    if (addrs.every(addr => this.#init.lossyPaths.has(peerId, addr)))
+      throw new TimeoutError('the direct path loses large packets')
   }
 
   /** A direct way is not cancelled when a circuit was faster: it replaces that. */
@@ -118,7 +137,10 @@ export class Dialer {
       }
       return transportManager.dial(way, { signal })
     })
-    if (!isCircuit(way)) await proveOrAbort(connection, this.#init.lossyPaths, { signal: stopped })
+    if (isCircuit(way)) return connection
+    const others = connectionManager.getConnections(connection.remotePeer)
+    const circuits = others.filter(it => isCircuit(it.remoteAddr) && it.status === 'open')
+    await proveOrAbort(connection, this.#init.lossyPaths, { signal: stopped, circuits })
     return connection
   }
 }

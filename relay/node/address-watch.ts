@@ -22,7 +22,7 @@ import type { RelayEvents } from '../events.ts'
 const RETRY_MS = 2_000
 const MAX_RETRIES = 10
 
-/** What the watch is told. */
+/** What the watch gets. */
 export interface AddressWatchInit {
   /** Where the relay is to listen, as multiaddrs. */
   listen: readonly string[]

@@ -275,7 +275,8 @@ class Punch {
     } catch (error) {
       // the other side has found out first, perhaps
       const { lossyPaths, remotePeer } = this.#init
-      if (connection.status !== 'open') lossyPaths.note(remotePeer, connection.remoteAddr, 'reset')
+      const isOurs = !this.#unproved.has(connection)
+      if (!isOurs && connection.status !== 'open') lossyPaths.note(remotePeer, connection.remoteAddr, 'reset')
       throw error
     } finally {
       this.#unproved.delete(connection)

@@ -74,7 +74,7 @@ it('of very many peers at least the last 10,000 are remembered, and at most twic
   for (let i = 40_000; i < 50_000; i++) assert.ok(names.has(`${i}`), `${i}`)
 })
 
-it('a peer is remembered that does something now and then, whoever else comes', () => {
+it('a peer that does something now and then is remembered, however many others come', () => {
   const { events, totals } = start()
   for (let i = 0; i < 50_000; i += 2) {
     closeCircuit(events, `${i}`, `${i + 1}`, [1, 1])

@@ -62,7 +62,7 @@ test('a default route is listed while it is down, and when it leads to half of t
   ])
 })
 
-test('an IPv6 default route is told from networks, and from those by which the kernel rejects', () => {
+test('an IPv6 default route is distinguished from networks, and from routes by which the kernel rejects', () => {
   const [everywhere, router] = ['0'.repeat(32), `fe80${'0'.repeat(27)}1`]
   const line = (destination: string, length: string, gateway: string, device: string): string =>
     `${destination} ${length} ${everywhere} 00 ${gateway} 00000400 00000001 00000000 00000003     ${device}`
