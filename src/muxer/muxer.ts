@@ -1,7 +1,6 @@
 /** The stream multiplexer of every node: yamux with this project's settings and patches. */
 
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { guardStreams } from '../patches/multistream-select/endless-length.ts'
 import { amended } from '../patches/libp2p-yamux/amend.ts'
 import { takeTurns } from '../patches/libp2p-yamux/fair-turns.ts'
 import { boundFrames } from '../patches/libp2p-yamux/frame-bounds.ts'
@@ -32,6 +31,5 @@ export function muxer(init: YamuxMuxerInit = {}): ReturnType<typeof yamux> {
     boundFrames(MAX_WINDOW_BYTES),
     updateWindowsSparingly,
     joinSmallPieces,
-    guardStreams,
   ]) as ReturnType<typeof yamux>
 }

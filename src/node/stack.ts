@@ -4,7 +4,6 @@
 
 import { ping } from '@libp2p/ping'
 import { muxer } from '../muxer/muxer.ts'
-import { guardedEncrypter } from '../patches/multistream-select/endless-length.ts'
 import { nativeNoise } from '../patches/libp2p-noise/native-cipher.ts'
 import { plainIdentify } from '../patches/libp2p-identify/observed-address.ts'
 import { version } from './version.ts'
@@ -44,7 +43,7 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
     privateKey: init.privateKey,
     ...(init.logger === undefined ? {} : { logger: init.logger }),
     nodeInfo: { name: 'throughnat', version },
-    connectionEncrypters: [guardedEncrypter(nativeNoise())],
+    connectionEncrypters: [nativeNoise()],
     streamMuxers: [muxer(init.yamux)],
     services: {
       identify: plainIdentify({ maxMessageSize: MAX_IDENTIFY_BYTES, ...init.identify }),

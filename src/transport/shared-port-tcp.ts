@@ -13,7 +13,7 @@ import { tcp as stockTcp } from '@libp2p/tcp'
 import { transportSymbol } from '@libp2p/interface'
 import { getNetConfig } from '@libp2p/utils'
 import { CODE_UNIX } from '@multiformats/multiaddr'
-import { guard, unguard } from '../patches/multistream-select/endless-length.ts'
+import { boundNegotiations } from '../patches/multistream-select/unbounded-negotiation.ts'
 import { coalesceWrites } from '../patches/libp2p-tcp/coalesced-writes.ts'
 import { Accepted } from '../patches/libp2p-tcp/flush-before-close.ts'
 import { isNamed, resolveHost } from '../addresses/resolve-host.ts'
@@ -37,6 +37,7 @@ import type {
 } from '@libp2p/interface'
 import type { TCPComponents, TCPDialOptions, TCPOptions } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { NegotiationComponents } from '../patches/multistream-select/unbounded-negotiation.ts'
 import type { InboundClaim } from './inbound-claims.ts'
 import type { ConnectOptions, PunchOptions, PunchTransport } from './punch-transport.ts'
 
@@ -81,6 +82,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
 
   constructor(components: TCPComponents, init: SharedPortTcpInit) {
     const { dialFromPunchPort: _, ...tcpOptions } = init
+    boundNegotiations(components as TCPComponents & NegotiationComponents)
     this.#init = init
     this.#log = components.logger.forComponent('throughnat:tcp')
     // the listener hands all of these to net.createServer() and server.listen(), and the type of @libp2p/tcp knows some of them
@@ -138,14 +140,11 @@ export class SharedPortTcp implements Transport, PunchTransport {
   }
 
   async #upgrade(socket: MultiaddrConnection, options: DialTransportOptions): Promise<Connection> {
-    guard(socket)
     try {
       return await optimisticUpgrader(options.upgrader).upgradeOutbound(socket, options)
     } catch (error) {
       socket.abort(error as Error)
       throw error
-    } finally {
-      unguard(socket)
     }
   }
 
@@ -241,14 +240,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
       keepAlive(coalesceWrites(socket))
       accepted.add(socket)
       const claim = this.#claimOn(socket.remoteAddr)
-      if (claim !== undefined) return claim.take(socket)
-      // `noise()` as it comes knows nothing of the guard. To look at its handshake as well does no harm.
-      guard(socket)
-      try {
-        return await upgrader.upgradeInbound(socket, options)
-      } finally {
-        unguard(socket)
-      }
+      return claim === undefined ? upgrader.upgradeInbound(socket, options) : claim.take(socket)
     }
     return Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound })
   }

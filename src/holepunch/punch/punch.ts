@@ -22,7 +22,6 @@ import { jitter, MAX_DIALS, MAX_PRIVATE_DIALS, redialDelayMs } from './redial.ts
 import type { LossyPaths } from '../paths/lossy-paths.ts'
 import { noteLoss, proveConnection } from '../paths/proof.ts'
 import { CloseWhenIdle } from '../paths/close-when-idle.ts'
-import { guard, unguard } from '../../patches/multistream-select/endless-length.ts'
 import type { HolePunchFailure } from '../../errors.ts'
 import type { Endpoint } from '../../addresses/endpoint.ts'
 import type { PunchRole } from '../events.ts'
@@ -243,7 +242,6 @@ class Punch {
     this.#sockets.add(socket)
     clearTimeout(this.#connectTimer)
     const signal = awakeTimeout(PUNCH_WINDOW_MS)
-    guard(socket)
     const connectedAt = performance.now()
     this.#silent.add(socket)
     onProposal(socket, () => this.#silent.delete(socket))
@@ -263,8 +261,6 @@ class Punch {
       // the remote's window may have closed first; one that is gone at once was not waiting
       if (performance.now() - connectedAt < SILENCE_MS) this.#silent.delete(socket)
       socket.abort(error as Error)
-    } finally {
-      unguard(socket)
     }
   }
 
