@@ -49,7 +49,7 @@ export interface NegotiationComponents {
 /** What is behind the interface of a connection. */
 interface OwnConnection extends Connection {
   readonly muxer?: StreamMuxer
-  onIncomingStream(event: CustomEvent<Stream>): Promise<void>
+  readonly onIncomingStream: (event: CustomEvent<Stream>) => Promise<void>
 }
 
 const assertUpgraderShape = shapeCheck('libp2p', {
