@@ -23,6 +23,9 @@ const PATIENCE_MS = 400
 /** Bytes that are sent at once; the victim ends most streams before the next. */
 const PIECE_BYTES = 64 * 1024
 
+/** Streams that an attacker has open together. Many protocols accept no more than 32. */
+const PARALLEL = 8
+
 /** What goes out before a protocol's own bytes: header and proposal, without waiting for an answer. */
 export function proposal(protocol: string): Buffer {
   return Buffer.concat([framed(Buffer.from('/multistream/1.0.0\n')), framed(Buffer.from(`${protocol}\n`))])
@@ -67,9 +70,11 @@ export class AttackerConnection {
   /** Sends these bytes on streams of their own; resolves when the victim has ended them, or says nothing more. */
   async send(bytes: Uint8Array, streams = 1): Promise<void> {
     const connection = (await this.connection()) as Connection & { muxer: StreamMuxer }
-    for (let n = 0; n < streams; n++) {
-      if (connection.status !== 'open') return
-      await sendAll(await connection.muxer.createStream(), bytes)
+    for (let left = streams; left > 0 && connection.status === 'open'; left -= PARALLEL) {
+      const group = Array.from({ length: Math.min(left, PARALLEL) }, async () =>
+        sendAll(await connection.muxer.createStream(), bytes),
+      )
+      await Promise.allSettled(group)
     }
   }
 }

@@ -68,7 +68,8 @@ export class Rule {
     const tooMuch: string[] = []
     for (const { name, bytes, streams = 1 } of attacks) {
       if (!usual.has(streams)) usual.set(streams, await this.#usualMs(step, streams))
-      const allowedMs = (usual.get(streams) ?? 0) * 2 + (ATTACK_MS + NOISE_MS) * this.#scale
+      const bytesMs = (ATTACK_MS * bytes.byteLength * streams) / MIB
+      const allowedMs = (usual.get(streams) ?? 0) * 2 + (bytesMs + NOISE_MS) * this.#scale
       const costs: Cost[] = []
       for (let n = 0; n < ATTEMPTS && costs.length === n; n++) {
         const cost = await step.victim.measure(async () => step.send(bytes, streams))

@@ -27,13 +27,15 @@ export interface MessageInit {
   /** Longest message, in bytes. */
   readonly maxBytes: number
   readonly fields?: readonly FieldInit[]
+  /** Fields that stand before the wrong one, so that the message is looked at. */
+  readonly before?: Buffer
 }
 
 /** Bytes of an attack that goes on without an end. */
 export const MIB = 2 ** 20
 
 /** Streams of an attack that a few KiB make up. */
-const STREAMS = 8
+const STREAMS = 32
 
 /** Bytes that follow a length, without an end. */
 const FILLERS = [
@@ -81,13 +83,16 @@ export function lengthAttacks({ maxBytes }: Pick<MessageInit, 'maxBytes'>): Atta
 }
 
 /** Messages of the longest size, in each of which one field is wrong. */
-export function fieldAttacks({ maxBytes, fields = [] }: MessageInit): Attack[] {
+export function fieldAttacks({ maxBytes, fields = [], before = Buffer.alloc(0) }: MessageInit): Attack[] {
   const attack = (name: string, ...parts: readonly Buffer[]): Attack => {
-    const body = Buffer.concat(parts).subarray(0, maxBytes)
+    const body = Buffer.concat([before, ...parts]).subarray(0, maxBytes)
     return { name, bytes: Buffer.concat([varint(body.byteLength), body]), streams: STREAMS }
   }
   const filled = (name: string, part: Buffer): Attack =>
-    attack(name, ...Array.from({ length: Math.floor(maxBytes / part.byteLength) }, () => part))
+    attack(
+      name,
+      ...Array.from({ length: Math.floor((maxBytes - before.byteLength) / part.byteLength) }, () => part),
+    )
   const unknown = [
     filled('unknown fields of one byte', Buffer.of(0x78, 0)),
     filled('unknown empty fields', Buffer.of(0x7a, 0)),
@@ -149,5 +154,20 @@ export function negotiationAttacks(protocol: string): Attack[] {
     flood('ls without an end', line('ls')),
     flood('long proposals without an end', line('x'.repeat(1022))),
     flood('proposals that are nearly right', line(`${protocol} `.slice(1))),
+  ]
+}
+
+/** Messages of a Noise handshake: a length of two bytes, and as many bytes. */
+export function handshakeAttacks(): Attack[] {
+  const framed = (length: number, bytes = length): Buffer =>
+    Buffer.concat([Buffer.of(length >> 8, length & 255), Buffer.alloc(bytes, 0x61)])
+  return [
+    { name: 'empty messages', bytes: framed(0, MIB) },
+    { name: 'messages of one byte', bytes: Buffer.concat(Array.from({ length: MIB / 3 }, () => framed(1))) },
+    { name: 'one byte less than a key', bytes: framed(31, MIB) },
+    { name: 'a key and more', bytes: framed(33, MIB) },
+    { name: 'the longest message', bytes: framed(65_535, MIB) },
+    { name: 'a key, then messages of a byte', bytes: Buffer.concat([framed(32), framed(1, MIB)]) },
+    { name: 'a key, then the longest message', bytes: Buffer.concat([framed(32), framed(65_535, MIB)]) },
   ]
 }
