@@ -20,12 +20,6 @@ import type { Libp2pOptions } from 'libp2p'
  */
 const MAX_PINGS = 2
 
-/**
- * Longest identify message that is read, in bytes. Others should send 4096 at most, but a js-libp2p node puts in all addresses of its host, twice:
- * 300 of them are 10 KiB, which @libp2p/identify by itself refuses (`MAX_IDENTIFY_MESSAGE_SIZE`, 8192).
- */
-const MAX_IDENTIFY_BYTES = 32 * 1024
-
 /** The services that every node runs. */
 export type CommonServices = { identify: Identify; ping: Ping }
 
@@ -46,7 +40,7 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
     connectionEncrypters: [nativeNoise()],
     streamMuxers: [muxer(init.yamux)],
     services: {
-      identify: plainIdentify({ maxMessageSize: MAX_IDENTIFY_BYTES, ...init.identify }),
+      identify: plainIdentify(init.identify),
       ping: ping({ maxOutboundStreams: MAX_PINGS }),
     },
   }

@@ -26,7 +26,7 @@ interface MessagesInit {
 
 /**
  * What libp2p's services read, by protocol and by the direction of the stream. Identify messages have up to
- * 32 KiB (see src/node/stack.ts); `@libp2p/identify` reads ten of them. A relay's answer may have all
+ * 32 KiB (see src/protocols/identify/read.ts); `@libp2p/identify` reads ten of them. A relay's answer may have all
  * addresses of its host (see peer/relays/reservations/request.ts).
  */
 const READERS: Readonly<Record<Stream['direction'], Readonly<Record<string, MessagesInit>>>> = {

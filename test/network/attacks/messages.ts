@@ -1,10 +1,12 @@
 /** What the messages of each protocol are like, for the tables of attacks. */
 
+import { publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { CONNECT } from '../dcutr-message.ts'
 import { field } from '../hop-client.ts'
 import { MIB } from './table.ts'
+import type { PeerId } from '@libp2p/interface'
 import type { Attack, MessageInit } from './table.ts'
 
 const SOMEBODY = peerIdFromString('12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw').toMultihash().bytes
@@ -67,15 +69,20 @@ export const DIAL_BACK_MESSAGE: MessageInit = {
   fields: [{ name: 'nonce', number: 1, kind: 'fixed64' }],
 }
 
-export const IDENTIFY_MESSAGE: MessageInit = {
-  maxBytes: 32 * 1024,
-  fields: [
-    { name: 'publicKey', number: 1, kind: 'bytes' },
-    { name: 'listenAddrs', number: 2, kind: 'bytes', isRepeated: true },
-    { name: 'protocols', number: 3, kind: 'bytes', isRepeated: true },
-    { name: 'observedAddr', number: 4, kind: 'bytes' },
-    { name: 'signedPeerRecord', number: 8, kind: 'bytes' },
-  ],
+/** What a remote says of itself. */
+export function identifyMessage({ publicKey }: PeerId): MessageInit & { before: Buffer } {
+  if (publicKey === undefined) throw new TypeError('the peer id has no public key')
+  return {
+    maxBytes: 32 * 1024,
+    fields: [
+      { name: 'publicKey', number: 1, kind: 'bytes' },
+      { name: 'listenAddrs', number: 2, kind: 'bytes', isRepeated: true },
+      { name: 'protocols', number: 3, kind: 'bytes', isRepeated: true },
+      { name: 'observedAddr', number: 4, kind: 'bytes' },
+      { name: 'signedPeerRecord', number: 8, kind: 'bytes' },
+    ],
+    before: field(1, publicKeyToProtobuf(publicKey)),
+  }
 }
 
 export const TUNNEL_MESSAGE: MessageInit = { maxBytes: 1024 }
