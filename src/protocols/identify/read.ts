@@ -17,7 +17,7 @@ import type { AbortOptions, Stream } from '@libp2p/interface'
  * Longest message, in bytes. Others should send 4096 at most, but a js-libp2p node puts in all addresses of
  * its host, twice: 300 of them are 10 KiB.
  */
-export const MAX_MESSAGE_BYTES: number = 32 * 1024
+const MAX_MESSAGE_BYTES = 32 * 1024
 
 /** Most messages that are read (`MAX_IDENTIFY_MESSAGES` of `@libp2p/identify`). */
 const MAX_MESSAGES = 10

@@ -126,7 +126,7 @@ export async function startListener(t: Context, bytes: () => Uint8Array): Promis
 }
 
 /** Noise that sends these bytes once the handshake is complete, in place of a negotiation. */
-export function noiseThen(bytes: () => Uint8Array): ReturnType<typeof noise> {
+function noiseThen(bytes: () => Uint8Array): ReturnType<typeof noise> {
   return components => {
     const inner = noise()(components) as ConnectionEncrypter
     const secure = inner.secureOutbound.bind(inner)

@@ -15,7 +15,7 @@ export interface Attack {
 }
 
 /** A field of a message. */
-export interface FieldInit {
+interface FieldInit {
   readonly name: string
   readonly number: number
   readonly kind: 'varint' | 'bytes' | 'message' | 'fixed64'
@@ -48,7 +48,7 @@ const FILLERS = [
 const WIRE_TYPES = { varint: 0, fixed64: 1, bytes: 2, message: 2 } as const
 
 /** A number of up to 64 bits as an unsigned varint. */
-export function varint(value: number | bigint): Buffer {
+function varint(value: number | bigint): Buffer {
   const bytes: number[] = []
   let rest = BigInt(value)
   for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128)
