@@ -12,6 +12,7 @@ import { commonOptions } from '../../src/node/stack.ts'
 import { optimisticTransport } from '../../src/protocols/optimistic-upgrade.ts'
 import { tcp } from '../../src/transport/shared-port-tcp.ts'
 import { Dialer } from '../connections/dialer.ts'
+import { allowDialsOf } from '../connections/dial-policy.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { portMapping } from '../port-mapping/service.ts'
 import { ReservationKeeper } from '../relays/reservations/keeper.ts'
@@ -23,6 +24,7 @@ import type { Reach } from './own-addresses.ts'
 import type { DialBackService } from '../../src/protocols/autonat/service.ts'
 import type { PeerEvents } from './events.ts'
 import type { PortMappingService } from '../port-mapping/service.ts'
+import type { DialPolicy } from '../connections/dial-policy.ts'
 import type { RelayList } from '../relays/relay-list.ts'
 import type { Storage } from './storage.ts'
 import type { RelayAuth } from '../relays/relay-auth.ts'
@@ -44,6 +46,7 @@ export interface NodeInit {
   datastore: Storage['datastore'] | undefined
   listen: string[]
   relays: RelayList
+  dialPolicy: DialPolicy
   /** How many reservations to hold. */
   reservations: number
   token: RelayAuth
@@ -83,7 +86,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
       maxEarlyStreams: MAX_STREAMS,
     },
   })
-  return createLibp2p<PeerServices>({
+  const node = await createLibp2p<PeerServices>({
     ...common,
     ...(init.datastore === undefined ? {} : { datastore: init.datastore }),
     start: false,
@@ -94,11 +97,11 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
     connectionManager: { maxIncomingPendingConnections: 64, inboundConnectionThreshold: 64 },
     connectionGater: { denyInboundRelayedConnection: relay => !init.isReservedAt(relay) },
     transports: [
-      tcp({ dialFromPunchPort: addr => init.isRelay(lastPeerId(addr)) }),
+      tcp({ dialFromPunchPort: addr => init.isRelay(lastPeerId(addr)), resolve: init.dialPolicy.resolve }),
       // a circuit has the longest round trips, and is what everything else waits for
       optimisticTransport(circuitRelayTransport({ discoveryFilter: NO_DISCOVERY })),
       // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
-      explainedWebSockets(),
+      explainedWebSockets(init.dialPolicy),
     ],
     services: {
       ...common.services,
@@ -110,7 +113,13 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         enabled: false,
         verify: async addr => (await init.dialBack(addr)) === 'reached',
       }),
-      dialer: components => new Dialer(components, { relays: init.relays, token: init.token, lossyPaths }),
+      dialer: components =>
+        new Dialer(components, {
+          relays: init.relays,
+          token: init.token,
+          lossyPaths,
+          policy: init.dialPolicy,
+        }),
       reservations: components =>
         new ReservationKeeper(components, {
           relays: init.relays,
@@ -120,4 +129,6 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         }),
     },
   })
+  allowDialsOf(node, init.dialPolicy)
+  return node
 }

@@ -9,7 +9,7 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { TypedEventEmitter } from 'main-event'
 import { InvalidTargetError } from '../../src/errors.ts'
 import { relayIdOf } from '../../src/addresses/circuit.ts'
-import { endpointOf } from '../../src/addresses/endpoint.ts'
+import { endpointOf, withoutPeerId } from '../../src/addresses/endpoint.ts'
 import { readLineFile } from '../../src/files/line-file.ts'
 import { describeFailure } from '../connections/describe-failure.ts'
 import { isDnsaddr, resolveDnsaddr } from './dnsaddr.ts'
@@ -86,6 +86,11 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
   /** True if this peer is one of them. */
   has(peerId: PeerId | string): boolean {
     return this.relays.some(it => it.peerId.toString() === peerId.toString())
+  }
+
+  /** True if one of them has this address, which has no peer id. */
+  isAt(addr: Multiaddr): boolean {
+    return this.relays.some(({ addrs }) => addrs.some(it => withoutPeerId(it).equals(addr)))
   }
 
   /**

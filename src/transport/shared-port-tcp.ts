@@ -26,6 +26,7 @@ import { punchTransportSymbol } from './punch-transport.ts'
 import { RelaySightings } from './relay-sightings.ts'
 import { SOCKET_BUFFER_BYTES } from './socket-buffer.ts'
 import type {
+  AbortOptions,
   Connection,
   CreateListenerOptions,
   DialTransportOptions,
@@ -49,6 +50,12 @@ export interface SharedPortTcpInit extends TCPOptions {
    * @default none
    */
   dialFromPunchPort?: (addr: Multiaddr) => boolean
+  /**
+   * The addresses to dial for this one. What it rejects with ends the dial. It is not asked for punches.
+   *
+   * @default those that a name stands for, wherever they are
+   */
+  resolve?: (addr: Multiaddr, options: AbortOptions) => Promise<Multiaddr[]>
 }
 
 /** What connect(2) and bind(2) say where a family has no route, or does not exist. */
@@ -80,7 +87,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
   readonly #fromPunchPort = new WeakSet<Connection>()
 
   constructor(components: TCPComponents, init: SharedPortTcpInit) {
-    const { dialFromPunchPort: _, ...tcpOptions } = init
+    const { dialFromPunchPort: _, resolve: _resolve, ...tcpOptions } = init
     this.#init = init
     this.#log = components.logger.forComponent('throughnat:tcp')
     // the listener hands all of these to net.createServer() and server.listen(), and the type of @libp2p/tcp knows some of them
@@ -108,13 +115,15 @@ export class SharedPortTcp implements Transport, PunchTransport {
    */
   async dial(addr: Multiaddr, options: DialTransportOptions): Promise<Connection> {
     const isRelay = this.#leavesFromPunchPort(addr)
+    const { resolve = resolveHost } = this.#init
+    const addrs = await resolve(addr, options)
     if (!isNamed(addr)) return this.#dialAddress(addr, isRelay, options)
     const { signal } = options
     const attempt = async (resolved: Multiaddr, lost: AbortSignal): Promise<Connection> =>
       this.#dialAddress(resolved, isRelay, { ...options, signal: AbortSignal.any([signal, lost]) })
     const onLate = (connection: Connection): void => connection.abort(new Error('another address was faster'))
     try {
-      return await raceInTurn(await resolveHost(addr, options), attempt, { signal, onLate })
+      return await raceInTurn(addrs, attempt, { signal, onLate })
     } catch (error) {
       throw error instanceof AggregateError ? summary(error.errors) : error
     }
