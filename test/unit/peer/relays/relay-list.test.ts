@@ -155,7 +155,9 @@ test('a name that stands for nothing is looked up after growing pauses, and othe
 })
 
 test('names are looked up again when the network has changed, and no two rounds run together', async t => {
-  let [rounds, underWay, most] = [0, 0, 0]
+  let rounds = 0
+  let underWay = 0
+  let most = 0
   const resolve = async (): Promise<Multiaddr[]> => {
     rounds++
     most = Math.max(most, ++underWay)
@@ -167,9 +169,9 @@ test('names are looked up again when the network has changed, and no two rounds 
   t.after(() => list.stop())
   await list.start()
   await turns(10)
-  assert.equal(rounds, 1)
+  const before = rounds
   await list.refresh()
-  assert.equal(rounds, 2)
+  assert.deepEqual([before, rounds], [1, 2])
   await Promise.all(numbers(50).map(async () => list.refresh()))
   assert.equal(most, 1)
   assert.ok(rounds <= 4, `${rounds} rounds`)
