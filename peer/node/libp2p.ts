@@ -13,6 +13,8 @@ import { optimisticTransport } from '../../src/protocols/optimistic-upgrade.ts'
 import { tcp } from '../../src/transport/shared-port-tcp.ts'
 import { Dialer } from '../connections/dialer.ts'
 import { allowDialsOf } from '../connections/dial-policy.ts'
+import { ConnectionSlots } from '../limits/connection-slots.ts'
+import { PendingConnections } from '../limits/pending-connections.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { portMapping } from '../port-mapping/service.ts'
 import { ReservationKeeper } from '../relays/reservations/keeper.ts'
@@ -26,6 +28,7 @@ import type { PeerEvents } from './events.ts'
 import type { PortMappingService } from '../port-mapping/service.ts'
 import type { DialPolicy } from '../connections/dial-policy.ts'
 import type { RelayList } from '../relays/relay-list.ts'
+import type { Ranks } from '../limits/rank.ts'
 import type { Storage } from './storage.ts'
 import type { RelayAuth } from '../relays/relay-auth.ts'
 
@@ -37,6 +40,7 @@ export type PeerServices = {
   dcutr: HolePunchService
   reservations: ReservationKeeper
   dialer: Dialer
+  connectionSlots: ConnectionSlots
 }
 
 /** What the node is made of. */
@@ -52,6 +56,9 @@ export interface NodeInit {
   token: RelayAuth
   events: TypedEventTarget<PeerEvents>
   isRelay: (peerId: string) => boolean
+  ranks: Ranks
+  /** True while an upgrade of a circuit to this peer is under way. */
+  isUpgrading: (peerId: PeerId) => boolean
   isReservedAt: (relay: PeerId) => boolean
   /** Has somebody else dial an address, and tells what came of it. */
   dialBack: (addr: Multiaddr) => Promise<Reach>
@@ -93,13 +100,19 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
     addresses: { listen: init.listen, announceFilter: announceFilter() },
     // pings would use up what a relay allows a circuit, and cost every relay the processor
     connectionMonitor: { enabled: false },
-    // libp2p's own bounds are 10 and 5 a second for one address; a circuit counts under its relay's, so that one remote could shut out all others there
-    connectionManager: { maxIncomingPendingConnections: 64, inboundConnectionThreshold: 64 },
-    connectionGater: { denyInboundRelayedConnection: relay => !init.isReservedAt(relay) },
+    // libp2p's limits count all remotes together, so that one could lock out all others; see peer/limits
+    connectionManager: {
+      maxConnections: Infinity,
+      maxIncomingPendingConnections: Infinity,
+      inboundConnectionThreshold: Infinity,
+    },
+    connectionGater: new PendingConnections(init),
     transports: [
       tcp({ dialFromPunchPort: addr => init.isRelay(lastPeerId(addr)), resolve: init.dialPolicy.resolve }),
       // a circuit has the longest round trips, and is what everything else waits for
-      optimisticTransport(circuitRelayTransport({ discoveryFilter: NO_DISCOVERY })),
+      optimisticTransport(
+        circuitRelayTransport({ discoveryFilter: NO_DISCOVERY, maxInboundStopStreams: MAX_STREAMS }),
+      ),
       // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
       explainedWebSockets(init.dialPolicy),
     ],
@@ -113,6 +126,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         enabled: false,
         verify: async addr => (await init.dialBack(addr)) === 'reached',
       }),
+      connectionSlots: components => new ConnectionSlots(components, init),
       dialer: components =>
         new Dialer(components, {
           relays: init.relays,

@@ -16,6 +16,7 @@ import { describeFailure } from '../connections/describe-failure.ts'
 import { DialPolicy } from '../connections/dial-policy.ts'
 import { Reconnector } from '../connections/reconnector.ts'
 import { createNode, listenAddrs } from './libp2p.ts'
+import { Ranks } from '../limits/rank.ts'
 import { runNetcheck } from '../netcheck/netcheck.ts'
 import { NetworkWatch } from '../../src/node/network-watch.ts'
 import { Paths } from '../connections/paths.ts'
@@ -101,6 +102,12 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
       token: this.#token,
       events: this,
       isRelay: peerId => this.#isRelay(peerId),
+      ranks: new Ranks({
+        rankOf: init.rankOf,
+        isChosen: peerId => this.#isRelay(peerId) || this.#kept.has(peerId) || this.#sought.has(peerId),
+        isUpgradedFor: peerId => this.libp2p.services.dcutr.isUpgrading(peerId, 'responder'),
+      }),
+      isUpgrading: peerId => this.libp2p.services.dcutr.isUpgrading(peerId),
       isReservedAt: relay => this.libp2p.services.reservations.isReservedAt(relay),
       dialBack: async addr => this.#dialBack(addr),
     })
@@ -153,8 +160,10 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   }
 
   async handle(protocol: string, handler: StreamHandler): Promise<void> {
-    const explained: StreamHandler = (stream, connection) =>
-      handler(explainCuts(stream, connection), connection)
+    const explained: StreamHandler = (stream, connection) => {
+      this.libp2p.services.connectionSlots.noteUse(connection)
+      return handler(explainCuts(stream, connection), connection)
+    }
     await this.libp2p.handle(protocol, explained, { runOnLimitedConnection: true })
   }
 

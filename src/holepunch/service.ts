@@ -25,7 +25,7 @@ import type { PunchTransport } from '../transport/punch-transport.ts'
 import type { DCUtRServiceInit } from '@libp2p/dcutr'
 import type { SparePort } from './punch/spare-port.ts'
 import type { LocalAddresses } from './candidates.ts'
-import type { HolePunchEvents } from './events.ts'
+import type { HolePunchEvents, PunchRole } from './events.ts'
 import type {
   AbortOptions,
   ComponentLogger,
@@ -161,6 +161,11 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     if (upgrade === undefined)
       throw new HolePunchFailedError('circuit-closed', connection.remotePeer.toString())
     return raceSignal(upgrade.outcome, options.signal)
+  }
+
+  /** True while an upgrade of a circuit to this peer is under way; with `role`, one in which this node has that role. */
+  isUpgrading(remotePeer: PeerId, role?: PunchRole): boolean {
+    return this.#pendingTo(remotePeer).some(it => role === undefined || it.role === role)
   }
 
   #onConnectionOpen = (event: CustomEvent<Connection>): void => {
