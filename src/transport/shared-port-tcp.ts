@@ -45,7 +45,6 @@ import type {
 } from '@libp2p/interface'
 import type { TCPComponents, TCPDialOptions, TCPOptions } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { InboundClaim } from './inbound-claims.ts'
 import type { ConnectOptions, PunchOptions, PunchTransport } from './punch-transport.ts'
 
 /** Options of `@libp2p/tcp`, and which dials leave from the punch port. */
@@ -264,8 +263,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
     ) => {
       keepAlive(coalesceWrites(socket))
       accepted.add(socket)
-      const claim = this.#claimOn(socket.remoteAddr)
-      if (claim !== undefined) return claim.take(socket)
+      if (this.#isClaimed(socket)) return
       // `noise()` as it comes knows nothing of the guard. To look at its handshake as well does no harm.
       guard(socket)
       try {
@@ -277,10 +275,10 @@ export class SharedPortTcp implements Transport, PunchTransport {
     return Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound })
   }
 
-  #claimOn(remote: Multiaddr): InboundClaim | undefined {
-    if (isUnix(remote)) return undefined
-    const { host, port } = getNetConfig(remote)
-    return this.inboundClaims.find(host, port ?? 0)
+  #isClaimed(socket: MultiaddrConnection): boolean {
+    if (isUnix(socket.remoteAddr)) return false
+    const { host, port } = getNetConfig(socket.remoteAddr)
+    return this.inboundClaims.offer(socket, host, port ?? 0)
   }
 }
 

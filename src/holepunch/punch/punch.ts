@@ -230,15 +230,18 @@ class Punch {
       matchesEndpoint: (host, port) =>
         isWaiting() && endpoints.some(it => it.host === host && it.port === port),
       matchesHost: host => isWaiting() && (isNamed(host) || (sharesNat && scopeOf(host) === 'private')),
-      take: socket => {
+      take: async socket => {
         this.#claimed++
-        void this.#upgrade(socket)
+        return this.#upgrade(socket)
       },
     }
   }
 
-  /** Upgrades a connected socket and proves it; the first to get through wins. Never throws. */
-  async #upgrade(socket: MultiaddrConnection): Promise<void> {
+  /**
+   * Upgrades a connected socket and proves it; the first to get through wins. Never throws. Resolves with whether the
+   * remote peer was at the other end; undefined if the punch was over before.
+   */
+  async #upgrade(socket: MultiaddrConnection): Promise<boolean | undefined> {
     const { upgrader, remotePeer, log } = this.#init
     this.#sockets.add(socket)
     clearTimeout(this.#connectTimer)
@@ -247,10 +250,12 @@ class Punch {
     const connectedAt = performance.now()
     this.#silent.add(socket)
     onProposal(socket, () => this.#silent.delete(socket))
+    let isRemotes = false
     try {
       const initiator = this.#isClient
       const pinned = pin(socket, remotePeer, initiator)
       const connection = await optimisticUpgrader(upgrader).upgradeOutbound(pinned, { signal, initiator })
+      isRemotes = true
       this.#sockets.delete(socket)
       await this.#prove(connection, signal)
       this.#refund(endpointOf(socket.remoteAddr))
@@ -266,6 +271,7 @@ class Punch {
     } finally {
       unguard(socket)
     }
+    return isRemotes || !this.#over.signal.aborted ? isRemotes : undefined
   }
 
   async #prove(connection: Connection, signal: AbortSignal): Promise<void> {
