@@ -8,6 +8,7 @@ import { dialBack } from '../../src/protocols/autonat/service.ts'
 import { longestDurationMs } from '../../src/config/kinds/quantities.ts'
 import { LossyPaths } from '../../src/holepunch/paths/lossy-paths.ts'
 import { HolePunchService } from '../../src/holepunch/service.ts'
+import { BoundedPeerStore } from '../../src/patches/libp2p/bounded-peer-store.ts'
 import { commonOptions } from '../../src/node/stack.ts'
 import { optimisticTransport } from '../../src/protocols/optimistic-upgrade.ts'
 import { tcp } from '../../src/transport/shared-port-tcp.ts'
@@ -40,6 +41,7 @@ export type PeerServices = {
   dcutr: HolePunchService
   reservations: ReservationKeeper
   dialer: Dialer
+  boundedPeerStore: BoundedPeerStore
   connectionSlots: ConnectionSlots
 }
 
@@ -126,6 +128,8 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         enabled: false,
         verify: async addr => (await init.dialBack(addr)) === 'reached',
       }),
+      boundedPeerStore: components =>
+        new BoundedPeerStore(components, peerId => init.ranks.of(peerId.toString()) === 'named'),
       connectionSlots: components => new ConnectionSlots(components, init),
       dialer: components =>
         new Dialer(components, {
