@@ -84,6 +84,7 @@ export function listenAddrs(port: number): string[] {
 /** Makes the node; it is started with `startNode`. */
 export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> {
   const lossyPaths = new LossyPaths()
+  const isNamed = (peerId: PeerId): boolean => init.ranks.of(peerId.toString()) === 'named'
   const common = commonOptions({
     privateKey: init.privateKey,
     logger: init.logger,
@@ -120,7 +121,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
     ],
     services: {
       ...common.services,
-      dcutr: components => new HolePunchService(components, {}, lossyPaths),
+      dcutr: components => new HolePunchService(components, {}, lossyPaths, isNamed),
       dialBack: dialBack(),
       ownAddresses: components => new OwnAddresses(components, init.dialBack),
       // off until a relay has seen this peer behind a NAT
@@ -128,8 +129,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         enabled: false,
         verify: async addr => (await init.dialBack(addr)) === 'reached',
       }),
-      boundedPeerStore: components =>
-        new BoundedPeerStore(components, peerId => init.ranks.of(peerId.toString()) === 'named'),
+      boundedPeerStore: components => new BoundedPeerStore(components, isNamed),
       connectionSlots: components => new ConnectionSlots(components, init),
       dialer: components =>
         new Dialer(components, {
