@@ -104,12 +104,13 @@ test('idle direct connections lock out nobody', LIMIT, async t => {
 
 test('the strangers of one relay leave those of another their places', LIMIT, async t => {
   const [crowded, quiet] = [await startRelay(t), await startRelay(t)]
-  const { victim } = await stage(t, [crowded, quiet])
+  const { victim, ticket } = await stage(t, [crowded, quiet])
   const [calm] = await strangers(t, 1)
-  const id = victim.addr.split('/').at(-1)
-  const circuit = await dial(calm!, `${quiet.addrs[0]}/p2p-circuit/p2p/${id}`)
-  await crowd(await strangers(t, 20), `${crowded.addrs[0]}/p2p-circuit/p2p/${id}`, 8)
+  const over = ({ addrs }: Relay): string => `${addrs[0]}/p2p-circuit/p2p/${victim.addr.split('/').at(-1)}`
+  const circuit = await dial(calm!, over(quiet))
+  await crowd(await strangers(t, 5), over(crowded), 62)
   assert.ok(isOpen(circuit))
+  await assertOpen(t, victim, ticket, [over(quiet)])
 })
 
 test('sixteen idle circuits do not use up what a public relay allows a peer', LIMIT, async t => {
@@ -146,7 +147,10 @@ test('a hostile relay that hands over silent circuits locks out nobody at anothe
 
 test('two strangers with 1,024 silent requests each lock out nobody', LIMIT, async t => {
   const { victim, ticket } = await stage(t, [await startRelay(t)])
-  for (const node of await strangers(t, 2)) await openSilentStreams(await dial(node, victim.direct), 1024)
+  const flooding = await Promise.all((await strangers(t, 2)).map(node => dial(node, victim.direct)))
+  await Promise.all(flooding.map(it => openSilentStreams(it, 1024)))
+  const timer = setInterval(() => flooding.forEach(it => void openSilentStreams(it, 64)), 250)
+  t.after(() => clearInterval(timer))
   await assertOpen(t, victim, ticket, [victim.addr, victim.direct])
 })
 
