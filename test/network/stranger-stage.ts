@@ -47,8 +47,11 @@ export async function startVictim(t: TestContext, relays: string[], args: string
   const [first = '', ...others] = relays
   const { listener, addr } = await startListener(t, first, [
     ...others.flatMap(relay => ['--relay', relay]),
-    ...['--data-dir', dataDir, '--port', `${port}`],
-    ...['--expose', `echo=127.0.0.1:${await startEcho(t)}`, '--allow', `echo=${peerIdFromPrivateKey(named)}`],
+    '--data-dir',
+    dataDir,
+    `--port=${port}`,
+    `--expose=echo=127.0.0.1:${await startEcho(t)}`,
+    `--allow=echo=${peerIdFromPrivateKey(named)}`,
     ...args,
   ])
   const direct = `/ip4/127.0.0.1/tcp/${port}/p2p/${addr.split('/').at(-1)}`
