@@ -3,15 +3,30 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import tls from 'node:tls'
+import { setTimeout as pause } from 'node:timers/promises'
 import { createPeer } from '../../peer/index.ts'
+import { ConfiguredAdmission } from '../../relay/admission/configured-admission.ts'
 import { startStatusServer } from '../../relay/index.ts'
 import { attack, leftOpen, tcpPortOf, UNFINISHED, UNFINISHED_TLS } from './attackers.ts'
 import { certificateFiles } from './certificates.ts'
 import { startRelay } from './circuit-stage.ts'
-import { openCircuit, openHop, startMember, startVisitor, streamEnd } from './hop-client.ts'
+import {
+  answerCalls,
+  ask,
+  connectTo,
+  nextEvent,
+  openCircuit,
+  openHop,
+  startMember,
+  startVisitor,
+  statusOf,
+  streamEnd,
+} from './hop-client.ts'
 import { once, until } from '../waits.ts'
+import type { Stream } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
 import type { Relay, RelayInit } from '../../relay/index.ts'
+import type { Member } from './hop-client.ts'
 
 const LIMIT = { timeout: 60_000 }
 const within = (ms: number): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(ms) })
@@ -139,6 +154,102 @@ describe('a relay that is full of idle strangers', { concurrency: 4 }, () => {
     await startVisitor(t, relay)
     await startVisitor(t, relay)
     assert.notEqual(await streamEnd(stream), 'open')
+  })
+})
+
+describe('circuits to a peer of a public relay', { concurrency: 4 }, () => {
+  /** A victim with a reservation, and attackers who have taken all of its circuits. */
+  async function startVictim(
+    t: TestContext,
+    { ids, from }: { ids: number; from: string },
+  ): Promise<{ relay: Relay; victim: Member; taken: Stream[] }> {
+    const relay = await startRelay(t, { profile: 'public', connectionsPerSecondPerIp: Infinity })
+    const victim = await startMember(t, relay)
+    await answerCalls(victim)
+    const taken: Stream[] = []
+    for (let n = 0; n < ids; n++) {
+      const { connection } = await startVisitor(t, relay, from)
+      for (let each = 0; each < 16 / ids; each++) {
+        const { status, stream } = await ask(connection, connectTo(victim.node.peerId))
+        assert.equal(status, 100)
+        taken.push(stream)
+      }
+    }
+    return { relay, victim, taken }
+  }
+
+  for (const [who, from, ids] of [
+    ['four ids of another address', '127.0.0.2', 4],
+    ['four ids of its own address', '127.0.0.1', 4],
+    ['sixteen ids of another address', '127.0.0.2', 16],
+  ] as const)
+    it(`that ${who} have taken leave one to a newcomer`, LIMIT, async t => {
+      const { relay, victim, taken } = await startVictim(t, { ids, from })
+      const closed = nextEvent(relay, 'circuit:closed')
+      const newcomer = await startVisitor(t, relay)
+      const circuit = await openCircuit(newcomer, victim)
+      assert.equal((await closed).reason, 'replaced')
+      await until(() => taken.filter(it => it.status === 'open').length === 15, 'one circuit has gone')
+      assert.equal(relay.circuits, 16)
+      // one more of theirs takes the place of another of theirs
+      const attacker = await startVisitor(t, relay, from)
+      await statusOf(attacker.connection, connectTo(victim.node.peerId))
+      assert.equal(relay.circuits, 16)
+      assert.equal(circuit.initiator.status, 'open')
+    })
+
+  it('that sixteen ids of its own address keep idle leave one to a newcomer after 30 s', LIMIT, async t => {
+    const { relay, victim } = await startVictim(t, { ids: 16, from: '127.0.0.1' })
+    const newcomer = await startVisitor(t, relay)
+    const request = connectTo(victim.node.peerId)
+    assert.equal(await statusOf(newcomer.connection, request), 201)
+    const startedAt = performance.now()
+    let status: number | undefined
+    while (status !== 100 && performance.now() - startedAt < 40_000) {
+      await pause(1_000)
+      status = await statusOf(newcomer.connection, request)
+    }
+    assert.equal(status, 100)
+    assert.equal(relay.circuits, 16)
+  })
+
+  it('that are being opened make room, too', LIMIT, async t => {
+    const relay = await startRelay(t, { maxCircuits: 8, maxCircuitsPerPair: Infinity })
+    const [silent, victim] = [await startMember(t, relay), await startMember(t, relay)]
+    await answerCalls(silent, Buffer.alloc(0))
+    const { connection } = await startVisitor(t, relay, '127.0.0.2')
+    for (let n = 0; n < 8; n++) (await openHop(connection)).send(connectTo(silent.node.peerId))
+    await until(() => relay.circuits === 8, 'all places are taken')
+    const refused = nextEvent(relay, 'circuit:refused')
+    await openCircuit(await startVisitor(t, relay), victim)
+    assert.equal((await refused).reason, 'too-many')
+    assert.equal(relay.circuits, 8)
+  })
+
+  it('that strangers have taken make room for a peer that shows a token', LIMIT, async t => {
+    const admission = new ConfiguredAdmission({
+      reserve: { allow: [], deny: [] },
+      connect: { allow: [], deny: [] },
+      target: { allow: [], deny: [] },
+      tokens: ['a token of the operator'],
+      tokenFor: 'reserve',
+      callOutUrl: undefined,
+    })
+    const relay = await startRelay(t, { admission, maxCircuitsPerPeer: 2 })
+    const relays = [...relay.addrs]
+    const listener = await createPeer({ relays, relayToken: 'a token of the operator' })
+    t.after(() => listener.stop())
+    await listener.reachable(within(10_000))
+    for (let n = 0; n < 2; n++) {
+      const { connection } = await startVisitor(t, relay, `127.0.0.${n + 2}`)
+      assert.equal((await ask(connection, connectTo(listener.peerId))).status, 100)
+    }
+    const stranger = await startVisitor(t, relay, '127.0.0.4')
+    assert.equal(await statusOf(stranger.connection, connectTo(listener.peerId)), 201)
+    const dialer = await createPeer({ relays, reserve: false, relayToken: 'a token of the operator' })
+    t.after(() => dialer.stop())
+    const connection = await dialer.connect(listener.peerId, within(10_000))
+    assert.ok((await connection.ping(within(5_000))).rttMs > 0)
   })
 })
 
