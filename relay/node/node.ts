@@ -53,6 +53,8 @@ export interface NodeInit {
   /** @default everybody is admitted */
   admission?: Admission | undefined
   logger?: ComponentLogger | undefined
+  /** As in `RelayInit`. */
+  dialBackToThisHost?: boolean | undefined
   reservationTtlMs: number
   privateKey: PrivateKey
   limits: Limits
@@ -119,7 +121,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       addresses: components => new AddressWatch(components, { listen, events }),
       connectionList: components => new ConnectionList(components),
       noPeerStore: components => new NoPeerStore(components),
-      dialBack: components => new DialBackServer(components),
+      dialBack: components => new DialBackServer(components, init),
       identifySilentPeers: components => new IdentifySilentPeers(components, events),
       relay: circuitRelayHop({
         limits,

@@ -88,7 +88,7 @@ export function messageIn(fields: Fields | undefined, at: number): Fields | unde
 /** Starts a plain node; it listens nowhere. It dials from a given address. */
 export async function startClient(t: Pick<TestContext, 'after'>, localAddress?: string): Promise<Libp2p> {
   // `net.connect` gets all of these, but the type of @libp2p/tcp declares only some
-  const dialOpts = { ...(localAddress === undefined ? {} : { localAddress }) } as object
+  const dialOpts: object = localAddress === undefined ? {} : { localAddress }
   const node = await createLibp2p({
     transports: [tcp({ dialOpts })],
     connectionEncrypters: [noise()],
