@@ -16,8 +16,11 @@ export interface ReservationGranted {
 /** A peer is no longer reachable through this relay. */
 export interface ReservationEnded {
   peerId: PeerId
-  /** `stopped`: the relay was stopped. */
-  reason: 'disconnected' | 'expired' | 'stopped'
+  /**
+   * - `replaced`: the relay was full, and another network had fewer reservations than the one of this peer
+   * - `stopped`: the relay was stopped
+   */
+  reason: 'disconnected' | 'expired' | 'replaced' | 'stopped'
 }
 
 /**

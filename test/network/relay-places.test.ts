@@ -17,6 +17,7 @@ import {
   nextEvent,
   openCircuit,
   openHop,
+  RESERVE,
   startMember,
   startVisitor,
   statusOf,
@@ -155,6 +156,30 @@ describe('a relay that is full of idle strangers', { concurrency: 4 }, () => {
     await startVisitor(t, relay)
     assert.notEqual(await streamEnd(stream), 'open')
   })
+})
+
+describe('a relay whose reservations one address has taken', { concurrency: 4 }, () => {
+  it(
+    'gives one to a peer of another address, and closes the connection of the peer that lost it',
+    LIMIT,
+    async t => {
+      const relay = await startRelay(t, { maxReservations: 3 })
+      const attackers: Member[] = []
+      for (let n = 0; n < 3; n++) {
+        const visitor = await startVisitor(t, relay, '127.0.0.2')
+        assert.equal(await statusOf(visitor.connection, RESERVE), 100)
+        attackers.push(visitor)
+      }
+      const ended = nextEvent(relay, 'reservation:ended')
+      const member = await startMember(t, relay)
+      const { peerId, reason } = await ended
+      assert.equal(reason, 'replaced')
+      assert.ok(peerId.equals(attackers[0]!.node.peerId), 'the oldest one')
+      await until(() => attackers[0]?.connection.status !== 'open', 'its peer can notice')
+      assert.equal(await statusOf(attackers[1]!.connection, RESERVE), 100, 'others refresh theirs')
+      assert.deepEqual([relay.reservations.size, member.connection.status], [3, 'open'])
+    },
+  )
 })
 
 describe('circuits to a peer of a public relay', { concurrency: 4 }, () => {
