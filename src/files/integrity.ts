@@ -46,7 +46,7 @@ export async function integrityFault(
   for await (const { place, stats, isEnd } of partsOf(path)) {
     const fault = isEnd
       ? faultOfEnd(place, stats, trusted.own, env)
-      : faultOnTheWay(place, stats, trusted.onTheWay, path)
+      : faultOnTheWay(place, stats, trusted.onTheWay, path, env)
     if (fault !== undefined) return fault
   }
   return undefined
@@ -70,12 +70,20 @@ function faultOfEnd(
   return `${place} can be changed by ${writers}; run: ${command} ${word}; if that changes nothing, the file system keeps no modes: mount it with umask=077`
 }
 
-function faultOnTheWay(place: string, stats: Stats, trusted: Owners, path: string): string | undefined {
+function faultOnTheWay(
+  place: string,
+  stats: Stats,
+  trusted: Owners,
+  path: string,
+  env: NodeJS.ProcessEnv,
+): string | undefined {
+  // its volumes belong to many users, and only its own programs see them
+  if (isInPod(env)) return undefined
   const what = stats.isSymbolicLink() ? 'symbolic link' : 'directory'
   if (!trusted.has(stats.uid))
     return `the ${what} ${place} belongs to ${ownerOf(stats)}, who can replace ${path}; use another place, or run: chown -h ${process.geteuid?.()} ${shellWord(place)}`
   if (stats.isSymbolicLink() || (stats.mode & STICKY) !== 0) return undefined
-  const writers = writersOf(stats, false)
+  const writers = writersOf(stats, isGroupPrivate(stats, env))
   return writers === undefined
     ? undefined
     : `the directory ${place} can be changed by ${writers}, who can replace ${path}; use another place, or run: chmod go-w ${shellWord(place)}`

@@ -85,7 +85,9 @@ for (const [what, name, open] of openers)
         else process.env['KUBERNETES_SERVICE_HOST'] = before
       })
       process.env['KUBERNETES_SERVICE_HOST'] = '10.96.0.1'
-      await open(await newDirectory(t, 0o2775))
+      const dataDir = await newDirectory(t, 0o2775)
+      await open(dataDir)
+      await open(dataDir)
     })
   })
 
