@@ -181,7 +181,8 @@ export async function privacyFault(
 export async function privacyWarning(path: string): Promise<string | undefined> {
   try {
     const stats = await stat(path)
-    const readers = stats.isFile() ? await privacyFault(path) : undefined
+    const isGiven = /^\/(?:dev|proc)\//.test(path) || !stats.isFile()
+    const readers = isGiven ? undefined : await privacyFault(path)
     return (
       readers &&
       `warning: ${path} contains a secret and can be read by ${readers}; run: chmod 600 ${shellWord(path)}`
