@@ -50,7 +50,7 @@ export async function readConfigFile(path: string, directory: string): Promise<C
     const absolute = expandPath(path, placeAt(directory))
     const text = await readText(absolute)
     // its owner need not be this user: in a container it is often one of the host
-    const fault = await integrityFault(absolute, { isOwnerFree: true })
+    const fault = await integrityFault(absolute, { isOwnerFree: true, isModeFree: true })
     if (fault !== undefined) return { directory, entries: [], problems: [{ where: path, what: fault }] }
     return parseConfigFile(text, path, dirname(absolute))
   } catch (error) {

@@ -6,7 +6,7 @@
  * sshd_config(5)). A result of `undefined` means that only this user and root can change what the path leads to.
  */
 
-import { lstat, readFile, readlink, stat } from 'node:fs/promises'
+import { lstat, readFile, readlink, stat, statfs } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
 import { isGroupPrivate, isInPod, printMode } from './private-file.ts'
 import { shellWord } from './shell-word.ts'
@@ -27,7 +27,14 @@ interface Options {
   env?: NodeJS.ProcessEnv
   /** True to check only modes: the owners may change what is theirs. */
   isOwnerFree?: boolean
+  /** True to accept a file on a file system without modes, such as a drive of Windows in WSL. */
+  isModeFree?: boolean
 }
+
+/** The types of file systems that make modes up (statfs(2)): 9p, CIFS, SMB2, FUSE, FAT, exFAT, NTFS. */
+const WITHOUT_MODES: ReadonlySet<number> = new Set([
+  0x0102_1997, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546, 0x4d44, 0x2011_bab0, 0x7366_746e,
+])
 
 /**
  * Says who else can change a file, a directory or a socket, and the command that ends it. Undefined if nobody can, on
@@ -37,11 +44,12 @@ interface Options {
  */
 export async function integrityFault(
   path: string,
-  { env = process.env, isOwnerFree = false }: Options = {},
+  { env = process.env, isOwnerFree = false, isModeFree = false }: Options = {},
 ): Promise<string | undefined> {
   if (process.platform === 'win32') return undefined
   const end = await stat(path)
   if (!end.isFile() && !end.isDirectory() && !end.isSocket()) return undefined
+  if (isModeFree && end.isFile() && (await hasNoModes(path, end.mode))) return undefined
   const trusted = isOwnerFree ? { own: EVERYONE, onTheWay: EVERYONE } : await trustedOwners(env)
   for await (const { place, stats, isEnd } of partsOf(path)) {
     const fault = isEnd
@@ -87,6 +95,11 @@ function faultOnTheWay(
   return writers === undefined
     ? undefined
     : `the directory ${place} can be changed by ${writers}, who can replace ${path}; use another place, or run: chmod go-w ${shellWord(place)}`
+}
+
+/** Such a file system shows all bits, which a file that somebody has made has not. */
+async function hasNoModes(path: string, mode: number): Promise<boolean> {
+  return (mode & 0o777) === 0o777 && WITHOUT_MODES.has((await statfs(path)).type)
 }
 
 /** Undefined if only the owner can write. A group whose id is that of its user has that user alone (user private groups). */

@@ -29,7 +29,7 @@ export async function readLineFile<T>(path: string, option: string, parse: Parse
   let fault: string | undefined
   try {
     text = await readTextFile(path)
-    fault = await integrityFault(path)
+    fault = await integrityFault(path, { isModeFree: true })
   } catch (error) {
     const what = `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`
     throw new InvalidConfigError([{ where: option, what }], { cause: error })

@@ -100,7 +100,7 @@ async function readTicketFile(path: string, output: Output): Promise<string> {
     // no shell expands the ~ after an @
     const file = expandPath(path, placeAt(process.cwd()))
     const target = targetIn(await readTextFile(file), path)
-    const fault = await integrityFault(file)
+    const fault = await integrityFault(file, { isModeFree: true })
     if (fault !== undefined) throw new InvalidConfigError([{ where: 'TARGET', what: fault }])
     const warning = looksLikeTicket(target) ? await privacyWarning(file) : undefined
     if (warning !== undefined) output.note(warning)

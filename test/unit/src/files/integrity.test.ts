@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { chmod, chown, lchown, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import fs from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -224,6 +226,40 @@ describe('users who are trusted', { skip: skip || rootOnly }, () => {
     assert.equal(await integrityFault(file, { env: {}, isOwnerFree: true }), undefined)
     await chmod(file, 0o666)
     assert.match((await integrityFault(file, { env: {}, isOwnerFree: true })) ?? '', /others/)
+  })
+})
+
+describe('a file system without modes, where all files have the mode 777', { skip: skip || rootOnly }, () => {
+  async function onType(t: TestContext, type: number): Promise<string> {
+    const { file } = await newTree(t)
+    await chmod(file, 0o777)
+    const before = fs.statfs
+    Object.assign(fs, { statfs: async () => ({ type }) })
+    syncBuiltinESMExports()
+    t.after(() => {
+      Object.assign(fs, { statfs: before })
+      syncBuiltinESMExports()
+    })
+    return file
+  }
+
+  for (const [name, type] of [
+    ['9p, as in WSL', 0x0102_1997],
+    ['SMB', 0xfe53_4d42],
+    ['FAT', 0x4d44],
+  ] as const)
+    test(`is accepted for a file that the user names: ${name}`, async t => {
+      const file = await onType(t, type)
+      assert.equal(await integrityFault(file, { env: {}, isModeFree: true }), undefined)
+      assert.match((await integrityFault(file, { env: {} })) ?? '', /others/)
+    })
+
+  test('is not one that keeps modes, and not a file with other bits', async t => {
+    const ext4 = await onType(t, 0xef53)
+    assert.match((await integrityFault(ext4, { env: {}, isModeFree: true })) ?? '', /others/)
+    const other = await onType(t, 0x4d44)
+    await chmod(other, 0o666)
+    assert.match((await integrityFault(other, { env: {}, isModeFree: true })) ?? '', /others/)
   })
 })
 
