@@ -7,7 +7,6 @@
 
 import { lstat, stat } from 'node:fs/promises'
 import { request } from 'node:http'
-import { dirname } from 'node:path'
 import { once } from 'node:events'
 import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
 import { DataDirError, InvalidConfigError, UnreachableError, UsageError } from '../../src/errors.ts'
@@ -59,28 +58,29 @@ export async function askNode<T>(
   return answer as T
 }
 
-/** @throws {DataDirError} if another user can have made the socket */
+/** @throws {DataDirError} if another user can have made the socket, or, where there is none, can make one */
 async function assertOwn(dataDir: string, socketPath: string): Promise<void> {
-  let fault: string | undefined
-  try {
-    fault = await integrityFault(socketPath)
-    if (fault === undefined || (await isOfOneUser(socketPath))) return
-  } catch {
-    // there is none, or it is closed to this user: connecting says so
-    return
+  for (const path of [socketPath, dataDir]) {
+    try {
+      const fault = await integrityFault(path)
+      if (fault === undefined || (await isOfOneUser(path, dataDir))) return
+      throw new DataDirError('unsafe', dataDir, fault)
+    } catch (error) {
+      if (error instanceof DataDirError) throw error
+      // there is none, or it is closed to this user: connecting says so
+    }
   }
-  throw new DataDirError('unsafe', dataDir, fault)
 }
 
 /**
  * Root may ask the node of a service, whose directory and socket belong to the user of that service and are closed to all
  * others.
  */
-async function isOfOneUser(socketPath: string): Promise<boolean> {
+async function isOfOneUser(path: string, dataDir: string): Promise<boolean> {
   if (process.geteuid?.() !== 0) return false
-  const [socket, directory] = await Promise.all([lstat(socketPath), stat(dirname(socketPath))])
-  const isOfService = socket.uid !== 0 && socket.uid === directory.uid
-  return socket.isSocket() && isOfService && (directory.mode & 0o077) === 0
+  const [it, directory] = await Promise.all([lstat(path), stat(dataDir)])
+  const isOfService = it.uid !== 0 && it.uid === directory.uid
+  return !it.isSymbolicLink() && isOfService && (directory.mode & 0o077) === 0
 }
 
 /** @throws {RangeError} if the answer is longer than a node's */

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { describe, test } from 'node:test'
+import { withOffice } from '../../../../peer/commands/running/open-ticket-issuer.ts'
 import { status } from '../../../../peer/commands/status.ts'
 import { askNode } from '../../../../peer/control/client.ts'
 import { serveControl } from '../../../../peer/control/server.ts'
@@ -199,6 +200,27 @@ describe('a socket that another user can have made', {
     await symlink(join(other, 'control.sock'), join(dataDir, 'control.sock'))
     await lchown(join(dataDir, 'control.sock'), STRANGER, STRANGER)
     await assert.rejects(ask(dataDir), refused(/symbolic link .* belongs to the user with the id 54321/))
+  })
+
+  test('is not waited for in a directory where others can make one', async t => {
+    const dataDir = await directory(t)
+    await chmod(dataDir, 0o777)
+    const commands = [
+      ask,
+      async (path: string) => withOffice(path, async office => void (await office.list())),
+    ]
+    for (const command of commands) await assert.rejects(command(dataDir), refused(/run: chmod 700 /))
+  })
+
+  test('is missing where the service has stopped, also for root', async t => {
+    const dataDir = await directory(t)
+    await chown(dataDir, STRANGER, STRANGER)
+    const stopped = { name: 'UnreachableError', message: /No node runs/ }
+    await assert.rejects(ask(dataDir), stopped)
+    await assert.rejects(
+      withOffice(dataDir, async office => void (await office.list())),
+      stopped,
+    )
   })
 
   test('is not asked where others may write to it', async t => {
