@@ -1,6 +1,7 @@
 /** The network interfaces of this machine: which one has an address, and which one leads to the rest of the network. */
 
 import { networkInterfaces } from 'node:os'
+import type { NetworkInterfaceInfo } from 'node:os'
 import { defaultRoutes, defaultRoutesIPv6 } from './default-routes.ts'
 
 /** How long one look counts, in milliseconds: hosts with many addresses have long tables. */
@@ -12,6 +13,18 @@ export interface Interfaces {
   nameOf(host: string): string | undefined
   /** True if the default route of either family leaves through this interface. False for all where the system does not say. */
   hasDefaultRoute(name: string): boolean
+}
+
+let known: NodeJS.Dict<NetworkInterfaceInfo[]> = {}
+
+/** `networkInterfaces()`, as it was before where it fails now: without a free file descriptor, it throws. */
+export function allInterfaces(): NodeJS.Dict<NetworkInterfaceInfo[]> {
+  try {
+    known = networkInterfaces()
+  } catch {
+    // the system does not say
+  }
+  return known
 }
 
 let last: { readonly interfaces: Interfaces; readonly readAt: number } | undefined
@@ -31,7 +44,7 @@ export function forgetInterfaces(): void {
 
 function readInterfaces(): Interfaces {
   const names = new Map(
-    Object.entries(networkInterfaces()).flatMap(([name, list]) =>
+    Object.entries(allInterfaces()).flatMap(([name, list]) =>
       (list ?? []).map(({ address }) => [address, name] as const),
     ),
   )

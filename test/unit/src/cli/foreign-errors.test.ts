@@ -204,7 +204,11 @@ describe('errors of the operating system', () => {
       { code: 'EROFS', syscall: 'mkdir', path: '/x' },
       'Cannot make the directory /x: the file system is read-only (EROFS).',
     ],
-    [3, { code: 'EMFILE' }, 'This process has as many open files and sockets as it may have (EMFILE).'],
+    [
+      3,
+      { code: 'EMFILE' },
+      'This process has as many open files and sockets as it may have (EMFILE). Raise the limit (ulimit -n).',
+    ],
     [
       3,
       { code: 'Unknown system error -122', errno: -122, syscall: 'write' },
