@@ -63,7 +63,7 @@ export interface ExchangeInit<Plan> {
   offer: (theirs: RemoteOffer | undefined) => Offer
   /** Decides what to do with the remote's offer. What it throws ends the exchange. */
   plan: (theirs: RemoteOffer) => Plan
-  /** What the responder does before it has both sides dial. What it throws ends the exchange. */
+  /** What the responder does before it plans and has both sides dial. What it throws ends the exchange. */
   beforeSync?: (theirs: RemoteOffer, rttMs: number, signal: AbortSignal) => Promise<void>
 }
 
@@ -93,8 +93,8 @@ export async function openExchange<Plan>(
       // 3. A answers with CONNECT and its own addresses. That was one round trip.
       const theirs = await messages.receive(Type.CONNECT)
       const rttMs = performance.now() - sentAt
-      const plan = init.plan(theirs)
       await init.beforeSync?.(theirs, rttMs, messages.signal)
+      const plan = init.plan(theirs)
       // 4. B sends SYNC, and dials after half a round trip.
       await messages.send(Type.SYNC)
       await pause(rttMs / 2, undefined, { signal: messages.signal })

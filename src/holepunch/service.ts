@@ -10,14 +10,13 @@ import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { isCircuit } from '../addresses/circuit.ts'
 import { HolePunchFailedError } from '../errors.ts'
-import { canSharePort } from '../transport/punch-port.ts'
 import { findPunchTransport, isPunchable } from '../transport/punch-transport.ts'
 import { DCUTR_PROTOCOL, EXCHANGE_TIMEOUT_MS } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
 import { PeerQueue } from './peer-queue.ts'
 import { LossyPaths } from './paths/lossy-paths.ts'
 import { awaitAnswer } from '../protocols/ping.ts'
-import { proveOrAbort } from './paths/proof.ts'
+import { losesFullPackets, proveOrAbort } from './paths/proof.ts'
 import { PunchBudget } from './punch/punch-budget.ts'
 import { openSparePort } from './punch/spare-port.ts'
 import { MAX_ATTEMPTS, Upgrade } from './upgrade.ts'
@@ -126,7 +125,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     this.#transport = findPunchTransport(transportManager.getTransports())
     if (this.#transport === undefined)
       throw new TypeError("dcutr() of throughnat needs throughnat's tcp() among the transports")
-    if (!canSharePort()) this.#log('this platform cannot share a TCP port: circuits stay relayed')
+    if (!this.#transport.canPunch) this.#log('this platform cannot share a TCP port: circuits stay relayed')
     events.addEventListener('connection:open', this.#onConnectionOpen)
     events.addEventListener('connection:close', this.#onConnectionClose)
     events.addEventListener('peer:identify', this.#onIdentify)
@@ -161,6 +160,11 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     if (upgrade === undefined)
       throw new HolePunchFailedError('circuit-closed', connection.remotePeer.toString())
     return raceSignal(upgrade.outcome, options.signal)
+  }
+
+  /** True while a circuit to this peer may still become a direct connection. */
+  isUpgrading(peerId: PeerId): boolean {
+    return this.#pendingTo(peerId).length > 0
   }
 
   #onConnectionOpen = (event: CustomEvent<Connection>): void => {
@@ -268,6 +272,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       await proveOrAbort(direct, this.lossyPaths, { circuits })
       for (const upgrade of this.#pendingTo(remotePeer)) upgrade.succeedWith(direct)
     } catch (error) {
+      if (losesFullPackets(direct)) for (const upgrade of this.#pendingTo(remotePeer)) upgrade.foundLossy()
       this.#log('a direct connection to %p did not prove itself - %e', remotePeer, error)
     } finally {
       endTurn()

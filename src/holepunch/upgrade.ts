@@ -23,16 +23,12 @@ import { PUNCH_WINDOW_MS } from './punch/punch.ts'
 import { choosePlan } from './strategies/choose-plan.ts'
 import { withSpare } from './punch/spare-port.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
-import type { PunchBudget } from './punch/punch-budget.ts'
 import type { SparePort } from './punch/spare-port.ts'
-import type { LossyPaths } from './paths/lossy-paths.ts'
-import type { PeerQueue } from './peer-queue.ts'
+import type { UpgradeContext } from './upgrade-context.ts'
 import type { LocalAddresses } from './candidates.ts'
 import type { ExchangeInit, ExchangeResult, RemoteOffer } from './exchange.ts'
 import type { Plan } from './strategies/strategy.ts'
-import type { PunchTransport } from '../transport/punch-transport.ts'
-import type { AbortOptions, ComponentLogger, Connection, Logger, Stream, Upgrader } from '@libp2p/interface'
-import type { TypedEventTarget } from 'main-event'
+import type { AbortOptions, Connection, Logger, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** DCUtR.md: "B SHOULD retry twice (thus a total of 3 attempts)". */
@@ -59,25 +55,6 @@ const CLOSED_CIRCUIT_GRACE_MS = 1_000
  */
 const LATE_DCUTR_MS = 1_000
 
-/** What upgrades have in common. */
-export interface UpgradeContext {
-  transport: PunchTransport
-  upgrader: Upgrader
-  logger: ComponentLogger
-  events: TypedEventTarget<HolePunchEvents>
-  turns: PeerQueue
-  budget: PunchBudget
-  lossyPaths: LossyPaths
-  /** Of the responder. */
-  maxAttempts: number
-  exchangeTimeoutMs: number
-  /** Resolves when relays have had a chance to say what they observed. */
-  observed: (signal: AbortSignal) => Promise<void>
-  localAddresses: () => LocalAddresses
-  /** A port that no attempt has used; undefined where no relay can tell what it is mapped to. */
-  sparePort: (signal: AbortSignal) => Promise<SparePort | undefined>
-}
-
 /** Makes a plan with the remote: one of the two sides of the DCUtR exchange. */
 type Exchange = (init: ExchangeInit<Plan>, options: AbortOptions) => Promise<ExchangeResult<Plan>>
 
@@ -98,6 +75,7 @@ export class Upgrade {
   #startedAt: number | undefined
   #attempts = 0
   #taken = 0
+  #isLossy = false
   #exchanges = 0
   #listed: readonly Multiaddr[] = []
 
@@ -176,7 +154,7 @@ export class Upgrade {
   /** Takes part in an exchange that the responder has opened. Never throws; see `outcome`. */
   async answer(stream: Stream): Promise<void> {
     this.#begin()
-    clearTimeout(this.#patience)
+    this.#endPatience()
     this.#current?.abort(new Error('the responder has begun another attempt'))
     const exchange = ++this.#exchanges
     try {
@@ -185,16 +163,23 @@ export class Upgrade {
       // the responder learns at once that this attempt has failed, and may begin another
       stream.abort(error as Error)
       if (exchange !== this.#exchanges) return
+      const failure = this.#isLossy ? this.#error('lossy-path', { cause: error }) : error
       // the responder may try again; after the last attempt it may dial this node's own addresses
-      const more = needsReversal(error) ? this.#context.maxAttempts : this.#context.maxAttempts - 1
-      if (this.#attempts <= more && !isHopeless(error)) this.#awaitExchange(error)
-      else this.#fail(error)
+      const more = needsReversal(failure) ? this.#context.maxAttempts : this.#context.maxAttempts - 1
+      if (this.#attempts <= more && !isHopeless(failure)) this.#awaitExchange(failure)
+      else this.#fail(failure)
     }
   }
 
   /** Ends the upgrade because a direct connection has come about in another way. */
   succeedWith(connection: Connection): void {
     this.#succeed(connection)
+  }
+
+  /** The remote has dialled this node, and full packets do not get through. No further attempt is awaited. */
+  foundLossy(): void {
+    this.#isLossy = true
+    if (this.#exchanges > 0 && this.#patience !== undefined) this.#fail(this.#error('lossy-path'))
   }
 
   /** Ends the upgrade; `outcome` rejects with reason `stopped` if it was pending. */
@@ -239,12 +224,10 @@ export class Upgrade {
     await this.#awaitRemoteDial()
   }
 
-  /** @throws {HolePunchFailedError} `stopped` if a plain dial was enough, `lossy-path` if no full packets get through */
+  /** @throws {HolePunchFailedError} `stopped` if a plain dial was enough */
   async #dialReachable(listed: readonly Multiaddr[], rttMs: number, signal: AbortSignal): Promise<void> {
     const dial = { listed, local: this.#context.localAddresses(), signal, connectTimeoutMs: rttMs }
     const direct = await this.#dials.plain(dial)
-    const isLossy = (addr: Multiaddr): boolean => this.#context.lossyPaths.has(this.circuit.remotePeer, addr)
-    if (direct === undefined && listed.length > 0 && listed.every(isLossy)) throw this.#error('lossy-path')
     if (direct === undefined) return
     this.#succeed(direct)
     throw this.#error('stopped')
@@ -296,6 +279,11 @@ export class Upgrade {
     this.#patience.unref()
   }
 
+  #endPatience(): void {
+    clearTimeout(this.#patience)
+    this.#patience = undefined
+  }
+
   #onCircuitClosed(): void {
     if (!this.isPending) return
     const tooLate = setTimeout(() => this.#fail(this.#error('circuit-closed')), CLOSED_CIRCUIT_GRACE_MS)
@@ -330,7 +318,7 @@ export class Upgrade {
   }
 
   #end(): void {
-    clearTimeout(this.#patience)
+    this.#endPatience()
     this.#stopped.abort(this.#error('stopped'))
   }
 

@@ -21,7 +21,14 @@ import { raceInTurn } from '../time/race-in-turn.ts'
 import { optimisticUpgrader } from '../protocols/optimistic-upgrade.ts'
 import { InboundClaims } from './inbound-claims.ts'
 import { keepAlive } from './keep-alive.ts'
-import { assertPortIsFree, bindToPunchPort, canSharePort, PunchPorts } from './punch-port.ts'
+import {
+  assertPortIsFree,
+  bindToPunchPort,
+  canSharePort,
+  PunchPorts,
+  reserveSparePort,
+} from './punch-port.ts'
+import type { Family, ReservedPort } from './punch-port.ts'
 import { punchTransportSymbol } from './punch-transport.ts'
 import { RelaySightings } from './relay-sightings.ts'
 import { SOCKET_BUFFER_BYTES } from './socket-buffer.ts'
@@ -95,6 +102,14 @@ export class SharedPortTcp implements Transport, PunchTransport {
       ...tcpOptions,
       listenOpts,
     })(components)
+  }
+
+  get canPunch(): boolean {
+    return canSharePort()
+  }
+
+  reserveSparePort(family: Family): ReservedPort {
+    return reserveSparePort(family)
   }
 
   /** Tells whether this connection was dialled from the punch port: only then is its observed address worth anything. */

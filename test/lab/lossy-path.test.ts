@@ -66,7 +66,9 @@ describe('where large packets are lost', { concurrency: 3 }, () => {
       for (const name of at) await loseLargePackets({ dialer, listener }[name], stage, ['ip', 'ip6'])
       await stage.evident(`large packets lost ${title}`, async () => {
         const result = await runTrial(stage.cast(dialer, listener), 'relayed', OUTCOME_MS)
-        assert.ok(['lossy-path', 'protocol'].includes(result.reason ?? ''), String(result.reason))
+        assert.equal(result.reason, 'lossy-path')
+        const circuits = dialer.events.filter(it => it.event === 'holepunch:started').length
+        assert.equal(circuits, 1, 'no other circuit replaced the one that was being upgraded')
       })
     })
   }

@@ -20,7 +20,7 @@ import { awakeTimeout } from '../../time/awake-timeout.ts'
 import { optimisticUpgrader } from '../../protocols/optimistic-upgrade.ts'
 import { jitter, MAX_DIALS, MAX_PRIVATE_DIALS, redialDelayMs } from './redial.ts'
 import type { LossyPaths } from '../paths/lossy-paths.ts'
-import { noteLoss, proveConnection } from '../paths/proof.ts'
+import { losesFullPackets, noteLoss, proveConnection } from '../paths/proof.ts'
 import { CloseWhenIdle } from '../paths/close-when-idle.ts'
 import { guard, unguard } from '../../patches/multistream-select/endless-length.ts'
 import type { HolePunchFailure } from '../../errors.ts'
@@ -273,10 +273,11 @@ class Punch {
     try {
       await proveConnection(connection, { signal })
     } catch (error) {
-      // the other side has found out first, perhaps
+      // unless this side gave it up, the other side has ended it
+      const isEnded = this.#unproved.has(connection) && connection.status !== 'open'
       const { lossyPaths, remotePeer } = this.#init
-      const isOurs = !this.#unproved.has(connection)
-      if (!isOurs && connection.status !== 'open') lossyPaths.note(remotePeer, connection.remoteAddr, 'reset')
+      if (isEnded && losesFullPackets(connection)) await this.#giveUp(connection)
+      else if (isEnded) lossyPaths.note(remotePeer, connection.remoteAddr, 'reset')
       throw error
     } finally {
       this.#unproved.delete(connection)
