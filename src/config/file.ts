@@ -5,10 +5,10 @@
  * Values stay the text they were written as, so that `0x10`, `1e3` and `yes` mean what they mean in a flag.
  */
 
-import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Pair, ParsedNode, YAMLError } from 'yaml'
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import { readWithin } from '../files/bounded-read.ts'
 import { decodeText } from '../files/text-file.ts'
 import { expandPath, NoHomeError, placeAt } from './paths.ts'
 import type { ConfigProblem } from '../errors.ts'
@@ -125,20 +125,7 @@ function readScalar(node: ParsedNode | null): Scalar {
 }
 
 async function readText(path: string): Promise<string> {
-  await using file = await open(path)
-  const chunks: Buffer[] = []
-  let length = 0
-  // Not by its size: pipes (`--config <(...)`) have none, and some devices never end.
-  while (length <= longestFileBytes) {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(longestFileBytes + 1))
-    if (bytesRead === 0) break
-    length += bytesRead
-    chunks.push(buffer.subarray(0, bytesRead))
-  }
-  if (length > longestFileBytes) {
-    throw new RangeError(`the file is too large; ${longestFileBytes / 1024} KiB are the most that is read`)
-  }
-  return decodeText(Buffer.concat(chunks), { fatal: true })
+  return decodeText(await readWithin(path, longestFileBytes), { fatal: true })
 }
 
 function readingFault(error: unknown): string {

@@ -26,7 +26,8 @@ export async function readLineFile<T>(path: string, option: string, parse: Parse
   try {
     text = await readTextFile(path)
   } catch (error) {
-    const what = `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`
+    const { code, message } = error as NodeJS.ErrnoException
+    const what = `${path} cannot be read (${code ?? message})`
     throw new InvalidConfigError([{ where: option, what }], { cause: error })
   }
   return parseLines(text, path, parse)

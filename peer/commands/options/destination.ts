@@ -96,9 +96,10 @@ async function dereference(text: string, { names, stdin }: DestinationContext): 
 async function readTicketFile(path: string): Promise<string> {
   try {
     // no shell expands the ~ after an @
-    return targetIn(await readTextFile(expandPath(path, placeAt(process.cwd()))), path)
+    const text = await readTextFile(expandPath(path, placeAt(process.cwd())))
+    return targetIn(text.slice(0, LONGEST_BYTES), path)
   } catch (error) {
-    if (error instanceof NoHomeError)
+    if (error instanceof NoHomeError || error instanceof RangeError)
       throw new InvalidConfigError([{ where: 'TARGET', what: `${path} cannot be read: ${error.message}` }])
     const { code } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
