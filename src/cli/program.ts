@@ -76,7 +76,7 @@ export async function runProgram(init: ProgramInit): Promise<number> {
 }
 
 async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise<number> {
-  const { env = process.env, directory = process.cwd() } = init
+  const { env = process.env, directory } = init
   const surroundings = { environment: env, directory, commands: commandsOf(init) }
   const settle = async (): Promise<SettledCommand> => await settleCommand(parsed, surroundings)
   let settled: SettledCommand

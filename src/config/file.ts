@@ -42,14 +42,14 @@ type Place = (offset: number | undefined) => string
  * Reads a configuration file. Whatever is wrong with it is among the problems of the result; nothing is thrown.
  *
  * @param path - as the person wrote it; it is shown in problems
- * @param directory - the folder that a relative `path` starts from
+ * @param directory - the folder that a relative `path` starts from. @default the working directory
  */
-export async function readConfigFile(path: string, directory: string): Promise<ConfigFile> {
+export async function readConfigFile(path: string, directory?: string): Promise<ConfigFile> {
   try {
     const absolute = expandPath(path, placeAt(directory))
     return parseConfigFile(await readText(absolute), path, dirname(absolute))
   } catch (error) {
-    return { directory, entries: [], problems: [{ where: path, what: readingFault(error) }] }
+    return { directory: '/', entries: [], problems: [{ where: path, what: readingFault(error) }] }
   }
 }
 

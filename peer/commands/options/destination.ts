@@ -96,7 +96,7 @@ async function dereference(text: string, { names, stdin }: DestinationContext): 
 async function readTicketFile(path: string): Promise<string> {
   try {
     // no shell expands the ~ after an @
-    const text = await readTextFile(expandPath(path, placeAt(process.cwd())))
+    const text = await readTextFile(expandPath(path, placeAt()))
     return targetIn(text.slice(0, LONGEST_BYTES), path)
   } catch (error) {
     if (error instanceof NoHomeError || error instanceof RangeError)
