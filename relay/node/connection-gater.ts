@@ -3,7 +3,6 @@
  * second.
  */
 
-import { guard } from '../../src/patches/multistream-select/endless-length.ts'
 import { RequestRates } from '../../src/limits/request-rates.ts'
 import { networkOf } from '../../src/limits/ip-network.ts'
 import { Quota } from '../../src/limits/quota.ts'
@@ -29,7 +28,6 @@ export class RelayConnectionGater implements ConnectionGater {
       release()
       return true
     }
-    guard(connection)
     connection.addEventListener('close', release, { once: true })
     return false
   }

@@ -10,6 +10,9 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  */
 const IPV6_SITE_BITS = 56
 
+/** Prefix length of the smallest IPv4 network that providers route and sell as a whole (RFC 7454 section 6.1.3). */
+const IPV4_BLOCK_BITS = 24
+
 /** The network of a remote. */
 export interface RemoteNetwork {
   readonly family: 'ipv4' | 'ipv6'
@@ -33,4 +36,15 @@ export function networkOf(addr: Multiaddr): RemoteNetwork {
   }
   const site = ipaddr.IPv6.networkAddressFromCIDR(`${ip.toString()}/${IPV6_SITE_BITS}`)
   return { family: 'ipv6', key: `${site.toString()}/${IPV6_SITE_BITS}` }
+}
+
+/**
+ * The block of addresses of a remote: an IPv4 /24, or an IPv6 /56. Who owns one address of a block often owns all. A
+ * remote without an IP address is its own block.
+ */
+export function blockOf(addr: Multiaddr): string {
+  const ip = ipOf(addr)
+  if (ip === undefined || ip.kind() !== 'ipv4') return networkOf(addr).key
+  const block = ipaddr.IPv4.networkAddressFromCIDR(`${ip.toString()}/${IPV4_BLOCK_BITS}`)
+  return `${block.toString()}/${IPV4_BLOCK_BITS}`
 }
