@@ -33,6 +33,7 @@ import { punchTransportSymbol } from './punch-transport.ts'
 import { RelaySightings } from './relay-sightings.ts'
 import { SOCKET_BUFFER_BYTES } from './socket-buffer.ts'
 import type {
+  AbortOptions,
   Connection,
   CreateListenerOptions,
   DialTransportOptions,
@@ -45,7 +46,6 @@ import type {
 import type { TCPComponents, TCPDialOptions, TCPOptions } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { NegotiationComponents } from '../patches/multistream-select/unbounded-negotiation.ts'
-import type { InboundClaim } from './inbound-claims.ts'
 import type { ConnectOptions, PunchOptions, PunchTransport } from './punch-transport.ts'
 
 /** Options of `@libp2p/tcp`, and which dials leave from the punch port. */
@@ -57,6 +57,12 @@ export interface SharedPortTcpInit extends TCPOptions {
    * @default none
    */
   dialFromPunchPort?: (addr: Multiaddr) => boolean
+  /**
+   * The addresses to dial for this one. What it rejects with ends the dial. It is not asked for punches.
+   *
+   * @default those that a name stands for, wherever they are
+   */
+  resolve?: (addr: Multiaddr, options: AbortOptions) => Promise<Multiaddr[]>
 }
 
 /** What connect(2) and bind(2) say where a family has no route, or does not exist. */
@@ -88,7 +94,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
   readonly #fromPunchPort = new WeakSet<Connection>()
 
   constructor(components: TCPComponents, init: SharedPortTcpInit) {
-    const { dialFromPunchPort: _, ...tcpOptions } = init
+    const { dialFromPunchPort: _, resolve: _resolve, ...tcpOptions } = init
     boundNegotiations(components as TCPComponents & NegotiationComponents)
     this.#init = init
     this.#log = components.logger.forComponent('throughnat:tcp')
@@ -125,13 +131,15 @@ export class SharedPortTcp implements Transport, PunchTransport {
    */
   async dial(addr: Multiaddr, options: DialTransportOptions): Promise<Connection> {
     const isRelay = this.#leavesFromPunchPort(addr)
+    const { resolve = resolveHost } = this.#init
+    const addrs = await resolve(addr, options)
     if (!isNamed(addr)) return this.#dialAddress(addr, isRelay, options)
     const { signal } = options
     const attempt = async (resolved: Multiaddr, lost: AbortSignal): Promise<Connection> =>
       this.#dialAddress(resolved, isRelay, { ...options, signal: AbortSignal.any([signal, lost]) })
     const onLate = (connection: Connection): void => connection.abort(new Error('another address was faster'))
     try {
-      return await raceInTurn(await resolveHost(addr, options), attempt, { signal, onLate })
+      return await raceInTurn(addrs, attempt, { signal, onLate })
     } catch (error) {
       throw error instanceof AggregateError ? summary(error.errors) : error
     }
@@ -254,16 +262,15 @@ export class SharedPortTcp implements Transport, PunchTransport {
     ) => {
       keepAlive(coalesceWrites(socket))
       accepted.add(socket)
-      const claim = this.#claimOn(socket.remoteAddr)
-      return claim === undefined ? upgrader.upgradeInbound(socket, options) : claim.take(socket)
+      if (!this.#isClaimed(socket)) await upgrader.upgradeInbound(socket, options)
     }
     return Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound })
   }
 
-  #claimOn(remote: Multiaddr): InboundClaim | undefined {
-    if (isUnix(remote)) return undefined
-    const { host, port } = getNetConfig(remote)
-    return this.inboundClaims.find(host, port ?? 0)
+  #isClaimed(socket: MultiaddrConnection): boolean {
+    if (isUnix(socket.remoteAddr)) return false
+    const { host, port } = getNetConfig(socket.remoteAddr)
+    return this.inboundClaims.offer(socket, host, port ?? 0)
   }
 }
 
