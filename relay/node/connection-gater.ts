@@ -1,6 +1,5 @@
-/** Refuses connections before they cost anything, and bounds what their remotes send before the handshake is complete. */
+/** Refuses connections before they cost anything. */
 
-import { guard } from '../../src/patches/multistream-select/endless-length.ts'
 import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
 import type { ConnectionSlot, ConnectionSlots } from './connection-slots.ts'
 
@@ -19,9 +18,7 @@ export class RelayConnectionGater implements ConnectionGater {
   }
 
   denyInboundConnection = (connection: MultiaddrConnection): boolean => {
-    if (!this.#held.has(connection) && !this.#take(connection)) return true
-    guard(connection)
-    return false
+    return !this.#held.has(connection) && !this.#take(connection)
   }
 
   denyInboundUpgradedConnection = (peerId: PeerId, connection: MultiaddrConnection): boolean => {

@@ -5,7 +5,6 @@ import { ipPortToMultiaddr } from '@libp2p/utils'
 import { createLibp2p } from 'libp2p'
 import { longestDurationMs } from '../../src/config/kinds/quantities.ts'
 import { announceFilter } from '../../src/addresses/ranking.ts'
-import { guardedEncrypter } from '../../src/patches/multistream-select/endless-length.ts'
 import { commonOptions } from '../../src/node/stack.ts'
 import { coalescingTcp } from './tcp.ts'
 import { ConnectionList } from '../../src/patches/libp2p/connection-list.ts'
@@ -88,7 +87,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
     start: false,
     // for peers that lack Noise or prefer TLS; a byte costs the relay as much with either
     // (docs/benchmarks.md)
-    connectionEncrypters: [...(common.connectionEncrypters ?? []), guardedEncrypter(tls())],
+    connectionEncrypters: [...(common.connectionEncrypters ?? []), tls()],
     addresses: {
       listen: [...listen],
       announce: [...announce],

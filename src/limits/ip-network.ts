@@ -12,7 +12,8 @@ const IPV6_SITE_BITS = 56
 
 /**
  * Prefix lengths of the groups by which remotes share places, the widest first: what one subscriber of a provider can get
- * without effort, and the network that limits count by.
+ * without effort (an IPv4 /24 is the smallest network that is routed and sold as a whole, RFC 7454 section 6.1.3), and the
+ * network that limits count by.
  */
 const SHARE_BITS = { ipv4: [24, 32], ipv6: [48, IPV6_SITE_BITS] } as const
 
@@ -54,4 +55,14 @@ export function sharesOf(addr: Multiaddr): readonly [wide: string, narrow: strin
 function prefixOf(ip: ipaddr.IPv4 | ipaddr.IPv6, bits: number): string {
   const kind = ip.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6
   return `${kind.networkAddressFromCIDR(`${ip.toString()}/${bits}`).toString()}/${bits}`
+}
+
+/**
+ * The block of addresses of a remote: an IPv4 /24, or an IPv6 /56. Who owns one address of a block often owns all. A
+ * remote without an IP address is its own block.
+ */
+export function blockOf(addr: Multiaddr): string {
+  const ip = ipOf(addr)
+  if (ip === undefined || ip.kind() !== 'ipv4') return networkOf(addr).key
+  return prefixOf(ip, SHARE_BITS.ipv4[0])
 }
