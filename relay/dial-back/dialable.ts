@@ -6,9 +6,9 @@
  * the harm (autonat-v2.md, "Amplification Attack Prevention"); this relay asks for no data, so it refuses
  * other hosts.
  *
- * A private source address may belong to a host that trusts its neighbours. Behind a proxy on this machine,
- * all strangers come from such an address. So only a relay without a public address dials private ones, over
- * TCP only, and never at a port of a system service.
+ * A private source address may belong to a host that trusts its neighbours. So only a relay without a public
+ * address dials private ones, over TCP only, and never at a port of a system service. Addresses that may be
+ * those of a proxy are not dialled at all, see proxies.ts.
  */
 
 import { parseInPlace } from '../../src/addresses/parse-addresses.ts'

@@ -9,6 +9,7 @@ import { dirname } from 'node:path'
 import type { Pair, ParsedNode, YAMLError } from 'yaml'
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import { readWithin } from '../files/bounded-read.ts'
+import { integrityFault } from '../files/integrity.ts'
 import { decodeText } from '../files/text-file.ts'
 import { expandPath, NoHomeError, placeAt } from './paths.ts'
 import type { ConfigProblem } from '../errors.ts'
@@ -47,7 +48,11 @@ type Place = (offset: number | undefined) => string
 export async function readConfigFile(path: string, directory?: string): Promise<ConfigFile> {
   try {
     const absolute = expandPath(path, placeAt(directory))
-    return parseConfigFile(await readText(absolute), path, dirname(absolute))
+    const text = await readText(absolute)
+    // its owner need not be this user: in a container it is often one of the host
+    const fault = await integrityFault(absolute, { isOwnerFree: true, isModeFree: true })
+    if (fault !== undefined) return { directory: dirname(absolute), entries: [], problems: [{ where: path, what: fault }] }
+    return parseConfigFile(text, path, dirname(absolute))
   } catch (error) {
     return { directory: '/', entries: [], problems: [{ where: path, what: readingFault(error) }] }
   }
