@@ -9,6 +9,7 @@ import { serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { isCircuit } from '../addresses/circuit.ts'
+import { relayEndpointOf } from '../addresses/direct.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { findPunchTransport, isPunchable } from '../transport/punch-transport.ts'
 import { DCUTR_PROTOCOL, EXCHANGE_TIMEOUT_MS } from './exchange.ts'
@@ -24,7 +25,7 @@ import type { PunchTransport } from '../transport/punch-transport.ts'
 import type { DCUtRServiceInit } from '@libp2p/dcutr'
 import type { SparePort } from './punch/spare-port.ts'
 import type { LocalAddresses } from './candidates.ts'
-import type { HolePunchEvents } from './events.ts'
+import type { HolePunchEvents, PunchRole } from './events.ts'
 import type {
   AbortOptions,
   ComponentLogger,
@@ -100,20 +101,26 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   readonly #components: HolePunchComponents
   readonly #init: DCUtRServiceInit
   readonly #log: Logger
+  readonly #isNamed: (remotePeer: PeerId) => boolean
   readonly #upgrades = new Map<string, Upgrade>()
   readonly #turns = new PeerQueue()
   readonly #budget = new PunchBudget()
   #spares = 0
   #transport: PunchTransport | undefined
 
-  /** @param lossyPaths - what others of this node have found out about its paths */
+  /**
+   * @param lossyPaths - what others of this node have found out about its paths
+   * @param isNamed - true for a peer whose addresses inside a private network are dialled though this node has not dialled it
+   */
   constructor(
     components: HolePunchComponents,
     init: DCUtRServiceInit = {},
     lossyPaths: LossyPaths = new LossyPaths(),
+    isNamed: (remotePeer: PeerId) => boolean = () => false,
   ) {
     super()
     this.lossyPaths = lossyPaths
+    this.#isNamed = isNamed
     this.#init = init
     this.#components = components
     this.#log = components.logger.forComponent('throughnat:holepunch')
@@ -162,15 +169,19 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     return raceSignal(upgrade.outcome, options.signal)
   }
 
-  /** True while a circuit to this peer may still become a direct connection. */
-  isUpgrading(peerId: PeerId): boolean {
-    return this.#pendingTo(peerId).length > 0
+  /** True while an upgrade of a circuit to this peer is under way; with `role`, one in which this node has that role. */
+  isUpgrading(remotePeer: PeerId, role?: PunchRole): boolean {
+    return this.#pendingTo(remotePeer).some(it => role === undefined || it.role === role)
   }
 
   #onConnectionOpen = (event: CustomEvent<Connection>): void => {
     const connection = event.detail
     if (isCircuit(connection.remoteAddr)) this.#begin(connection)
-    else void this.#settleWith(connection)
+    else {
+      if (connection.direction === 'inbound')
+        for (const upgrade of this.#pendingTo(connection.remotePeer)) upgrade.arrived(connection)
+      void this.#settleWith(connection)
+    }
   }
 
   #onConnectionClose = (event: CustomEvent<Connection>): void => {
@@ -189,7 +200,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   }
 
   #begin(circuit: Connection): void {
-    const { upgrader, logger } = this.#components
+    const { upgrader, logger, connectionManager } = this.#components
     const upgrade = new Upgrade(circuit, {
       transport: this.#transport as PunchTransport,
       upgrader,
@@ -201,11 +212,13 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       maxAttempts: this.#init.retries ?? MAX_ATTEMPTS,
       exchangeTimeoutMs: this.#init.timeout ?? EXCHANGE_TIMEOUT_MS,
       observed: async signal => this.#waitForObservation(signal),
+      isNamed: this.#isNamed,
+      relayOf: circuit => relayEndpointOf(connectionManager, circuit),
       localAddresses: () => this.#localAddresses(),
       sparePort: async signal => this.#sparePort(signal),
     })
     this.#upgrades.set(circuit.id, upgrade)
-    const direct = this.#components.connectionManager.getConnections(circuit.remotePeer).find(isDirect)
+    const direct = connectionManager.getConnections(circuit.remotePeer).find(isDirect)
     if (direct !== undefined) void this.#reuse(direct, upgrade)
     else if (upgrade.role === 'responder') void upgrade.respond()
     // whatever other circuits lead to the same peer are replaced, too

@@ -1,7 +1,8 @@
 /** What all upgrades of one node work with. The hole punch service makes it. */
 
-import type { ComponentLogger, Upgrader } from '@libp2p/interface'
+import type { ComponentLogger, Connection, PeerId, Upgrader } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
+import type { Endpoint } from '../addresses/endpoint.ts'
 import type { PunchTransport } from '../transport/punch-transport.ts'
 import type { LocalAddresses } from './candidates.ts'
 import type { HolePunchEvents } from './events.ts'
@@ -24,6 +25,10 @@ export interface UpgradeContext {
   exchangeTimeoutMs: number
   /** Resolves when relays have had a chance to say what they observed. */
   observed: (signal: AbortSignal) => Promise<void>
+  /** True for a peer that a rule names, or that this node has chosen: it may learn what is in this node's network. */
+  isNamed: (remotePeer: PeerId) => boolean
+  /** Where the relay of a circuit is, as this node is connected to it. */
+  relayOf: (circuit: Connection) => Endpoint
   localAddresses: () => LocalAddresses
   /** A port that no attempt has used; undefined where no relay can tell what it is mapped to. */
   sparePort: (signal: AbortSignal) => Promise<SparePort | undefined>

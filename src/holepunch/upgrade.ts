@@ -10,23 +10,17 @@ import { CloseWhenIdle } from './paths/close-when-idle.ts'
 import { Dials } from './punch/dials.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
-import {
-  hasWay,
-  isPublic,
-  offerTo,
-  publicCandidates,
-  reachableCandidates,
-  RemoteCandidates,
-} from './candidates.ts'
+import { isPublic, publicCandidates } from './candidates.ts'
 import { isNotSupported, isHopeless, isWorthRetrying, needsReversal } from './failures.ts'
 import { PUNCH_WINDOW_MS } from './punch/punch.ts'
-import { choosePlan } from './strategies/choose-plan.ts'
+import { Plans } from './plans.ts'
+import { isSeenInside } from './strategies/reversal.ts'
 import { withSpare } from './punch/spare-port.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
 import type { SparePort } from './punch/spare-port.ts'
 import type { UpgradeContext } from './upgrade-context.ts'
 import type { LocalAddresses } from './candidates.ts'
-import type { ExchangeInit, ExchangeResult, RemoteOffer } from './exchange.ts'
+import type { ExchangeInit, ExchangeResult } from './exchange.ts'
 import type { Plan } from './strategies/strategy.ts'
 import type { AbortOptions, Connection, Logger, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -56,7 +50,7 @@ const CLOSED_CIRCUIT_GRACE_MS = 1_000
 const LATE_DCUTR_MS = 1_000
 
 /** Makes a plan with the remote: one of the two sides of the DCUtR exchange. */
-type Exchange = (init: ExchangeInit<Plan>, options: AbortOptions) => Promise<ExchangeResult<Plan>>
+type Exchange = (init: ExchangeInit<() => Plan>, options: AbortOptions) => Promise<ExchangeResult<() => Plan>>
 
 /** One upgrade. `outcome` settles once: with the direct connection, or a `HolePunchFailedError`. */
 export class Upgrade {
@@ -67,6 +61,7 @@ export class Upgrade {
   readonly #context: UpgradeContext
   readonly #log: Logger
   readonly #dials: Dials
+  readonly #plans: Plans
   readonly #settle = Promise.withResolvers<Connection>()
   readonly #stopped = new AbortController()
   readonly #identified = Promise.withResolvers<readonly Multiaddr[]>()
@@ -86,7 +81,11 @@ export class Upgrade {
     this.outcome.catch(() => {}) // a failure that nobody waits for is no unhandled rejection
     this.#context = context
     this.#log = context.logger.forComponent(`throughnat:holepunch:${this.role}`)
-    this.#dials = new Dials({ ...context, circuit, remotePeer: circuit.remotePeer, log: this.#log })
+    const { remotePeer } = circuit
+    const { role } = this
+    this.#plans = new Plans({ ...context, circuit, role })
+    const { accept } = this.#plans
+    this.#dials = new Dials({ ...context, accept, circuit, remotePeer, log: this.#log })
     circuit.addEventListener('close', () => this.#onCircuitClosed(), { once: true })
     if (this.role === 'initiator') this.#awaitExchange()
   }
@@ -164,11 +163,18 @@ export class Upgrade {
       stream.abort(error as Error)
       if (exchange !== this.#exchanges) return
       const failure = this.#isLossy ? this.#error('lossy-path', { cause: error }) : error
+      // the responder may not dial what is inside a private network, but this node has chosen it
+      if (needsReversal(failure)) void this.#reverse()
       // the responder may try again; after the last attempt it may dial this node's own addresses
       const more = needsReversal(failure) ? this.#context.maxAttempts : this.#context.maxAttempts - 1
       if (this.#attempts <= more && !isHopeless(failure)) this.#awaitExchange(failure)
       else this.#fail(failure)
     }
+  }
+
+  /** The remote has connected to this node's listener. A responder's punch may choose that connection: the roles are the same. */
+  arrived(connection: Connection): void {
+    if (this.role === 'responder') this.#dials.arrived(connection)
   }
 
   /** Ends the upgrade because a direct connection has come about in another way. */
@@ -205,7 +211,8 @@ export class Upgrade {
       await this.#context.observed(signal)
       if (this.role === 'responder' && this.#attempts > 1) spare = await this.#context.sparePort(signal)
       const local = withSpare(this.#context.localAddresses(), spare)
-      const { plan, rttMs } = await exchange(this.#exchangeInit(local), { signal })
+      const { plan: choose, rttMs } = await exchange(this.#exchangeInit(local), { signal })
+      const plan = choose()
       if (plan.strategy !== 'remote-dials') {
         this.#emit('holepunch:attempt', { n: this.#attempts, rttMs, candidates: plan.candidates })
         this.#succeed(await this.#dials.punch(plan, spare?.local, signal))
@@ -233,23 +240,12 @@ export class Upgrade {
     throw this.#error('stopped')
   }
 
-  #exchangeInit(local: LocalAddresses): ExchangeInit<Plan> {
-    const accepted = (theirs: RemoteOffer | undefined): RemoteCandidates =>
-      RemoteCandidates.from(theirs?.addrs ?? [], local, {
-        isLossy: addr => this.#context.lossyPaths.has(this.circuit.remotePeer, addr),
-      })
+  #exchangeInit(local: LocalAddresses): ExchangeInit<() => Plan> {
     return {
       circuit: this.circuit,
       timeoutMs: this.#context.exchangeTimeoutMs,
-      offer: theirs => ({ addrs: offerTo(local, accepted(theirs)), reachable: reachableCandidates(local) }),
-      plan: theirs => {
-        this.#context.lossyPaths.remoteOffers(this.circuit.remotePeer, theirs.addrs)
-        const remote = accepted(theirs)
-        const plan = choosePlan({ source: 'exchange', role: this.role, local, remote })
-        if (remote.hasLossy && !hasWay(plan?.candidates ?? [], local)) throw this.#error('lossy-path')
-        if (plan === undefined) throw this.#error('no-remote-candidates')
-        return plan
-      },
+      offer: theirs => this.#plans.offer(local, theirs),
+      plan: theirs => this.#plans.choose(local, theirs, () => this.#listed),
       // the TCP handshake of a plain dial takes one round trip, which is rarely longer than that over the circuit
       beforeSync: async ({ reachable }, rttMs, signal) =>
         this.#dialReachable([...reachable, ...this.#listed].filter(isPublic), rttMs, signal),
@@ -267,10 +263,12 @@ export class Upgrade {
     const timeout = pause(IDENTIFY_TIMEOUT_MS, [], { ref: false })
     const listed = await Promise.race([this.#identified.promise, timeout])
     if (!this.isPending) return false
-    const dial = { listed, local: this.#context.localAddresses(), signal: this.#stopped.signal }
-    const direct = await this.#dials.plain(dial)
+    const local = this.#context.localAddresses()
+    const direct = await this.#dials.plain({ listed, local, signal: this.#stopped.signal })
     if (direct !== undefined) this.#succeed(direct)
-    return direct !== undefined
+    // then the initiator dials
+    else if (!this.#plans.isChosen && isSeenInside(local)) await this.#awaitRemoteDial().catch(() => {})
+    return !this.isPending
   }
 
   #awaitExchange(failure: unknown = this.#error('not-supported')): void {

@@ -47,8 +47,14 @@ async function fileOf(t: TestContext, { text }: Line): Promise<string> {
   return `@${path}`
 }
 
-async function startForward(t: TestContext, args: string[]): Promise<{ forward: Program; port: number }> {
-  const forward = new Program(t, THROUGHNAT, ['forward', '--json', '--local', '127.0.0.1:0', ...args])
+/** The relay is on loopback, where a ticket alone leads nobody. */
+async function startForward(
+  t: TestContext,
+  relay: string,
+  ticket: string,
+): Promise<{ forward: Program; port: number }> {
+  const args = ['forward', '--json', '--local', '127.0.0.1:0', '--relay', relay, ticket]
+  const forward = new Program(t, THROUGHNAT, args)
   const { port } = await forward.line('forward:listening')
   return { forward, port: Number(port) }
 }
@@ -61,9 +67,9 @@ async function read(port: number): Promise<{ text: string; socket: Socket }> {
 }
 
 test('a bearer gets in until the ticket is revoked, which cuts what it has open', async t => {
-  const { dataDir, listener } = await startNode(t)
+  const { dataDir, relay, listener } = await startNode(t)
   const ticket = await makeTicket(t, dataDir)
-  const { forward, port } = await startForward(t, [await fileOf(t, ticket)])
+  const { forward, port } = await startForward(t, relay, await fileOf(t, ticket))
   const { text, socket } = await read(port)
   assert.equal(text, 'hello')
   assert.equal((await listener.line('service:opened')).ticket, ticket.id)
@@ -93,16 +99,25 @@ test('that a ticket is for a service which the node does not expose is said', as
 })
 
 test('a ticket for one peer lets in one, and the next is told no', async t => {
-  const { dataDir, listener } = await startNode(t)
+  const { dataDir, relay, listener } = await startNode(t)
   const file = await fileOf(t, await makeTicket(t, dataDir, ['--uses', '1', '--expires', '1h']))
-  const { port } = await startForward(t, [file])
+  const { port } = await startForward(t, relay, file)
   assert.equal((await read(port)).text, 'hello')
   assert.equal((await read(port)).text, 'hello')
-  const second = new Program(t, THROUGHNAT, ['forward', file, '--stdio'], { json: false })
+  const second = new Program(t, THROUGHNAT, ['forward', file, '--relay', relay, '--stdio'], { json: false })
   assert.equal(await second.ended(), 4)
   assert.match(second.stderr, /the ticket is used up, expired or revoked/)
   // one that moves to a better path just then finds its connection gone
   await listener.lineWhere(it => it.event === 'service:refused' && it.reason === 'ticket-used-up')
+})
+
+test('a ticket whose relay is not on the public network needs --relay, and the error says so', async t => {
+  const { dataDir, relay } = await startNode(t)
+  const file = await fileOf(t, await makeTicket(t, dataDir))
+  const without = new Program(t, THROUGHNAT, ['forward', file, '--stdio'], { json: false })
+  assert.equal(await without.ended(), 4)
+  assert.match(without.stderr, /is no public address, .* add it with --relay/)
+  assert.ok(without.stderr.includes(relay), without.stderr)
 })
 
 test('tickets are listed without what lets anybody in', async t => {
@@ -120,7 +135,7 @@ test('a ticket that is made before the node starts is good once it does', async 
   const dataDir = await directory(t)
   const ticket = await makeTicket(t, dataDir, ['--relay', relay])
   await startListener(t, relay, ['--data-dir', dataDir, '--expose', `web=${await greeter(t)}`])
-  const { port } = await startForward(t, [await fileOf(t, ticket)])
+  const { port } = await startForward(t, relay, await fileOf(t, ticket))
   assert.equal((await read(port)).text, 'hello')
 })
 
@@ -143,7 +158,7 @@ test('a ticket that is asked for while the node starts waits until it is somewhe
   await writeFile(late, `${relay}\n`)
   const ticket = await making
   await listener.line('reservation:granted')
-  const { port } = await startForward(t, [await fileOf(t, ticket)])
+  const { port } = await startForward(t, relay, await fileOf(t, ticket))
   assert.equal((await read(port)).text, 'hello')
 })
 
@@ -161,10 +176,11 @@ async function answering(dataDir: string): Promise<void> {
 
 for (const path of ['relayed', 'direct'])
   test(`a forward that is hung up on while ${path}, as ssh does with its ProxyCommand, leaves nothing open at the other end`, async t => {
-    const { dataDir, listener } = await startNode(t)
+    const { dataDir, relay, listener } = await startNode(t)
     const file = await fileOf(t, await makeTicket(t, dataDir))
     // stdout is the service's data, and the events are on stderr
-    const forward = new Program(t, THROUGHNAT, ['forward', file, '--stdio', '--json'], { json: false })
+    const args = ['forward', file, '--relay', relay, '--stdio', '--json']
+    const forward = new Program(t, THROUGHNAT, args, { json: false })
     await forward.said(/hello/, 'stdout')
     if (path === 'direct') await forward.said(/"event":"path:changed".*"path":"direct"/)
     const hungUpAt = Date.now()
@@ -176,18 +192,19 @@ for (const path of ['relayed', 'direct'])
   })
 
 test('a ticket comes over standard input, too', async t => {
-  const { dataDir } = await startNode(t)
+  const { dataDir, relay } = await startNode(t)
   const { text } = await makeTicket(t, dataDir)
-  const forward = new Program(t, THROUGHNAT, ['forward', '-', '--json', '--local', '127.0.0.1:0'])
+  const args = ['forward', '-', '--json', '--local', '127.0.0.1:0', '--relay', relay]
+  const forward = new Program(t, THROUGHNAT, args)
   forward.child.stdin.write(`${String(text)}\n`)
   const { port } = await forward.line('forward:listening')
   assert.equal((await read(Number(port))).text, 'hello')
 })
 
 test('a ticket on the command line is not left where ps shows it', async t => {
-  const { dataDir } = await startNode(t)
+  const { dataDir, relay } = await startNode(t)
   const { text } = await makeTicket(t, dataDir)
-  const { forward, port } = await startForward(t, [String(text)])
+  const { forward, port } = await startForward(t, relay, String(text))
   assert.equal((await read(port)).text, 'hello')
   const shown = await readFile(`/proc/${forward.child.pid}/cmdline`, 'utf8')
   assert.ok(!shown.includes(String(text).slice(5, 40)), shown)

@@ -5,8 +5,10 @@
  */
 
 import assert from 'node:assert/strict'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { describe, it } from 'node:test'
+import { startStatusServer } from '../../relay/index.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { startRelay, startTrap } from './circuit-stage.ts'
 import {
   askByHand,
@@ -23,7 +25,9 @@ import { fuzzed, seededRandom } from './fuzz.ts'
 import { framed, startClient, startVisitor, streamEnd } from './hop-client.ts'
 import { once, until } from '../waits.ts'
 import type { Socket, AddressInfo } from 'node:net'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TestContext } from 'node:test'
+import type { Relay } from '../../relay/index.ts'
 
 const LIMIT = { timeout: 60_000 }
 const OK = 200
@@ -165,6 +169,35 @@ describe('a requester', { concurrency: true }, () => {
     assert.equal(connection.status, 'open', `FUZZ_SEED=${seed}`)
     assert.equal(relay.libp2p.getConnections().length, 1)
   })
+})
+
+/** A proxy on this host that forwards to the relay; peers seem to come from the given address. */
+async function startProxy(t: TestContext, relay: Relay, localAddress: string): Promise<number> {
+  const { port } = endpointOf(relay.addrs[0] as Multiaddr)
+  return startTarget(t, socket => {
+    const onwards = connect({ port, host: '127.0.0.1', localAddress })
+    t.after(() => onwards.destroy())
+    socket.pipe(onwards.on('error', () => {})).pipe(socket)
+  })
+}
+
+describe('a relay behind a proxy on its host', { concurrency: true }, () => {
+  for (const localAddress of ['127.0.0.1', '127.0.0.2'] as const)
+    it(`dials nothing for peers that seem to come from ${localAddress}`, LIMIT, async t => {
+      const relay = await startRelay(t, { dialBackToThisHost: false })
+      const status = await startStatusServer(relay, { host: '127.0.0.1', port: 0 })
+      t.after(() => status.stop())
+      const trap = await startTrap(t)
+      const node = await startClient(t)
+      const proxy = await startProxy(t, relay, localAddress)
+      const connection = await node.dial(loopback(proxy).encapsulate(`/p2p/${relay.peerId}`))
+      const ports = [trap.port, Number(new URL(status.url).port), endpointOf(relay.addrs[0]!).port]
+      for (const port of ports) {
+        const answer = await askByHand(connection, dialRequest([loopback(port, localAddress).bytes]))
+        assert.deepEqual(answer, { status: E_DIAL_REFUSED, index: 0, dialStatus: 0 })
+      }
+      assert.equal(trap.visits, 0)
+    })
 })
 
 describe('what is dialled', { concurrency: true }, () => {

@@ -226,7 +226,7 @@ describe('manual pages', () => {
     })
 
     it(`${basename(path)} names every option`, () => {
-      const { commands } = path.includes('relay') ? relayProgram : peerProgram
+      const { commands } = basename(path).includes('relay') ? relayProgram : peerProgram
       for (const command of 'run' in commands ? [commands] : commands)
         for (const { name } of nameOptions(command.options))
           assert.ok(

@@ -29,7 +29,9 @@ import type { CommandContext } from '../../../src/cli/command.ts'
 import type { Output } from '../../../src/cli/output/output.ts'
 import type { Resolved } from '../../../src/config/options.ts'
 import type { Routes } from '../../control/server.ts'
+import type { PeerRank } from '../../limits/rank.ts'
 import type { Peer } from '../../node/peer.ts'
+import type { Services } from '../../tunnel/listener/services.ts'
 import type { ForwardRule } from '../options/forward-rule.ts'
 
 /** After this time without a reservation the node prints a hint, in milliseconds. */
@@ -78,8 +80,10 @@ export async function runNode(
   const names = await readNames(config.names, warn)
   const exposure = await exposureOf(config, names)
   const token = await withRelayToken(relayTokenFile, warn)
+  let services: Services | undefined
+  const rankOf = (peerId: string): PeerRank => services?.rankOf(peerId) ?? 'stranger'
   await using peer = await createPeer(
-    { relays, ...withRelayFile(relayFile), reservations, reserve, dataDir, port, ...token },
+    { relays, ...withRelayFile(relayFile), reservations, reserve, dataDir, port, rankOf, ...token },
     { signal },
   )
   // before the first await, so that no event is missed
@@ -87,7 +91,7 @@ export async function runNode(
   const status = new NodeStatus(peer, names)
   status.services = exposedServices(exposure)
   await using tickets = await openTickets(dataDir)
-  const services = createServices({
+  services = createServices({
     ...exposure,
     tickets,
     peerId: peer.peerId,
