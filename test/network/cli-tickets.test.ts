@@ -295,7 +295,7 @@ test('a ticket is written to a file that only this user can read, or not made', 
   assert.deepEqual([line['file'], line['text']], [file, undefined])
   assert.doesNotMatch(made.stdout + made.stderr, /tnat1|warning/)
   assert.equal((await stat(file)).mode & 0o777, 0o600)
-  const { port } = await startForward(t, [`@${file}`])
+  const { port } = await startForward(t, relay, `@${file}`)
   assert.equal((await read(port)).text, 'hello')
 
   const failing = new Program(t, THROUGHNAT, [...making, '--relay', relay, '--output', join(file, 'x')])

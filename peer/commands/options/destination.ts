@@ -96,15 +96,16 @@ async function dereference(text: string, { names, stdin, output }: DestinationCo
 async function readTicketFile(path: string, output: Output): Promise<string> {
   try {
     // no shell expands the ~ after an @
-    const file = expandPath(path, placeAt(process.cwd()))
-    const target = targetIn(await readTextFile(file), path)
+    const file = expandPath(path, placeAt())
+    const text = await readTextFile(file)
+    const target = targetIn(text.slice(0, LONGEST_BYTES), path)
     const fault = await integrityFault(file, { isModeFree: true })
     if (fault !== undefined) throw new InvalidConfigError([{ where: 'TARGET', what: fault }])
     const warning = looksLikeTicket(target) ? await privacyWarning(file) : undefined
     if (warning !== undefined) output.note(warning)
     return target
   } catch (error) {
-    if (error instanceof NoHomeError)
+    if (error instanceof NoHomeError || error instanceof RangeError)
       throw new InvalidConfigError([{ where: 'TARGET', what: `${path} cannot be read: ${error.message}` }])
     const { code } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
