@@ -21,8 +21,10 @@ export const MAX_UPGRADE_MS = 45_000
 export const CONNECTION_LIMITS = {
   /** From one peer that is named: a circuit for each relay, and direct ones that replace each other. */
   perNamedPeer: 64,
-  /** From peers that use something. */
-  known: 512,
+  /** From peers that use something now. */
+  used: 512,
+  /** From peers that used something lately. */
+  known: 256,
   perKnownPeer: 64,
   /** From strangers. */
   strangers: 128,

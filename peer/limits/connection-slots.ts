@@ -42,11 +42,14 @@ export interface ConnectionSlotsComponents {
   events: TypedEventTarget<Libp2pEvents>
 }
 
+/** Connections share places with others of their pool. `used`: a peer that is known has a stream of an application. */
+type Pool = PeerRank | 'used'
+
 /** A connection that a remote peer has opened. */
 interface Held extends SlotItem {
   readonly connection: Connection
   readonly openedAt: number
-  rank: PeerRank
+  pool: Pool
   /** When it last carried a stream of an application. */
   usedAt: number
   /** When it last was being upgraded. */
@@ -89,13 +92,17 @@ export class ConnectionSlots implements Startable {
     if (held !== undefined) held.usedAt = this.#now()
   }
 
-  /** Ranks all connections again, and closes those that strangers have left idle. */
+  /** Places all connections again, and closes those that strangers have left idle. */
   look(): void {
+    this.#placeAgain()
+    if (this.#init.ranks.isStrict) for (const held of this.#held.values()) this.#limitIdle(held)
+  }
+
+  #placeAgain(): void {
     for (const held of this.#held.values()) {
+      const pool = this.#poolOf(held)
+      if (pool !== held.pool) this.#place(held, pool)
       this.#observe(held)
-      const rank = this.#rankOf(held)
-      if (rank !== held.rank) this.#place(held, rank)
-      if (this.#init.ranks.isStrict) this.#limitIdle(held)
     }
   }
 
@@ -104,14 +111,15 @@ export class ConnectionSlots implements Startable {
     const held: Held = {
       connection,
       openedAt: this.#now(),
-      rank: 'stranger',
+      pool: 'stranger',
       usedAt: -Infinity,
       upgradedAt: -Infinity,
-      isBusy: () => isInUse(connection),
       lose: () => void this.#close(connection),
     }
+    // what has been used since the last look does not make room
+    this.#placeAgain()
     this.#held.set(connection, held)
-    this.#place(held, this.#rankOf(held))
+    this.#place(held, this.#poolOf(held))
   }
 
   #onClose = ({ detail }: CustomEvent<Connection>): void => this.#forget(detail)
@@ -126,35 +134,36 @@ export class ConnectionSlots implements Startable {
 
   #observe(held: Held): void {
     const now = this.#now()
-    if (isInUse(held.connection)) held.usedAt = now
+    if (held.pool === 'used') held.usedAt = now
     const isYoung = now - held.openedAt < MAX_UPGRADE_MS
     if (isYoung && this.#init.isUpgrading(held.connection.remotePeer)) held.upgradedAt = now
   }
 
-  #rankOf({ connection, usedAt }: Held): PeerRank {
+  #poolOf({ connection, usedAt }: Held): Pool {
     const rank = this.#init.ranks.of(connection.remotePeer.toString())
-    const isUsed = isInUse(connection) || this.#now() - usedAt < STRANGER_IDLE_MS
-    return rank === 'stranger' && isUsed ? 'known' : rank
+    if (rank === 'named') return rank
+    if (isInUse(connection, rank)) return 'used'
+    return this.#now() - usedAt < STRANGER_IDLE_MS ? 'known' : rank
   }
 
-  #place(held: Held, rank: PeerRank): void {
+  #place(held: Held, pool: Pool): void {
     this.#slots.release(held)
-    held.rank = rank
+    held.pool = pool
     this.#slots.take(held, this.#boundsOf(held))
   }
 
-  #boundsOf({ connection: { remotePeer, remoteAddr }, rank }: Held): Bounds {
-    const key = `${rank} ${remotePeer}`
-    if (rank === 'named') return [{ key, max: CONNECTION_LIMITS.perNamedPeer }]
-    if (rank === 'known')
+  #boundsOf({ connection: { remotePeer, remoteAddr }, pool }: Held): Bounds {
+    const key = `${pool} ${remotePeer}`
+    if (pool === 'named') return [{ key, max: CONNECTION_LIMITS.perNamedPeer }]
+    if (pool !== 'stranger')
       return [
         { key, max: CONNECTION_LIMITS.perKnownPeer },
-        { key: rank, max: CONNECTION_LIMITS.known },
+        { key: pool, max: CONNECTION_LIMITS[pool] },
       ]
     if (!this.#init.ranks.isStrict)
       return [
         { key, max: LOOSE_STRANGERS.perStranger },
-        { key: rank, max: LOOSE_STRANGERS.strangers },
+        { key: pool, max: LOOSE_STRANGERS.strangers },
       ]
     const { perStranger, strangersPerRelay, strangersPerNetwork, strangers } = CONNECTION_LIMITS
     return [
@@ -162,13 +171,13 @@ export class ConnectionSlots implements Startable {
       isCircuit(remoteAddr)
         ? { key: `over ${relayOf(remoteAddr)}`, max: strangersPerRelay }
         : { key: `from ${blockOf(remoteAddr)}`, max: strangersPerNetwork },
-      { key: rank, max: strangers },
+      { key: pool, max: strangers },
     ]
   }
 
   #limitIdle(held: Held): void {
     const { connection, openedAt, usedAt, upgradedAt } = held
-    const idleMs = held.rank === 'stranger' ? this.#now() - Math.max(openedAt, usedAt, upgradedAt) : 0
+    const idleMs = held.pool === 'stranger' ? this.#now() - Math.max(openedAt, usedAt, upgradedAt) : 0
     if (idleMs >= STRANGER_IDLE_MS) return void this.#close(connection)
     if (!isCircuit(connection.remoteAddr)) return
     if (idleMs < SETTLED_MS) return this.#idleCircuits.release(held)

@@ -18,10 +18,7 @@ export type PeerRank = 'named' | 'known' | 'stranger'
 /** All ranks, the highest first. */
 export const RANKS: readonly PeerRank[] = ['named', 'known', 'stranger']
 
-/**
- * Protocols whose streams do not count as use of a connection: libp2p's own, and that of the tunnel, whose listening
- * side decides who uses a service.
- */
+/** Protocols whose streams are no use of a connection: libp2p's own. */
 const UPKEEP_PROTOCOLS: ReadonlySet<string> = new Set([
   '',
   '/ipfs/id/1.0.0',
@@ -33,12 +30,14 @@ const UPKEEP_PROTOCOLS: ReadonlySet<string> = new Set([
   '/libp2p/autonat/2/dial-request',
   '/libp2p/autonat/2/dial-back',
   DCUTR_PROTOCOL,
-  TUNNEL_PROTOCOL,
 ])
 
-/** True while the connection has a stream of an application. */
-export function isInUse(connection: Pick<Connection, 'streams'>): boolean {
-  return connection.streams.some(({ protocol }) => !UPKEEP_PROTOCOLS.has(protocol))
+/** True while the connection has a stream of an application. Requests of a stranger for a service are none. */
+export function isInUse({ streams }: Pick<Connection, 'streams'>, rank: PeerRank): boolean {
+  return streams.some(
+    ({ protocol }) =>
+      !UPKEEP_PROTOCOLS.has(protocol) && (protocol !== TUNNEL_PROTOCOL || rank !== 'stranger'),
+  )
 }
 
 /** What {@link Ranks} asks. */

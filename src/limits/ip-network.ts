@@ -10,8 +10,12 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  */
 const IPV6_SITE_BITS = 56
 
-/** Prefix length of the smallest IPv4 network that providers route and sell as a whole (RFC 7454 section 6.1.3). */
-const IPV4_BLOCK_BITS = 24
+/**
+ * Prefix lengths of the groups by which remotes share places, the widest first: what one subscriber of a provider can get
+ * without effort (an IPv4 /24 is the smallest network that is routed and sold as a whole, RFC 7454 section 6.1.3), and the
+ * network that limits count by.
+ */
+const SHARE_BITS = { ipv4: [24, 32], ipv6: [48, IPV6_SITE_BITS] } as const
 
 /** The network of a remote. */
 export interface RemoteNetwork {
@@ -34,8 +38,23 @@ export function networkOf(addr: Multiaddr): RemoteNetwork {
   if (ip === undefined || ip.kind() === 'ipv4') {
     return { family: 'ipv4', key: (ip ?? addr).toString() }
   }
-  const site = ipaddr.IPv6.networkAddressFromCIDR(`${ip.toString()}/${IPV6_SITE_BITS}`)
-  return { family: 'ipv6', key: `${site.toString()}/${IPV6_SITE_BITS}` }
+  return { family: 'ipv6', key: prefixOf(ip, IPV6_SITE_BITS) }
+}
+
+/**
+ * The groups of a remote, the widest first: an IPv4 /24 and the address, or an IPv6 /48 and the /56. A remote without an IP
+ * address is a group of its own.
+ */
+export function sharesOf(addr: Multiaddr): readonly [wide: string, narrow: string] {
+  const ip = ipOf(addr)
+  if (ip === undefined) return [addr.toString(), addr.toString()]
+  const [wide, narrow] = SHARE_BITS[ip.kind()]
+  return [prefixOf(ip, wide), prefixOf(ip, narrow)]
+}
+
+function prefixOf(ip: ipaddr.IPv4 | ipaddr.IPv6, bits: number): string {
+  const kind = ip.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6
+  return `${kind.networkAddressFromCIDR(`${ip.toString()}/${bits}`).toString()}/${bits}`
 }
 
 /**
@@ -45,6 +64,5 @@ export function networkOf(addr: Multiaddr): RemoteNetwork {
 export function blockOf(addr: Multiaddr): string {
   const ip = ipOf(addr)
   if (ip === undefined || ip.kind() !== 'ipv4') return networkOf(addr).key
-  const block = ipaddr.IPv4.networkAddressFromCIDR(`${ip.toString()}/${IPV4_BLOCK_BITS}`)
-  return `${block.toString()}/${IPV4_BLOCK_BITS}`
+  return prefixOf(ip, SHARE_BITS.ipv4[0])
 }

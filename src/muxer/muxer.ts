@@ -1,13 +1,18 @@
 /** The stream multiplexer of every node: yamux with this project's settings and patches. */
 
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { guardStreams } from '../patches/multistream-select/endless-length.ts'
+import { joinUnreadPieces } from '../patches/libp2p-utils/unread-pieces.ts'
 import { amended } from '../patches/libp2p-yamux/amend.ts'
+import { drainWhenSent } from '../patches/libp2p-yamux/early-drain.ts'
 import { takeTurns } from '../patches/libp2p-yamux/fair-turns.ts'
-import { boundFrames } from '../patches/libp2p-yamux/frame-bounds.ts'
+import { earnFrames, FrameBudgets } from '../patches/libp2p-yamux/frame-budgets.ts'
+import { handleInTurns } from '../patches/libp2p-yamux/frame-turns.ts'
+import { IncomingStreams } from '../patches/libp2p-yamux/incoming-streams.ts'
 import { dropLateFrames } from '../patches/libp2p-yamux/late-frames.ts'
-import { joinSmallPieces } from '../patches/libp2p-yamux/small-pieces.ts'
+import { closeAfterGoAway } from '../patches/libp2p-yamux/session-end.ts'
+import { boundUnreadAnswers } from '../patches/libp2p-yamux/unread-answers.ts'
 import { updateWindowsSparingly } from '../patches/libp2p-yamux/window-updates.ts'
+import type { Amendment } from '../patches/libp2p-yamux/amend.ts'
 import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
 
 /**
@@ -28,10 +33,25 @@ export function muxer(init: YamuxMuxerInit = {}): ReturnType<typeof yamux> {
   const streamOptions = { maxStreamWindowSize: MAX_WINDOW_BYTES }
   return amended(yamux({ maxEarlyStreams: MAX_EARLY_STREAMS, streamOptions, ...init }), [
     dropLateFrames,
+    boundUnreadAnswers,
+    drainWhenSent,
     takeTurns,
-    boundFrames(MAX_WINDOW_BYTES),
+    boundFrames,
+    closeAfterGoAway,
     updateWindowsSparingly,
-    joinSmallPieces,
-    guardStreams,
+    joinUnreadPieces,
   ]) as ReturnType<typeof yamux>
+}
+
+/** Bounds what the frames of a remote cost. */
+const boundFrames: Amendment = (muxer, connection) => {
+  const budgets = new FrameBudgets()
+  const streams = new IncomingStreams(budgets)
+  const streamOf = streams.get.bind(streams)
+  for (const amend of [
+    earnFrames(budgets),
+    streams.amend,
+    handleInTurns({ maxWindowBytes: MAX_WINDOW_BYTES, budgets, streamOf }),
+  ])
+    amend(muxer, connection)
 }

@@ -13,7 +13,7 @@ import { tcp as stockTcp } from '@libp2p/tcp'
 import { transportSymbol } from '@libp2p/interface'
 import { getNetConfig } from '@libp2p/utils'
 import { CODE_UNIX } from '@multiformats/multiaddr'
-import { guard, unguard } from '../patches/multistream-select/endless-length.ts'
+import { boundNegotiations } from '../patches/multistream-select/unbounded-negotiation.ts'
 import { coalesceWrites } from '../patches/libp2p-tcp/coalesced-writes.ts'
 import { Accepted } from '../patches/libp2p-tcp/flush-before-close.ts'
 import { isNamed, resolveHost } from '../addresses/resolve-host.ts'
@@ -45,6 +45,7 @@ import type {
 } from '@libp2p/interface'
 import type { TCPComponents, TCPDialOptions, TCPOptions } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { NegotiationComponents } from '../patches/multistream-select/unbounded-negotiation.ts'
 import type { ConnectOptions, PunchOptions, PunchTransport } from './punch-transport.ts'
 
 /** Options of `@libp2p/tcp`, and which dials leave from the punch port. */
@@ -94,6 +95,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
 
   constructor(components: TCPComponents, init: SharedPortTcpInit) {
     const { dialFromPunchPort: _, resolve: _resolve, ...tcpOptions } = init
+    boundNegotiations(components as TCPComponents & NegotiationComponents)
     this.#init = init
     this.#log = components.logger.forComponent('throughnat:tcp')
     // the listener hands all of these to net.createServer() and server.listen(), and the type of @libp2p/tcp knows some of them
@@ -161,14 +163,11 @@ export class SharedPortTcp implements Transport, PunchTransport {
   }
 
   async #upgrade(socket: MultiaddrConnection, options: DialTransportOptions): Promise<Connection> {
-    guard(socket)
     try {
       return await optimisticUpgrader(options.upgrader).upgradeOutbound(socket, options)
     } catch (error) {
       socket.abort(error as Error)
       throw error
-    } finally {
-      unguard(socket)
     }
   }
 
@@ -263,14 +262,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
     ) => {
       keepAlive(coalesceWrites(socket))
       accepted.add(socket)
-      if (this.#isClaimed(socket)) return
-      // `noise()` as it comes knows nothing of the guard. To look at its handshake as well does no harm.
-      guard(socket)
-      try {
-        return await upgrader.upgradeInbound(socket, options)
-      } finally {
-        unguard(socket)
-      }
+      if (!this.#isClaimed(socket)) await upgrader.upgradeInbound(socket, options)
     }
     return Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound })
   }

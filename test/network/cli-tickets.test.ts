@@ -1,7 +1,7 @@
 /** Tickets, from the command that makes one to the connection that it opens: programs as processes of their own. */
 
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -255,3 +255,42 @@ function recordOf(id: string): TicketRecord {
     hash,
   }
 }
+
+test('a ticket is written to a file that only this user can read, or not made', async t => {
+  const { dataDir, relay } = await startNode(t)
+  const place = await directory(t)
+  const file = join(place, 'web.ticket')
+  await writeFile(file, 'old', { mode: 0o644 })
+  const making = ['ticket', 'web', '--json', '--data-dir', dataDir]
+  const made = new Program(t, THROUGHNAT, [...making, '--output', file])
+  const line = await made.line('ticket')
+  assert.equal(await made.ended(), 0)
+  assert.deepEqual([line['file'], line['text']], [file, undefined])
+  assert.doesNotMatch(made.stdout + made.stderr, /tnat1|warning/)
+  assert.equal((await stat(file)).mode & 0o777, 0o600)
+  const { port } = await startForward(t, relay, `@${file}`)
+  assert.equal((await read(port)).text, 'hello')
+
+  const failing = new Program(t, THROUGHNAT, [...making, '--relay', relay, '--output', join(file, 'x')])
+  assert.equal(await failing.ended(), 3)
+  assert.match(failing.stderr, /--output: .* cannot be written: .*ENOTDIR/)
+  const listing = new Program(t, THROUGHNAT, ['tickets', '--json', '--data-dir', dataDir])
+  assert.equal(await listing.ended(), 0)
+  assert.deepEqual(
+    listing.lines.map(it => it['id']),
+    [line['id']],
+  )
+})
+
+test('a ticket that a shell writes to a file that others can read comes with a warning', async t => {
+  const { dataDir } = await startNode(t)
+  const file = join(await directory(t), 'web.ticket')
+  const command = `umask 022; exec "$@" > ${file}`
+  const making = new Program(t, THROUGHNAT, ['ticket', 'web', '--data-dir', dataDir], {
+    json: false,
+    via: ['sh', '-c', command, 'sh'],
+  })
+  assert.equal(await making.ended(), 0)
+  assert.match(making.stderr, /can be read by others \(mode 644\); use --output FILE, or run: chmod 600 /)
+  assert.match(await readFile(file, 'utf8'), /^tnat1/)
+})

@@ -5,7 +5,7 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -14,13 +14,16 @@ import { createServer, connect } from 'node:net'
 import { createPeer } from '../../peer/index.ts'
 import { decodeTicket } from '../../peer/tickets/ticket.ts'
 import { openService } from '../../peer/tunnel/dialer/open-service.ts'
+import { TUNNEL_PROTOCOL } from '../../peer/tunnel/wire/protocol.ts'
 import { once } from '../waits.ts'
+import { field, framed, STOP } from './hop-client.ts'
 import { directory, Program, startListener, THROUGHNAT } from './program.ts'
-import type { Connection, Libp2p, PrivateKey } from '@libp2p/interface'
+import type { Connection, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import type { Peer } from '../../peer/index.ts'
+import type { Peer, PeerConnection } from '../../peer/index.ts'
+import type { Relay } from '../../relay/index.ts'
 
 /** A peer that exposes the service `echo`, and what knows it. */
 export interface Victim {
@@ -44,8 +47,11 @@ export async function startVictim(t: TestContext, relays: string[], args: string
   const [first = '', ...others] = relays
   const { listener, addr } = await startListener(t, first, [
     ...others.flatMap(relay => ['--relay', relay]),
-    ...['--data-dir', dataDir, '--port', `${port}`],
-    ...['--expose', `echo=127.0.0.1:${await startEcho(t)}`, '--allow', `echo=${peerIdFromPrivateKey(named)}`],
+    '--data-dir',
+    dataDir,
+    `--port=${port}`,
+    `--expose=echo=127.0.0.1:${await startEcho(t)}`,
+    `--allow=echo=${peerIdFromPrivateKey(named)}`,
     ...args,
   ])
   const direct = `/ip4/127.0.0.1/tcp/${port}/p2p/${addr.split('/').at(-1)}`
@@ -59,20 +65,40 @@ export async function issueTicket(t: TestContext, { dataDir }: Victim): Promise<
   return decodeTicket(String(text)).secret
 }
 
-/** Opens the victim's service from a new node. Resolves with the milliseconds from the dial to the echo. */
-export async function visit(
-  victim: Victim,
-  as: { privateKey?: PrivateKey; ticket?: string; addr?: string } = {},
-  timeoutMs = 10_000,
-): Promise<number> {
-  const { privateKey, ticket, addr = victim.addr } = as
-  const signal = AbortSignal.timeout(timeoutMs)
-  await using peer: Peer = await createPeer({
-    relays: victim.relays,
-    reserve: false,
-    ...(privateKey === undefined ? {} : { privateKey }),
-  })
+/** Who visits, and over which way. */
+export interface Visitor {
+  privateKey?: PrivateKey
+  ticket?: string
+  /** @default the victim's circuit address */
+  addr?: string
+}
+
+/** Opens the victim's service from a new node, and ends it. Resolves with the milliseconds from the dial to the echo. */
+export async function visit(victim: Victim, visitor: Visitor = {}, timeoutMs = 10_000): Promise<number> {
+  await using peer = await startVisitor(victim, visitor)
   const startedAt = performance.now()
+  await use(peer, victim, visitor, timeoutMs)
+  return performance.now() - startedAt
+}
+
+/** Does the same, and stays connected, with nothing open. */
+export async function stay(t: TestContext, victim: Victim, visitor: Visitor): Promise<PeerConnection> {
+  const peer = await startVisitor(victim, visitor)
+  t.after(() => peer.stop())
+  return use(peer, victim, visitor, 10_000)
+}
+
+async function startVisitor({ relays }: Victim, { privateKey }: Visitor): Promise<Peer> {
+  return createPeer({ relays, reserve: false, ...(privateKey === undefined ? {} : { privateKey }) })
+}
+
+async function use(
+  peer: Peer,
+  victim: Victim,
+  { ticket, addr = victim.addr }: Visitor,
+  timeoutMs: number,
+): Promise<PeerConnection> {
+  const signal = AbortSignal.timeout(timeoutMs)
   const connection = await peer.connect(addr, { signal })
   const stream = await openService(
     async (protocols, options) => connection.newStream(protocols, options),
@@ -83,9 +109,8 @@ export async function visit(
   stream.send(Buffer.from('hello'))
   stream.resume()
   await answered
-  const elapsedMs = performance.now() - startedAt
   stream.abort(new Error('the visit is over'))
-  return elapsedMs
+  return connection
 }
 
 /** A node that nobody knows. */
@@ -159,4 +184,27 @@ async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** Opens streams that ask for no service. */
+export async function openSilentStreams(connection: Connection, count: number): Promise<void> {
+  const options = { maxOutboundStreams: Infinity, runOnLimitedConnection: true } as const
+  for (let n = 0; n < count; n += 64)
+    await Promise.all(
+      Array.from({ length: Math.min(64, count - n) }, () =>
+        connection.newStream(TUNNEL_PROTOCOL, options).catch(() => {}),
+      ),
+    )
+}
+
+/** Has a relay hand over circuits of this peer, or of peers that are made up, and send nothing on them. */
+export async function handOver(relay: Relay, victim: Victim, count: number, peerId?: PeerId): Promise<void> {
+  const to = peerIdFromString(victim.addr.split('/').at(-1) ?? '')
+  const [connection] = relay.libp2p.getConnections(to)
+  if (connection === undefined) throw new Error('the victim is not connected to the relay')
+  for (let n = 0; n < count; n++) {
+    const from = peerId ?? peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+    const stream = await connection.newStream(STOP, { maxOutboundStreams: Infinity })
+    stream.send(framed(Buffer.concat([field(1, 0), field(2, field(1, from.toMultihash().bytes))])))
+  }
 }

@@ -192,7 +192,8 @@ test('one peer gets as many connections as the limit says, and is told so', { ti
 })
 
 test('2000 silent streams take no more than their share, and only until the limit', { timeout }, async t => {
-  const [nodes, services] = await start(t, { requestMs: 2000 })
+  // long enough for all of them to be open together: the listener takes some streams in each turn of its event loop
+  const [nodes, services] = await start(t, { requestMs: 10_000 })
   // A connection that is still being set up on the other side is cut at the eleventh stream (yamux `maxEarlyStreams`).
   await assertServes(nodes)
   let silent = 0

@@ -21,8 +21,8 @@ const NO_PATCHES = new Set([
   'src/patches/libp2p-noise/native-cipher.ts',
   'src/patches/libp2p-websockets/pre-handshake-bounds.ts',
   'src/patches/libp2p-yamux/amend.ts',
+  'src/patches/libp2p-yamux/frame-reader.ts',
   'src/patches/libp2p-yamux/internals.ts',
-  'src/patches/libp2p-yamux/small-pieces.ts',
 ])
 
 /** Patches that replace a public option, and take hold of nothing. */

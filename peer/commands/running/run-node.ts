@@ -76,9 +76,10 @@ export async function runNode(
   // a node that only forwards needs no reservation: it finds others by their addresses or tickets
   const reserve = config.expose.length > 0 || rules.length === 0
   if (reserve) assertRelays(relays, relayFile)
-  const names = await readNames(config.names)
+  const warn = (text: string): void => output.note(text)
+  const names = await readNames(config.names, warn)
   const exposure = await exposureOf(config, names)
-  const token = await withRelayToken(relayTokenFile)
+  const token = await withRelayToken(relayTokenFile, warn)
   let services: Services | undefined
   const rankOf = (peerId: string): PeerRank => services?.rankOf(peerId) ?? 'stranger'
   await using peer = await createPeer(
@@ -105,9 +106,9 @@ export async function runNode(
     warnAboutClosed(exposure, output)
     warnAboutClock(output, 'Certificates of relays look as if they were not valid yet.')
     onReload(async renewed => {
-      const names = await readNames(renewed.names)
+      const names = await readNames(renewed.names, warn)
       const exposure = await exposureOf(renewed, names)
-      const { relayToken } = await withRelayToken(renewed.relayTokenFile)
+      const { relayToken } = await withRelayToken(renewed.relayTokenFile, warn)
       peer.replaceRelayToken(relayToken)
       services.replace(exposure)
       Object.assign(status, { names, services: exposedServices(exposure) })

@@ -28,7 +28,7 @@ import { START } from '../resume/receive-window.ts'
 import { Sessions } from '../resume/sessions.ts'
 import type { OpenRequest, TunnelRequest } from '../wire/protocol.ts'
 import type { ServiceOpened, ServiceRefusal, ServiceRefused, ServicesEvents } from './service-events.ts'
-import { defaultLimits } from './service-limits.ts'
+import { ADMITTED_MS, defaultLimits, MAX_ADMITTED, OLD_REQUESTS } from './service-limits.ts'
 import type { ServicesLimits } from './service-limits.ts'
 import type { ServiceAddress } from './service-rules.ts'
 import { resetSocket, splice } from '../wire/splice.ts'
@@ -87,14 +87,6 @@ interface Serving {
   remoteAddr: Multiaddr | undefined
   isAdmitted: boolean
 }
-
-/** How many peers are remembered as admitted, and for how long after their last admission, in milliseconds. */
-const MAX_ADMITTED = 1_024
-const ADMITTED_MS = 10 * 60_000
-
-/** A stranger keeps this many requests in progress that are older than this, in milliseconds. */
-const OLD_REQUESTS = 32
-const OLD_MS = 1_000
 
 class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Services {
   readonly #admission: Admission
@@ -175,7 +167,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     const { signal } = serving.controller
     // 1. Take a slot for the request. A stream without one is not even read.
     const rank = this.rankOf(peerId)
-    if (rank === 'stranger') this.#asking.trim(peerId, rank, { max: OLD_REQUESTS, olderThanMs: OLD_MS })
+    if (rank === 'stranger') this.#asking.trim(peerId, rank, OLD_REQUESTS)
     const onLost = (): void => serving.controller.abort(new Refusal('none', 'busy'))
     using asking = this.#asking.take(peerId, rank, onLost)
     if (asking === undefined) {

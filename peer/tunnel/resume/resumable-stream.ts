@@ -11,7 +11,7 @@
 import { InvalidMessageError, StreamResetError } from '@libp2p/interface'
 import { AbstractStream } from '@libp2p/utils'
 import { raceSignal } from 'race-signal'
-import { SmallPieces } from '../../../src/patches/libp2p-yamux/small-pieces.ts'
+import { SmallPieces } from '../../../src/patches/piece-joiner.ts'
 import { Carrier } from './carrier.ts'
 import { CUT_FRAME, encodeAck, encodeData, END_FRAME } from './frames.ts'
 import { ReceiveWindow } from './receive-window.ts'

@@ -1,6 +1,7 @@
 /** The handshake on a socket of a punch: its role, its identity, and what is heard of it. */
 
 import { CODE_P2P } from '@multiformats/multiaddr'
+import { shapeCheck } from '../../patches/expect-shape.ts'
 import type { MultiaddrConnection, PeerId } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
@@ -21,8 +22,16 @@ export function pin(
 /** `/multistream/1.0.0` with its length and line end, in bytes. Whoever waits for a proposal may say this much (https://github.com/multiformats/multistream-select). */
 const GREETING_BYTES = 20
 
-/** Calls back when the remote of a guarded socket has said more than a greeting; {@link unguard} ends this, too. */
+// a listener of `message` would keep what was said from the handshake
+const assertShape = shapeCheck('@libp2p/utils', { onData: 'function' })
+
+/**
+ * Calls back when the remote has said more than a greeting.
+ *
+ * @throws {UpstreamChangedError}
+ */
 export function onProposal(socket: MultiaddrConnection, callback: () => void): void {
+  assertShape(socket)
   const incoming = socket as MultiaddrConnection & { onData(data: Uint8Array | Uint8ArrayList): void }
   const onData = incoming.onData.bind(socket)
   let heard = 0

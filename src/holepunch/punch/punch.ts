@@ -22,7 +22,6 @@ import { jitter, MAX_DIALS, MAX_PRIVATE_DIALS, redialDelayMs } from './redial.ts
 import type { LossyPaths } from '../paths/lossy-paths.ts'
 import { losesFullPackets, noteLoss, proveConnection } from '../paths/proof.ts'
 import { CloseWhenIdle } from '../paths/close-when-idle.ts'
-import { guard, unguard } from '../../patches/multistream-select/endless-length.ts'
 import type { HolePunchFailure } from '../../errors.ts'
 import type { Endpoint } from '../../addresses/endpoint.ts'
 import type { PunchRole } from '../events.ts'
@@ -248,7 +247,6 @@ class Punch {
     this.#sockets.add(socket)
     clearTimeout(this.#connectTimer)
     const signal = awakeTimeout(PUNCH_WINDOW_MS)
-    guard(socket)
     const connectedAt = performance.now()
     // what is silent inside a private network is nobody's to know
     if (scopeOf(endpointOf(socket.remoteAddr).host) === 'public') this.#silent.add(socket)
@@ -271,8 +269,6 @@ class Punch {
       // the remote's window may have closed first; one that is gone at once was not waiting
       if (performance.now() - connectedAt < SILENCE_MS) this.#silent.delete(socket)
       socket.abort(error as Error)
-    } finally {
-      unguard(socket)
     }
     return isRemotes || !this.#over.signal.aborted ? isRemotes : undefined
   }

@@ -11,7 +11,7 @@
  */
 
 import { shapeCheck } from '../expect-shape.ts'
-import type { Stream } from '@libp2p/interface'
+import type { MessageStream } from '@libp2p/interface'
 
 /**
  * Unread bytes that a paused stream may hold: the largest receive window that yamux has, and a frame to
@@ -22,7 +22,7 @@ const PAUSED_STREAM_BYTES = 16 * 1024 * 1024 + 64 * 1024
 const assertShape = shapeCheck('@libp2p/utils', { maxReadBufferLength: 'number' })
 
 /** Raises the limit of a stream, if it is lower. @throws {UpstreamChangedError} */
-export function raiseReadBufferLimit(stream: Stream): void {
+export function raiseReadBufferLimit(stream: MessageStream): void {
   assertShape(stream)
   stream.maxReadBufferLength = Math.max(stream.maxReadBufferLength, PAUSED_STREAM_BYTES)
 }

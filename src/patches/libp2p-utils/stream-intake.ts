@@ -11,7 +11,7 @@
 
 import { shapeCheck } from '../expect-shape.ts'
 import { raiseReadBufferLimit } from './read-buffer-limit.ts'
-import type { Stream } from '@libp2p/interface'
+import type { MessageStream, Stream } from '@libp2p/interface'
 
 const assertShape = shapeCheck('@libp2p/utils', {
   readStatus: 'string',
@@ -19,14 +19,17 @@ const assertShape = shapeCheck('@libp2p/utils', {
   resume: 'function',
 })
 
+/** A stream, or a connection. */
+export type Readable = MessageStream & Pick<Stream, 'readStatus'>
+
 /** The readable half of one stream. The code that makes it listens to 'message' by itself. */
 export class StreamIntake {
-  readonly #stream: Stream
+  readonly #stream: Readable
   #isHeld = false
   #isResuming = false
 
   /** @throws {UpstreamChangedError} */
-  constructor(stream: Stream) {
+  constructor(stream: Readable) {
     assertShape(stream)
     this.#stream = stream
     raiseReadBufferLimit(stream)

@@ -21,10 +21,9 @@ export const joinUnreadPieces = ofStreams(stream => {
   const waiting = new SmallPieces()
   const handleData = stream.handleData.bind(stream)
   stream.handleData = frame => {
-    const { data } = frame
     // a reader may take it apart
-    const whole = data.sublist()
+    const whole = frame.data?.sublist()
     handleData(frame)
-    waiting.note(whole, stream.readBuffer)
+    if (whole !== undefined) waiting.note(whole, stream.readBuffer)
   }
 })
