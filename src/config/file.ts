@@ -51,7 +51,8 @@ export async function readConfigFile(path: string, directory?: string): Promise<
     const text = await readText(absolute)
     // its owner need not be this user: in a container it is often one of the host
     const fault = await integrityFault(absolute, { isOwnerFree: true, isModeFree: true })
-    if (fault !== undefined) return { directory: dirname(absolute), entries: [], problems: [{ where: path, what: fault }] }
+    if (fault !== undefined)
+      return { directory: dirname(absolute), entries: [], problems: [{ where: path, what: fault }] }
     return parseConfigFile(text, path, dirname(absolute))
   } catch (error) {
     return { directory: '/', entries: [], problems: [{ where: path, what: readingFault(error) }] }
