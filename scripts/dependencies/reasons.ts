@@ -10,6 +10,7 @@ export const reasons: Readonly<Record<string, string>> = {
   '@libp2p/identify': 'identify: the addresses and protocols of peers',
   '@libp2p/interface': 'the types and errors of libp2p, which our API uses',
   '@libp2p/interface-internal': 'the types of libp2p that services see',
+  '@libp2p/multistream-select': 'the negotiation of streams that remotes open',
   '@libp2p/peer-id': 'peer ids as text and from keys',
   '@libp2p/peer-record': 'signed records: addresses in identify, vouchers of relays',
   '@libp2p/ping': 'answers to pings of other peers',
