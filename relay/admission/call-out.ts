@@ -30,11 +30,14 @@ const MAX_ANSWER_BYTES = 4096
 /** The program that answers. */
 export class CallOut {
   readonly url: string
+  readonly #maxQuestions: number
   /** The questions in progress, each by the controller that ends it. */
   readonly #asking = new FairShares<AbortController>()
 
-  constructor(url: string) {
+  /** @param maxQuestions - questions in progress, fewer for tests */
+  constructor(url: string, maxQuestions: number = MAX_QUESTIONS) {
     this.url = url
+    this.#maxQuestions = maxQuestions
   }
 
   async ask(
@@ -61,7 +64,7 @@ export class CallOut {
 
   /** Counts a question, and ends another one if there are too many. */
   #begin(path: readonly string[]): AbortController {
-    if (this.#asking.size >= MAX_QUESTIONS) {
+    if (this.#asking.size >= this.#maxQuestions) {
       const other = this.#asking.replaceable(path)
       if (other !== undefined) this.#asking.delete(other)
       other?.abort(new Error('too many questions'))

@@ -14,7 +14,7 @@ import type { Limits } from '../limits/limits.ts'
 const ALL = 'all'
 
 /** How long a circuit must carry nothing to be idle, in milliseconds: a handshake and an attempt to punch take less. */
-export const IDLE_MS = 30_000
+const IDLE_MS = 30_000
 
 /** A circuit that is open or being opened, as the slots see it. */
 export interface SlotHolder {

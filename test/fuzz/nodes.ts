@@ -167,6 +167,17 @@ class BareMuxer extends TypedEventEmitter<StreamMuxerEvents> implements StreamMu
   }
 }
 
+/** Makes multiplexers that hand over the encrypted connection and do nothing with it. */
+export function bareMuxer(onConnection: (connection: MessageStream) => void): () => StreamMuxerFactory {
+  return () => ({
+    protocol: '/yamux/1.0.0',
+    createStreamMuxer: connection => {
+      onConnection(connection)
+      return new BareMuxer(connection)
+    },
+  })
+}
+
 interface Opened {
   connection: MessageStream | undefined
   /** The transport reads them at each dial. */
@@ -187,13 +198,7 @@ export class BareConnections {
 
   static async create(stage: Stage, addr: Multiaddr): Promise<BareConnections> {
     const opened: Opened = { connection: undefined, dialOpts: {} }
-    const muxer = () => ({
-      protocol: '/yamux/1.0.0',
-      createStreamMuxer: (connection: MessageStream) => {
-        opened.connection = connection
-        return new BareMuxer(connection)
-      },
-    })
+    const muxer = bareMuxer(connection => (opened.connection = connection))
     return new BareConnections(await startHostile(stage, { muxer, dialOpts: opened.dialOpts }), addr, opened)
   }
 

@@ -16,7 +16,7 @@ const LIMIT = { timeout: 30_000 }
 const INNOCENT = peer(0)
 
 /** A program that admits the innocent and answers nobody else. */
-async function startProgram(t: TestContext): Promise<CallOut> {
+async function startProgram(t: TestContext, maxQuestions?: number): Promise<CallOut> {
   const server = createServer((request, response) => {
     let body = ''
     request.setEncoding('utf8').on('data', (text: string) => (body += text))
@@ -30,7 +30,7 @@ async function startProgram(t: TestContext): Promise<CallOut> {
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  return new CallOut(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+  return new CallOut(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, maxQuestions)
 }
 
 function visitor(id: number, ip: string): Visitor {
@@ -38,7 +38,10 @@ function visitor(id: number, ip: string): Visitor {
   return { peerId: peer(id), remoteAddr, connection: {} as Connection }
 }
 
-describe('an admission program that has 256 questions', { concurrency: true }, () => {
+/** Fewer than a relay allows, so that the test is quick on a busy machine. */
+const MAX_QUESTIONS = 16
+
+describe('an admission program that has all its questions', () => {
   for (const [what, attacker, innocent] of [
     ['of one peer answers a peer of another network', () => visitor(1, '192.0.2.1'), '198.51.100.1'],
     ['of one address answers its neighbour', (n: number) => visitor(1 + n, '192.0.2.1'), '192.0.2.2'],
@@ -51,12 +54,12 @@ describe('an admission program that has 256 questions', { concurrency: true }, (
     ],
   ] as const)
     it(what, LIMIT, async t => {
-      const program = await startProgram(t)
+      const program = await startProgram(t, MAX_QUESTIONS)
       const verdicts: Verdict[] = []
-      const attacks = Array.from({ length: 300 }, async (_, n) => {
+      const attacks = Array.from({ length: MAX_QUESTIONS + 20 }, async (_, n) => {
         verdicts.push(await program.ask('reserve', attacker(n % 10), undefined, {}))
       })
-      await until(() => verdicts.length === 44, 'the questions beyond the limit are denied')
+      await until(() => verdicts.length === 20, 'the questions beyond the limit are denied')
       assert.deepEqual([...new Set(verdicts.map(it => it?.deniedBy))], ['the admission program is too slow'])
       assert.equal(await program.ask('reserve', visitor(0, innocent), undefined, {}), undefined)
       assert.equal(await program.ask('connect', visitor(0, innocent), peer(2), {}), undefined)

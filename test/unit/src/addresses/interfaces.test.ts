@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
 import { it } from 'node:test'
 
 const skip =
@@ -27,4 +28,11 @@ it('the addresses and routes are as they were when no file descriptor is left to
   const { stdout, stderr } = spawnSync('prlimit', ['--nofile=64', ...command], { encoding: 'utf8' })
   assert.notEqual(stdout, '', stderr)
   assert.deepEqual(JSON.parse(stdout), { isLacking: true, isSame: true })
+})
+
+it('no other file asks the system itself', () => {
+  const asking = globSync('{src,peer,relay}/**/*.ts').filter(path =>
+    /import \{[^}]*networkInterfaces/.test(readFileSync(path, 'utf8')),
+  )
+  assert.deepEqual(asking, ['src/addresses/interfaces.ts'])
 })
