@@ -27,12 +27,12 @@ const MEASUREMENTS = 4
 const CERTAIN = 6
 
 /** An input that costs too much. */
-export class SlowInputError extends Error {
+class SlowInputError extends Error {
   override readonly name = 'SlowInputError'
 }
 
 /** A fault outside of the call that handed over the input. */
-export class UnhandledError extends Error {
+class UnhandledError extends Error {
   override readonly name = 'UnhandledError'
 }
 
@@ -58,7 +58,7 @@ export class UnhandledErrors {
 }
 
 /** How long this machine takes for a fixed piece of work, in milliseconds of processor time. */
-export function calibrationMs(): number {
+function calibrationMs(): number {
   const work = (): number => {
     const before = process.cpuUsage()
     const bytes = Buffer.alloc(1 << 20, 7)

@@ -6,12 +6,15 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { base58btc } from 'multiformats/bases/base58'
 import { findTarget } from '../../../peer/commands/options/target-text.ts'
 import { parseTarget } from '../../../peer/connections/target.ts'
-import { decodeTicket, encodeTicket, hideTickets, TICKET_PREFIX } from '../../../peer/tickets/ticket.ts'
+import { decodeTicket, encodeTicket, hideTickets } from '../../../peer/tickets/ticket.ts'
 import { mutated, protobuf, single } from '../frames.ts'
 import { PEER } from './hop-messages.ts'
 import { allow, joined, textInput } from '../surface.ts'
 import { mutatedText, textInputs } from '../texts.ts'
 import type { Entry, Surface } from '../surface.ts'
+
+/** How a ticket begins. */
+const TICKET_PREFIX = 'tnat1'
 
 const SECRET = Buffer.alloc(24, 5).toString('base64url')
 const ticket = encodeTicket({
