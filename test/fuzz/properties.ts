@@ -40,9 +40,17 @@ class UnhandledError extends Error {
 export class UnhandledErrors {
   readonly #errors: unknown[] = []
 
+  readonly #note = (error: unknown): void => void this.#errors.push(error)
+
   constructor() {
-    process.on('unhandledRejection', error => this.#errors.push(error))
-    process.on('uncaughtException', error => this.#errors.push(error))
+    process.on('unhandledRejection', this.#note)
+    process.on('uncaughtException', this.#note)
+  }
+
+  /** Leaves them to the process again. */
+  stop(): void {
+    process.off('unhandledRejection', this.#note)
+    process.off('uncaughtException', this.#note)
   }
 
   /** @throws {UnhandledError} if there has been one since the last call */
