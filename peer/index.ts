@@ -15,6 +15,7 @@ export {
   UpstreamChangedError,
 } from '../src/errors.ts'
 export type { Peer, PeerInit } from './node/peer.ts'
+export type { PeerRank } from './limits/rank.ts'
 export type { PeerConnection, Pong } from './connections/connection.ts'
 export type {
   Path,

@@ -16,8 +16,11 @@ export interface ReservationGranted {
 /** A peer is no longer reachable through this relay. */
 export interface ReservationEnded {
   peerId: PeerId
-  /** `stopped`: the relay was stopped. */
-  reason: 'disconnected' | 'expired' | 'stopped'
+  /**
+   * - `replaced`: the relay was full, and another network had fewer reservations than the one of this peer
+   * - `stopped`: the relay was stopped
+   */
+  reason: 'disconnected' | 'expired' | 'replaced' | 'stopped'
 }
 
 /**
@@ -78,6 +81,8 @@ export type CircuitRefusal =
 
 /** A request for a circuit was refused. */
 export interface CircuitRefused extends CircuitOpened {
+  /** The address that the initiator connects from. */
+  remoteAddr: Multiaddr
   reason: CircuitRefusal
   /** The admission rule, if the reason is `denied`. */
   rule?: string
@@ -89,9 +94,10 @@ export interface CircuitRefused extends CircuitOpened {
  * - `closed`: both peers closed it in order
  * - `reset`: a peer reset it, or the connection to a peer was lost
  * - `data-limit`, `duration-limit`: the circuit reached the relay's limit
+ * - `replaced`: the relay was full, and another peer had fewer circuits than the one that opened this
  * - `stopped`: the relay was stopped
  */
-export type CircuitEnd = 'closed' | 'reset' | 'data-limit' | 'duration-limit' | 'stopped'
+export type CircuitEnd = 'closed' | 'reset' | 'data-limit' | 'duration-limit' | 'replaced' | 'stopped'
 
 /** A circuit has ended. */
 export interface CircuitClosed extends CircuitOpened {

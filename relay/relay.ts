@@ -59,6 +59,13 @@ export interface RelayInit extends LimitOverrides {
    * @default 3600000
    */
   reservationTtlMs?: number
+  /**
+   * Dials peers back (AutoNAT v2) that connect from an address of this host. Set it for tests on one machine only: behind a
+   * proxy on this host, all strangers have such an address, and could try the ports of this host.
+   *
+   * @default false
+   */
+  dialBackToThisHost?: boolean
   logger?: ComponentLogger
 }
 

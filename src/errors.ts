@@ -43,26 +43,32 @@ export class IdentityError extends Error {
   }
 }
 
-/** Thrown when a data directory cannot be used: `in-use` by another process, or `unusable`. */
+/**
+ * Thrown when a data directory cannot be used: `in-use` by another process, `unsafe` because another user can change it,
+ * or `unusable`.
+ */
 export class DataDirError extends Error {
   static override readonly name = 'DataDirError'
   override readonly name = 'DataDirError'
-  readonly reason: 'in-use' | 'unusable'
+  readonly reason: 'in-use' | 'unsafe' | 'unusable'
   readonly path: string
-  /** The system's error code, such as `ENOSPC`, where there is one; else a text. */
+  /** The system's error code, such as `ENOSPC`, where there is one. For `unsafe`, who can change what, and the command that ends it. Else a text. */
   readonly problem: string
 
   constructor(reason: DataDirError['reason'], path: string, problem: string, options?: ErrorOptions) {
-    super(
-      reason === 'in-use'
-        ? `Cannot use the data directory ${path}: another process is running with it. Stop that, or give this one its own.`
-        : `Cannot use the data directory ${path}: ${problem}. ${DISK_ADVICE[problem] ?? 'Check that this user may write there'}.`,
-      options,
-    )
+    const what = reason === 'in-use' ? 'another process is running with it' : problem
+    super(`Cannot use the data directory ${path}: ${what}.${adviceFor(reason, problem)}`, options)
     this.reason = reason
     this.path = path
     this.problem = problem
   }
+}
+
+/** Empty for an unsafe directory: the problem names the command that ends it. */
+function adviceFor(reason: DataDirError['reason'], problem: string): string {
+  if (reason === 'unsafe') return ''
+  if (reason === 'in-use') return ' Stop that, or give this one its own.'
+  return ` ${DISK_ADVICE[problem] ?? 'Check that this user may write there'}.`
 }
 
 const DISK_ADVICE: Readonly<Record<string, string>> = {
@@ -71,6 +77,7 @@ const DISK_ADVICE: Readonly<Record<string, string>> = {
   EFBIG: 'Raise the limit on the size of files (ulimit -f)',
   EROFS: 'Make its file system writable',
   EIO: 'Check its disk',
+  EMFILE: 'Raise the limit on open files (ulimit -n)',
 }
 
 /** Thrown when the certificate for WebSocket listeners cannot be used. */

@@ -57,10 +57,11 @@ export const forward: Command = defineCommand({
     const { target, service: named } = context.arguments
     if (stdio && target === '-')
       throw new UsageError('With --stdio the ticket cannot come from standard input: pass it as @FILE.')
-    const names = await readNames(config.names)
+    const warn = (text: string): void => output.note(text)
+    const names = await readNames(config.names, warn)
     const destination = await readDestination(target, { ...context, names })
     const service = serviceOf(destination, named)
-    const dialing = await startDialingPeer(config, signal)
+    const dialing = await startDialingPeer(config, signal, warn)
     await using peer = dialing.peer
     const stdout = stdio ? output.claimStdout() : undefined
     reportPeer(peer, output)

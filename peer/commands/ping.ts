@@ -52,9 +52,10 @@ export const ping: Command = defineCommand({
     const { output, signal } = context
     const { untilDirect, intervalMs, timeoutMs } = config
     const count = config.count ?? (untilDirect ? Number.POSITIVE_INFINITY : DEFAULT_COUNT)
-    const names = await readNames(config.names)
+    const warn = (text: string): void => output.note(text)
+    const names = await readNames(config.names, warn)
     const { target, label } = await readDestination(context.arguments.target, { ...context, names })
-    await using peer = (await startDialingPeer(config, signal)).peer
+    await using peer = (await startDialingPeer(config, signal, warn)).peer
     const over = new AbortController()
     reportPunching(peer, output, over.signal)
     reportStorage(peer, output)

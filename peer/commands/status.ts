@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { raceSignal } from 'race-signal'
 import { defineCommand } from '../../src/cli/command.ts'
-import { askNode } from '../control/client.ts'
+import { askNode, unexpectedAnswer } from '../control/client.ts'
 import { describeStatus } from '../status/report.ts'
 import { dataDir } from './options/options.ts'
 import type { Command } from '../../src/cli/command.ts'
@@ -36,7 +36,13 @@ export const status: Command = defineCommand({
   ],
   run: async ({ dataDir, watch, intervalMs }, { output, signal }) => {
     do {
-      show(await askNode<StatusSnapshot>(dataDir, 'GET /status', undefined, { signal }), watch, output)
+      const status = await askNode<StatusSnapshot | null>(dataDir, 'GET /status', undefined, { signal })
+      if (typeof status?.peerId !== 'string') throw unexpectedAnswer(dataDir)
+      try {
+        show(status, watch, output)
+      } catch (error) {
+        throw unexpectedAnswer(dataDir, error)
+      }
       if (!watch) return
       // where nobody reads, the next look waits
       await raceSignal(output.flush(), signal)

@@ -4,12 +4,18 @@
 
 import { defineCommand } from '../../src/cli/command.ts'
 import { serviceNameKind } from '../tunnel/listener/service-kinds.ts'
-import { UsageError } from '../../src/errors.ts'
+import { InvalidConfigError, UsageError } from '../../src/errors.ts'
+import { meaningOf, systemCodeOf } from '../../src/failures/system-errors.ts'
+import { outputWarning, replacePrivateFile } from '../../src/files/private-file.ts'
 import { MAX_USES } from '../tickets/ticket-book.ts'
 import { withOffice } from './running/open-ticket-issuer.ts'
 import { dataDir, relays } from './options/options.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { IssuedTicket } from '../tickets/ticket-book.ts'
+import type { NewTicket, TicketIssuer } from '../tickets/ticket-issuer.ts'
+
+/** The descriptor of stdout. */
+const STDOUT = 1
 
 const nodeDataDir = { ...dataDir, doc: "The node's data directory. The node need not be running" } as const
 
@@ -40,21 +46,39 @@ export const ticket: Command = defineCommand({
       doc: 'The relays of the node. Without it, the current addresses of the running node',
     },
     dataDir: nodeDataDir,
+    output: {
+      kind: 'path',
+      optional: true,
+      placeholder: 'FILE',
+      example: 'home.ticket',
+      doc: 'Write the ticket to this file, which only this user can read, and not to stdout',
+    },
   },
   examples: [
     'throughnat ticket ssh --expires 24h --uses 1',
-    'throughnat ticket web --data-dir /var/lib/throughnat > web.ticket',
+    'throughnat ticket web --data-dir /var/lib/throughnat --output web.ticket',
   ],
-  run: async ({ expiresMs = null, uses = null, relays, dataDir }, context) => {
-    const wish = { service: context.arguments.service, validMs: expiresMs, uses }
+  run: async (
+    { expiresMs = null, uses = null, relays, dataDir, output: file },
+    { arguments: { service }, output },
+  ) => {
+    const wish = { service, validMs: expiresMs, uses }
     await withOffice(dataDir, async office => {
-      const { ticket, text, isExposed } = await office.issue(wish, relays)
-      context.output.event('ticket', { ...ticket, text }, text)
-      context.output.note(
-        `Anyone who has this text may use ${describe(ticket)}. To revoke it: throughnat revoke ${ticket.id}`,
+      const issued = await office.issue(wish, relays)
+      const { ticket, text, isExposed } = issued
+      if (file === undefined) {
+        output.event('ticket', { ...ticket, text }, text)
+        const warning = outputWarning(STDOUT, 'use --output FILE')
+        if (warning !== undefined) output.note(warning)
+      } else {
+        await writeTicket(file, issued, office)
+        output.event('ticket', { ...ticket, file }, `${ticket.id}  ${file}`)
+      }
+      output.note(
+        `Anyone who has ${file === undefined ? 'this text' : 'this file'} may use ${describe(ticket)}. To revoke it: throughnat revoke ${ticket.id}`,
       )
       if (isExposed === false)
-        context.output.note(`The node does not expose ${ticket.service} now. The ticket works when it does.`)
+        output.note(`The node does not expose ${ticket.service} now. The ticket works when it does.`)
     })
   },
 })
@@ -102,6 +126,20 @@ export const revoke: Command = defineCommand({
     })
   },
 })
+
+/** @throws {InvalidConfigError} if the file cannot be written; the ticket is revoked then, because nobody has it */
+async function writeTicket(file: string, { ticket, text }: NewTicket, office: TicketIssuer): Promise<void> {
+  try {
+    await replacePrivateFile(file, `${text}\n`)
+  } catch (error) {
+    await office.revoke(ticket.id)
+    const code = systemCodeOf(error as Error)
+    const why = code === undefined ? (error as Error).message : `${meaningOf(code)} (${code})`
+    throw new InvalidConfigError([{ where: '--output', what: `${file} cannot be written: ${why}` }], {
+      cause: error,
+    })
+  }
+}
 
 function describe({ service, expiresAt, uses, peers }: IssuedTicket): string {
   const until =

@@ -29,6 +29,9 @@ const WHILE_DIALLING: Readonly<Record<string, string>> = {
 const CUT_SHORT =
   'it closes the connection before a word: it may have as many connections as it may, or does not speak libp2p'
 
+const RESET_IN_HANDSHAKE =
+  'it ended the connection during the handshake: it probably has as many connections as it may; try again'
+
 const NAMES: Readonly<Record<string, string>> = {
   UnsupportedProtocolError: 'it does not speak the protocol, so it is no relay',
   TimeoutError: 'no answer in time',
@@ -62,6 +65,8 @@ function describeHandshake(message: string): string {
   if (message.includes('timeout')) return 'no answer in time'
   // @libp2p/utils 7.4.1, stream-utils.js: of so many bytes that were awaited, none has come
   if (/(while|after) reading 0\/\d+ bytes/.test(message) || message.includes('ECONNRESET')) return CUT_SHORT
+  // @libp2p/utils 7.4.1, `StreamResetError`: a relay passes on that the peer has reset the circuit
+  if (message.includes('has been reset')) return RESET_IN_HANDSHAKE
   if (message.startsWith('Protocol selection failed'))
     return 'it speaks libp2p, but no encryption that this version knows'
   return 'what answers there does not speak libp2p'

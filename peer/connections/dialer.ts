@@ -19,6 +19,7 @@ import type { ConnectionManager, TransportManager } from '@libp2p/interface-inte
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { LossyPaths } from '../../src/holepunch/paths/lossy-paths.ts'
 import type { RelayList } from '../relays/relay-list.ts'
+import type { DialPolicy } from './dial-policy.ts'
 import type { Target } from './target.ts'
 import type { RelayAuth } from '../relays/relay-auth.ts'
 
@@ -41,6 +42,7 @@ export interface DialerInit {
   token: RelayAuth
   /** The direct paths that do not carry data. */
   lossyPaths: LossyPaths
+  policy: DialPolicy
 }
 
 /** The dialer of one peer. */
@@ -75,7 +77,8 @@ export class Dialer {
   /** The ways that may lead to a peer, those that were given first. */
   async ways({ peerId, addrs }: Target): Promise<{ direct: Multiaddr[]; circuits: Multiaddr[] }> {
     const told = await this.#told(peerId)
-    const toldCircuits = told.filter(isCircuit).slice(0, MAX_TOLD)
+    const { policy } = this.#init
+    const toldCircuits = told.filter(it => isCircuit(it) && policy.mayBeDialled(it)).slice(0, MAX_TOLD)
     const own = this.#init.relays.relays.flatMap(relay => relay.addrs.map(addr => circuitAddr(addr, peerId)))
     const isNamed = addrs.some(isCircuit)
     return {

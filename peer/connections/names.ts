@@ -6,6 +6,8 @@ import { isPeerName } from '../tunnel/listener/service-kinds.ts'
 import { parseTarget } from './target.ts'
 import { InvalidConfigError } from '../../src/errors.ts'
 import { readLineFile } from '../../src/files/line-file.ts'
+import { privacyWarning } from '../../src/files/private-file.ts'
+import { looksLikeTicket } from '../tickets/ticket.ts'
 
 /** Where the names are unless told. */
 export const DEFAULT_NAMES = '~/.config/throughnat/names'
@@ -24,12 +26,19 @@ export interface PeerNames {
  * Reads the names.
  *
  * @param path - undefined for the usual place, where there need not be a file
- * @throws {InvalidConfigError} with all that is wrong with the file
+ * @param warn - takes a warning of a file with tickets that other users can read
+ * @throws {InvalidConfigError} with all that is wrong with the file, or if other users can change it
  */
-export async function readNames(path: string | undefined): Promise<PeerNames> {
+export async function readNames(
+  path: string | undefined,
+  warn: (text: string) => void = () => {},
+): Promise<PeerNames> {
   const file = path ?? defaultFile()
   if (file === undefined) return new NamesFile(DEFAULT_NAMES, new Map())
-  return new NamesFile(path ?? DEFAULT_NAMES, await read(file, path === undefined))
+  const targets = await read(file, path === undefined)
+  const warning = [...targets.values()].some(looksLikeTicket) ? await privacyWarning(file) : undefined
+  if (warning !== undefined) warn(warning)
+  return new NamesFile(path ?? DEFAULT_NAMES, targets)
 }
 
 /** Undefined for a user without a home directory. */

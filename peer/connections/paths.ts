@@ -50,7 +50,7 @@ export class Paths {
   /** The best path to a peer, or undefined when it is not connected. */
   to(peerId: PeerId): CurrentPath | undefined {
     const open = this.#libp2p.getConnections(peerId).filter(it => it.status === 'open')
-    const proved = open.filter(it => this.#proved.has(it) || isProved(it))
+    const proved = open.filter(it => this.#isPath(it))
     // a punch can have several, and the other side is more likely to keep the one that was chosen
     const direct = proved.findLast(it => !this.#unchosen.has(it)) ?? proved.at(-1)
     if (direct !== undefined) return { path: 'direct', connection: direct }
@@ -61,6 +61,11 @@ export class Paths {
   /** The circuits to a peer. */
   circuitsTo(peerId: PeerId): Connection[] {
     return this.#libp2p.getConnections(peerId).filter(it => isRelayed(it) && it.status === 'open')
+  }
+
+  /** True while a circuit to this peer may still become a direct path. */
+  isUpgrading(peerId: PeerId): boolean {
+    return this.#libp2p.services.dcutr.isUpgrading(peerId)
   }
 
   /** Ends the events. */
@@ -93,7 +98,7 @@ export class Paths {
     setImmediate(() => {
       const isLost = error !== undefined || (isRelayed(connection) && !this.#isRelayThere(connection))
       if (isLost && this.to(remotePeer) === undefined) this.#init.onLost(remotePeer)
-      else if (isLost && !isRelayed(connection)) void this.#fallBack(remotePeer)
+      else if (isLost && this.#isPath(connection)) void this.#fallBack(remotePeer)
     })
   }
 
@@ -118,6 +123,11 @@ export class Paths {
       ),
     )
     if (this.to(peerId)?.path === 'relayed') this.#init.onFallenBack(peerId)
+  }
+
+  /** True for a direct connection that was used, or could have been. */
+  #isPath(connection: Connection): boolean {
+    return this.#proved.has(connection) || isProved(connection)
   }
 
   #isRelayThere({ remoteAddr }: Connection): boolean {

@@ -121,7 +121,8 @@ export class Reconnector {
     ) {
       await pause(PUNCH_GAP_MS, undefined, { signal: this.#closed.signal, ref: false }).catch(() => {})
       await this.#pause(pauseMs * (0.5 + Math.random() / 2) - PUNCH_GAP_MS)
-      if (this.#isRelayed) await this.#replaceCircuit()
+      // an upgrade that goes on would lose its circuit
+      if (this.#isRelayed && !this.#context.paths.isUpgrading(this.peerId)) await this.#replaceCircuit()
     }
     this.#isPunchingAgain = false
   }

@@ -18,6 +18,8 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 export interface Target {
   peerId: PeerId
   addrs: Multiaddr[]
+  /** True if a ticket contains the addresses: a person has not chosen them. */
+  isFromTicket?: boolean
 }
 
 /**
@@ -51,7 +53,7 @@ export function readMultiaddr(text: string): Multiaddr {
 function fromTicket(text: string): Target {
   try {
     const { peerId, places } = decodeTicket(text)
-    return { peerId, addrs: places.map(it => addrAt(it, peerId)) }
+    return { peerId, addrs: places.map(it => addrAt(it, peerId)), isFromTicket: true }
   } catch (cause) {
     throw new InvalidTargetError(`${text.slice(0, 8)}...`, (cause as Error).message, { cause })
   }

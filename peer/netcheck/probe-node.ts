@@ -10,7 +10,6 @@ import { createLibp2p } from 'libp2p'
 import { dialBack } from '../../src/protocols/autonat/service.ts'
 import { withoutPeerId } from '../../src/addresses/endpoint.ts'
 import { ephemeralIdentity } from '../../src/files/identity.ts'
-import { guard, unguard } from '../../src/patches/multistream-select/endless-length.ts'
 import { commonOptions, startNode } from '../../src/node/stack.ts'
 import { SharedPortTcp, tcp } from '../../src/transport/shared-port-tcp.ts'
 import type { Identify } from '@libp2p/identify'
@@ -77,7 +76,6 @@ export class ProbeNode {
       signal,
       ...(spare === undefined ? {} : { spare }),
     })
-    guard(socket)
     try {
       const connection = await this.#libp2p.services.parts.upgrader.upgradeOutbound(socket, { signal })
       const { observedAddr } = await this.#libp2p.services.identify.identify(connection, { signal })
@@ -91,8 +89,6 @@ export class ProbeNode {
     } catch (error) {
       socket.abort(error as Error)
       throw error
-    } finally {
-      unguard(socket)
     }
   }
 

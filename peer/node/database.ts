@@ -10,7 +10,8 @@
 import { join } from 'node:path'
 import { DataDirError } from '../../src/errors.ts'
 import { isUnwritable, whyUnwritable } from '../../src/files/disk-probe.ts'
-import { makePrivateDirectory } from '../../src/files/private-directory.ts'
+import { integrityFault } from '../../src/files/integrity.ts'
+import { closeDirectory, makePrivateDirectory } from '../../src/files/private-directory.ts'
 import type { ClassicLevel } from 'classic-level'
 
 /** One change. */
@@ -48,15 +49,11 @@ export class Database<V> implements AsyncDisposable {
    *
    * A disk that cannot be written is no error. The database is empty then, and is opened when the disk can be written again.
    *
-   * @throws {DataDirError} if another process has it open, or it cannot be used
+   * @throws {DataDirError} if another process has it open, another user can change it, or it cannot be used
    */
   static async open<V>(dataDir: string, name: string, valueEncoding: 'view' | 'json'): Promise<Database<V>> {
     const { ClassicLevel } = await import('classic-level')
-    try {
-      await makePrivateDirectory(dataDir)
-    } catch (error) {
-      throw unusable(dataDir, error as Error)
-    }
+    await prepare(dataDir, name)
     const options = { keyEncoding: 'utf8', valueEncoding, writeBufferSize: WRITE_BUFFER_BYTES } as const
     const database = new Database(new ClassicLevel<string, V>(join(dataDir, name), options), dataDir)
     await database.#open().catch(async (error: DataDirError) => {
@@ -152,6 +149,22 @@ export class Database<V> implements AsyncDisposable {
     this.#lastTurn = turn.catch(() => {})
     return turn
   }
+}
+
+/** Makes the directories. That of the database is this user's alone, also in a data directory that others can read. */
+async function prepare(dataDir: string, name: string): Promise<void> {
+  let fault: string | undefined
+  try {
+    await makePrivateDirectory(dataDir)
+    fault = await integrityFault(dataDir)
+  } catch (error) {
+    throw unusable(dataDir, error as Error)
+  }
+  if (fault !== undefined) throw new DataDirError('unsafe', dataDir, fault)
+  const path = join(dataDir, name)
+  // LevelDB says what is wrong with a disk that cannot be written
+  await makePrivateDirectory(path).catch(() => {})
+  await closeDirectory(path)
 }
 
 function errorOf(code: string): Error {

@@ -8,10 +8,14 @@ import { dialBack } from '../../src/protocols/autonat/service.ts'
 import { longestDurationMs } from '../../src/config/kinds/quantities.ts'
 import { LossyPaths } from '../../src/holepunch/paths/lossy-paths.ts'
 import { HolePunchService } from '../../src/holepunch/service.ts'
+import { BoundedPeerStore } from '../../src/patches/libp2p/bounded-peer-store.ts'
 import { commonOptions } from '../../src/node/stack.ts'
 import { optimisticTransport } from '../../src/protocols/optimistic-upgrade.ts'
 import { tcp } from '../../src/transport/shared-port-tcp.ts'
 import { Dialer } from '../connections/dialer.ts'
+import { allowDialsOf } from '../connections/dial-policy.ts'
+import { ConnectionSlots } from '../limits/connection-slots.ts'
+import { PendingConnections } from '../limits/pending-connections.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { portMapping } from '../port-mapping/service.ts'
 import { ReservationKeeper } from '../relays/reservations/keeper.ts'
@@ -23,7 +27,9 @@ import type { Reach } from './own-addresses.ts'
 import type { DialBackService } from '../../src/protocols/autonat/service.ts'
 import type { PeerEvents } from './events.ts'
 import type { PortMappingService } from '../port-mapping/service.ts'
+import type { DialPolicy } from '../connections/dial-policy.ts'
 import type { RelayList } from '../relays/relay-list.ts'
+import type { Ranks } from '../limits/rank.ts'
 import type { Storage } from './storage.ts'
 import type { RelayAuth } from '../relays/relay-auth.ts'
 
@@ -35,6 +41,8 @@ export type PeerServices = {
   dcutr: HolePunchService
   reservations: ReservationKeeper
   dialer: Dialer
+  boundedPeerStore: BoundedPeerStore
+  connectionSlots: ConnectionSlots
 }
 
 /** What the node is made of. */
@@ -44,11 +52,15 @@ export interface NodeInit {
   datastore: Storage['datastore'] | undefined
   listen: string[]
   relays: RelayList
+  dialPolicy: DialPolicy
   /** How many reservations to hold. */
   reservations: number
   token: RelayAuth
   events: TypedEventTarget<PeerEvents>
   isRelay: (peerId: string) => boolean
+  ranks: Ranks
+  /** True while an upgrade of a circuit to this peer is under way. */
+  isUpgrading: (peerId: PeerId) => boolean
   isReservedAt: (relay: PeerId) => boolean
   /** Has somebody else dial an address, and tells what came of it. */
   dialBack: (addr: Multiaddr) => Promise<Reach>
@@ -72,6 +84,7 @@ export function listenAddrs(port: number): string[] {
 /** Makes the node; it is started with `startNode`. */
 export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> {
   const lossyPaths = new LossyPaths()
+  const isNamed = (peerId: PeerId): boolean => init.ranks.of(peerId.toString()) === 'named'
   const common = commonOptions({
     privateKey: init.privateKey,
     logger: init.logger,
@@ -83,26 +96,32 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
       maxEarlyStreams: MAX_STREAMS,
     },
   })
-  return createLibp2p<PeerServices>({
+  const node = await createLibp2p<PeerServices>({
     ...common,
     ...(init.datastore === undefined ? {} : { datastore: init.datastore }),
     start: false,
     addresses: { listen: init.listen, announceFilter: announceFilter() },
     // pings would use up what a relay allows a circuit, and cost every relay the processor
     connectionMonitor: { enabled: false },
-    // libp2p's own bounds are 10 and 5 a second for one address; a circuit counts under its relay's, so that one remote could shut out all others there
-    connectionManager: { maxIncomingPendingConnections: 64, inboundConnectionThreshold: 64 },
-    connectionGater: { denyInboundRelayedConnection: relay => !init.isReservedAt(relay) },
+    // libp2p's limits count all remotes together, so that one could lock out all others; see peer/limits
+    connectionManager: {
+      maxConnections: Infinity,
+      maxIncomingPendingConnections: Infinity,
+      inboundConnectionThreshold: Infinity,
+    },
+    connectionGater: new PendingConnections(init),
     transports: [
-      tcp({ dialFromPunchPort: addr => init.isRelay(lastPeerId(addr)) }),
+      tcp({ dialFromPunchPort: addr => init.isRelay(lastPeerId(addr)), resolve: init.dialPolicy.resolve }),
       // a circuit has the longest round trips, and is what everything else waits for
-      optimisticTransport(circuitRelayTransport({ discoveryFilter: NO_DISCOVERY })),
+      optimisticTransport(
+        circuitRelayTransport({ discoveryFilter: NO_DISCOVERY, maxInboundStopStreams: MAX_STREAMS }),
+      ),
       // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
-      explainedWebSockets(),
+      explainedWebSockets(init.dialPolicy),
     ],
     services: {
       ...common.services,
-      dcutr: components => new HolePunchService(components, {}, lossyPaths),
+      dcutr: components => new HolePunchService(components, {}, lossyPaths, isNamed),
       dialBack: dialBack(),
       ownAddresses: components => new OwnAddresses(components, init.dialBack),
       // off until a relay has seen this peer behind a NAT
@@ -110,7 +129,15 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         enabled: false,
         verify: async addr => (await init.dialBack(addr)) === 'reached',
       }),
-      dialer: components => new Dialer(components, { relays: init.relays, token: init.token, lossyPaths }),
+      boundedPeerStore: components => new BoundedPeerStore(components, isNamed),
+      connectionSlots: components => new ConnectionSlots(components, init),
+      dialer: components =>
+        new Dialer(components, {
+          relays: init.relays,
+          token: init.token,
+          lossyPaths,
+          policy: init.dialPolicy,
+        }),
       reservations: components =>
         new ReservationKeeper(components, {
           relays: init.relays,
@@ -120,4 +147,6 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         }),
     },
   })
+  allowDialsOf(node, init.dialPolicy)
+  return node
 }

@@ -1,8 +1,9 @@
 /** The libp2p node that a peer is, and what keeps it reachable and connected. */
 
+import { allInterfaces } from '../../src/addresses/interfaces.ts'
 import { scopeOf } from '../../src/addresses/scope.ts'
 import { isCircuit, lastPeerId, relayAddrOf } from '../../src/addresses/circuit.ts'
-import { networkInterfaces } from 'node:os'
+import QuickLRU from 'quick-lru'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { UnreachableError } from '../../src/errors.ts'
@@ -12,8 +13,10 @@ import { startNode } from '../../src/node/stack.ts'
 import { explainCuts } from '../connections/circuit-limits.ts'
 import { createConnection } from '../connections/connection.ts'
 import { describeFailure } from '../connections/describe-failure.ts'
+import { DialPolicy } from '../connections/dial-policy.ts'
 import { Reconnector } from '../connections/reconnector.ts'
 import { createNode, listenAddrs } from './libp2p.ts'
+import { Ranks } from '../limits/rank.ts'
 import { runNetcheck } from '../netcheck/netcheck.ts'
 import { NetworkWatch } from '../../src/node/network-watch.ts'
 import { Paths } from '../connections/paths.ts'
@@ -44,6 +47,9 @@ import type { RelayList } from '../relays/relay-list.ts'
 /** How many relays hold a reservation unless told: one may go down, and nobody notices. */
 export const DEFAULT_RESERVATIONS = 2
 
+/** Relays of targets that are remembered, 200 bytes each: those that were used last. */
+const MAX_NAMED_RELAYS = 1_000
+
 const PUNCH_EVENTS = [
   'holepunch:started',
   'holepunch:attempt',
@@ -64,7 +70,8 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   /** Peers on the way to be kept: whoever wants one of them meanwhile waits for the same dial. */
   readonly #sought = new Map<string, Reconnector>()
   /** Relays that only a target names: they are dialled from the punch port and left out of the events like the others. */
-  readonly #namedRelays = new Set<string>()
+  readonly #namedRelays = new QuickLRU<string, true>({ maxSize: MAX_NAMED_RELAYS })
+  readonly #dialPolicy: DialPolicy
   #libp2p: Libp2p<PeerServices> | undefined
   #paths: Paths | undefined
   #seen = ''
@@ -74,6 +81,7 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   constructor(relays: RelayList, relayToken: string | undefined, storage: Storage | undefined) {
     super()
     this.#relays = relays
+    this.#dialPolicy = new DialPolicy(addr => relays.isAt(addr))
     this.#storage = storage
     this.#token = new RelayAuth(relayToken, relays)
   }
@@ -89,10 +97,17 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
       datastore: this.#storage?.datastore,
       listen,
       relays: this.#relays,
+      dialPolicy: this.#dialPolicy,
       reservations: init.reserve === false ? 0 : (init.reservations ?? DEFAULT_RESERVATIONS),
       token: this.#token,
       events: this,
       isRelay: peerId => this.#isRelay(peerId),
+      ranks: new Ranks({
+        rankOf: init.rankOf,
+        isChosen: peerId => this.#isRelay(peerId) || this.#kept.has(peerId) || this.#sought.has(peerId),
+        isUpgradedFor: peerId => this.libp2p.services.dcutr.isUpgrading(peerId, 'responder'),
+      }),
+      isUpgrading: peerId => this.libp2p.services.dcutr.isUpgrading(peerId),
       isReservedAt: relay => this.libp2p.services.reservations.isReservedAt(relay),
       dialBack: async addr => this.#dialBack(addr),
     })
@@ -145,8 +160,10 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   }
 
   async handle(protocol: string, handler: StreamHandler): Promise<void> {
-    const explained: StreamHandler = (stream, connection) =>
-      handler(explainCuts(stream, connection), connection)
+    const explained: StreamHandler = (stream, connection) => {
+      this.libp2p.services.connectionSlots.noteUse(connection)
+      return handler(explainCuts(stream, connection), connection)
+    }
     await this.libp2p.handle(protocol, explained, { runOnLimitedConnection: true })
   }
 
@@ -186,11 +203,12 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
   }
 
   /** Resolves when there is a path; from then on it is kept. */
-  async #reach({ peerId, addrs }: Target, options: AbortOptions): Promise<void> {
+  async #reach({ peerId, addrs, isFromTicket = false }: Target, options: AbortOptions): Promise<void> {
     const key = peerId.toString()
     const kept = this.#kept.get(key) ?? this.#sought.get(key) ?? this.#createKept(peerId)
     this.#sought.set(key, kept)
-    for (const addr of addrs) if (isCircuit(addr)) this.#namedRelays.add(lastPeerId(relayAddrOf(addr)))
+    for (const addr of addrs) if (isCircuit(addr)) this.#namedRelays.set(lastPeerId(relayAddrOf(addr)), true)
+    if (!isFromTicket) for (const addr of addrs) this.#dialPolicy.allow(addr)
     kept.learn(addrs)
     try {
       await kept.connect(options)
@@ -320,6 +338,6 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
 /** True if this is a public endpoint that is none of this machine's own. */
 function isBehindNat(endpoint: Multiaddr): boolean {
   const { host } = endpointOf(endpoint)
-  const own = Object.values(networkInterfaces()).flatMap(list => (list ?? []).map(it => it.address))
+  const own = Object.values(allInterfaces()).flatMap(list => (list ?? []).map(it => it.address))
   return scopeOf(host) === 'public' && !own.includes(host)
 }

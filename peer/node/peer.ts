@@ -11,6 +11,7 @@ import type {
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventEmitter } from 'main-event'
 import type { PeerConnection } from '../connections/connection.ts'
+import type { PeerRank } from '../limits/rank.ts'
 import type { PeerEvents, RelayStatus } from './events.ts'
 import type { NetcheckReport } from '../netcheck/report.ts'
 
@@ -52,6 +53,14 @@ export interface PeerInit {
    * @default true
    */
   portMapping?: boolean
+  /**
+   * Returns the rank of a remote peer, by its peer id. Each rank has places for connections of its own. If you give this option, connections of
+   * strangers that carry no stream of an application for 30 s are closed. Peers that this peer connects to are always `named`. The function is
+   * called often, and must be fast and not throw.
+   *
+   * @default all peers are strangers, and the oldest idle connections are closed only when places run out
+   */
+  rankOf?: (peerId: string) => PeerRank
   logger?: ComponentLogger
 }
 

@@ -18,10 +18,7 @@ export interface WriteReport {
   recovered(dropped: number): void
 }
 
-/**
- * Records in memory at most. Each is a peer: some hundred bytes, or the 8 KiB that identify allows a remote to send, which
- * makes 8 MiB in all.
- */
+/** Records in memory at most. Each is a peer: some hundred bytes, or up to 4 KiB of a stranger (src/patches/libp2p/bounded-peer-store.ts). */
 const MAX_RECORDS = 1_000
 
 /** A disk that does not answer within this time, in milliseconds, is treated as if it had no such record. */
@@ -86,7 +83,16 @@ export class WriteBehind {
     return entry.value
   }
 
-  async *iterator({ gte = '', lt }: KeyRange): AsyncGenerator<[Uint8Array, Uint8Array]> {
+  /** As Level's iterators, it has a `close()`; `datastore-level` calls it at the end. */
+  iterator(range: KeyRange): AsyncGenerator<[Uint8Array, Uint8Array]> & { close(): Promise<void> } {
+    const entries = this.#iterate(range)
+    const close = async (): Promise<void> => {
+      await entries.return(undefined)
+    }
+    return Object.assign(entries, { close })
+  }
+
+  async *#iterate({ gte = '', lt }: KeyRange): AsyncGenerator<[Uint8Array, Uint8Array]> {
     const isWithin = (key: string): boolean => key >= gte && (lt === undefined || key < lt)
     const known = new Map([...this.#entries].filter(([key]) => isWithin(key)))
     for (const [key, { value }] of known) if (value !== undefined) yield [Buffer.from(key), value]

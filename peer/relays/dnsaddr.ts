@@ -11,11 +11,23 @@ import { lastPeerId } from '../../src/addresses/circuit.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/**
- * Most levels of names that lead to names. The specification sets no limit; go-multiaddr-dns allows 32
- * lookups in all.
- */
+/** Most levels of names that lead to names. The specification sets no limit. */
 const MAX_DEPTH = 3
+
+/**
+ * Queries of one look-up, however its names lead to names: go-multiaddr-dns allows 32 in all (`resolve.go` of
+ * github.com/multiformats/go-multiaddr-dns, `maximumRecursiveLimit`). The owner of a zone chooses how many names there are.
+ */
+export const MAX_QUERIES = 32
+
+/** Queries of one look-up under way at a time: more would make this peer a burden on its name server. */
+export const MAX_QUERIES_AT_ONCE = 4
+
+/** Most text records of one answer that are read. There may be others than addresses among them. */
+const MAX_RECORDS = 64
+
+/** Time for one look-up with all its queries, in milliseconds. */
+const LOOK_UP_MS = 20_000
 
 /** Most addresses from one name, because its owner may publish anything. */
 const MAX_ADDRS = 32
@@ -34,34 +46,72 @@ export function isDnsaddr(addr: Multiaddr): boolean {
 }
 
 /**
- * The addresses of a name. If the name ends in a peer id, the addresses of other peers are left out.
+ * The addresses of a name. If the name ends in a peer id, the addresses of other peers are left out. A name that a name
+ * leads to may fail; the rest is returned.
  *
- * @throws the error of the name servers (ENOTFOUND, ENODATA, ETIMEOUT, ...), or ECANCELLED when `signal`
- * fires
+ * @throws the error of the name servers (ENOTFOUND, ENODATA, ETIMEOUT, ...) if there is no address, or ECANCELLED when
+ * `signal` fires
  */
 export async function resolveDnsaddr(
   addr: Multiaddr,
-  options: AbortOptions = {},
+  { signal }: AbortOptions = {},
   lookUp: LookUpText = lookUpText,
 ): Promise<Multiaddr[]> {
-  const found = await resolve(addr, MAX_DEPTH, { ...options, lookUp })
-  return found.slice(0, MAX_ADDRS)
+  const timeout = AbortSignal.timeout(LOOK_UP_MS)
+  return new LookUp(lookUp, signal === undefined ? timeout : AbortSignal.any([signal, timeout])).run(addr)
 }
 
-async function resolve(
-  addr: Multiaddr,
-  depth: number,
-  options: AbortOptions & { lookUp: LookUpText },
-): Promise<Multiaddr[]> {
-  const [name] = addr.getComponents()
-  if (name?.code !== CODE_DNSADDR) return [addr]
-  if (depth === 0) return []
-  const records = await options.lookUp(`_dnsaddr.${name.value}`, options)
-  const peerId = lastPeerId(addr)
-  const addrs = records.flatMap(parts => read(parts.join(''))).slice(0, MAX_ADDRS)
-  const wanted = addrs.filter(it => peerId === '' || lastPeerId(it) === peerId)
-  const nested = await Promise.all(wanted.map(async it => resolve(it, depth - 1, options)))
-  return nested.flat()
+/** One look-up: a level of names at a time, within one budget of queries. */
+class LookUp {
+  readonly #lookUp: LookUpText
+  readonly #signal: AbortSignal
+  readonly #asked = new Set<string>()
+  readonly #found: Multiaddr[] = []
+  #failure: unknown
+
+  constructor(lookUp: LookUpText, signal: AbortSignal) {
+    this.#lookUp = lookUp
+    this.#signal = signal
+  }
+
+  async run(addr: Multiaddr): Promise<Multiaddr[]> {
+    let level = this.#sort([addr])
+    for (let depth = 0; depth < MAX_DEPTH && level.length > 0; depth++) {
+      const next: Multiaddr[] = []
+      for (let at = 0; at < level.length && this.#found.length < MAX_ADDRS; at += MAX_QUERIES_AT_ONCE) {
+        const answers = level.slice(at, at + MAX_QUERIES_AT_ONCE).map(async name => this.#query(name))
+        next.push(...(await Promise.all(answers)).flat())
+      }
+      level = this.#sort(next)
+    }
+    if (this.#found.length === 0 && this.#failure !== undefined) throw this.#failure
+    return this.#found.slice(0, MAX_ADDRS)
+  }
+
+  /** Keeps the addresses, and returns the names that are still to be asked. */
+  #sort(addrs: readonly Multiaddr[]): Multiaddr[] {
+    this.#found.push(...addrs.filter(it => !isDnsaddr(it)))
+    const names = new Map(addrs.filter(isDnsaddr).map(it => [it.toString(), it]))
+    return [...names.values()].filter(it => !this.#asked.has(it.toString()))
+  }
+
+  async #query(name: Multiaddr): Promise<Multiaddr[]> {
+    if (this.#asked.size >= MAX_QUERIES) return []
+    this.#asked.add(name.toString())
+    const [host] = name.getComponents()
+    const peerId = lastPeerId(name)
+    try {
+      const records = await this.#lookUp(`_dnsaddr.${host?.value}`, { signal: this.#signal })
+      const addrs = records
+        .slice(0, MAX_RECORDS)
+        .flatMap(parts => read(parts.join('')))
+        .slice(0, MAX_ADDRS)
+      return addrs.filter(it => peerId === '' || lastPeerId(it) === peerId)
+    } catch (error) {
+      this.#failure ??= error
+      return []
+    }
+  }
 }
 
 function read(record: string): Multiaddr[] {

@@ -9,23 +9,20 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { TypedEventEmitter } from 'main-event'
 import { InvalidTargetError } from '../../src/errors.ts'
 import { relayIdOf } from '../../src/addresses/circuit.ts'
-import { endpointOf } from '../../src/addresses/endpoint.ts'
+import { endpointOf, withoutPeerId } from '../../src/addresses/endpoint.ts'
 import { readLineFile } from '../../src/files/line-file.ts'
 import { describeFailure } from '../connections/describe-failure.ts'
+import { NameSchedule } from './name-schedule.ts'
 import { isDnsaddr, resolveDnsaddr } from './dnsaddr.ts'
 import { readMultiaddr } from '../connections/target.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/**
- * How often the file is checked, and names are resolved, in milliseconds. Name servers may answer from their
- * caches.
- */
+/** How often the file is checked, in milliseconds. */
 const FILE_INTERVAL_MS = 1_000
-const NAME_INTERVAL_MS = 5 * 60_000
 
-/** How soon names are resolved again while they lead to no relay, in milliseconds. */
-const NAME_RETRY_MS = 5_000
+/** Names that are looked up at a time, of all in the list. */
+const MAX_NAMES_AT_ONCE = 4
 
 /** Most relays from all sources. The rest is ignored. */
 const MAX_RELAYS = 128
@@ -53,6 +50,10 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
   readonly #resolved = new Map<string, readonly Multiaddr[]>()
   readonly #stopped = new AbortController()
   #inFile: readonly Multiaddr[] = []
+  readonly #schedule = new NameSchedule()
+  #lastRound: Promise<void> = Promise.resolve()
+  /** True if all names are to be looked up, whatever the schedule says. */
+  #isStale = false
   #timer: NodeJS.Timeout | undefined
   #known = ''
 
@@ -88,6 +89,11 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
     return this.relays.some(it => it.peerId.toString() === peerId.toString())
   }
 
+  /** True if one of them has this address, which has no peer id. */
+  isAt(addr: Multiaddr): boolean {
+    return this.relays.some(({ addrs }) => addrs.some(it => withoutPeerId(it).equals(addr)))
+  }
+
   /**
    * Reads the file. Starts to resolve names and to watch for changes.
    *
@@ -102,18 +108,10 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
     void this.refresh()
   }
 
-  /** Resolves the names again, because the network has changed or no relay answers. Never rejects. */
+  /** Resolves all names again, because the network has changed. Never rejects. */
   async refresh(): Promise<void> {
-    clearTimeout(this.#timer)
-    const names = this.#all().filter(isDnsaddr)
-    if (names.length === 0 || this.#stopped.signal.aborted) return
-    await Promise.all(names.map(async name => this.#lookUp(name)))
-    if (this.#stopped.signal.aborted) return
-    this.#tell()
-    const isComplete = names.every(name => this.#resolved.has(name.toString()))
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.refresh(), isComplete ? NAME_INTERVAL_MS : NAME_RETRY_MS)
-    this.#timer.unref()
+    this.#isStale = true
+    await this.#lookUpDue()
   }
 
   stop(): void {
@@ -136,10 +134,38 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
       this.#inFile = await readRelayFile(file)
       if (this.#stopped.signal.aborted) return
       this.#tell()
-      await this.refresh()
+      await this.#lookUpDue()
     } catch (error) {
       this.safeDispatchEvent('relays:failed', { detail: { source: file, reason: (error as Error).message } })
     }
+  }
+
+  /** Resolves the names that are due. One round is under way at a time. */
+  async #lookUpDue(): Promise<void> {
+    this.#lastRound = this.#lastRound.then(async () => this.#lookUpOnce())
+    await this.#lastRound
+  }
+
+  async #lookUpOnce(): Promise<void> {
+    clearTimeout(this.#timer)
+    if (this.#isStale) this.#schedule.reset()
+    this.#isStale = false
+    const names = new Map(
+      this.#all()
+        .filter(isDnsaddr)
+        .map(it => [it.toString(), it]),
+    )
+    const due = this.#schedule.due([...names.keys()])
+    for (let at = 0; at < due.length && !this.#stopped.signal.aborted; at += MAX_NAMES_AT_ONCE) {
+      const some = due.slice(at, at + MAX_NAMES_AT_ONCE).flatMap(it => names.get(it) ?? [])
+      await Promise.all(some.map(async name => this.#lookUp(name)))
+      if (!this.#stopped.signal.aborted) this.#tell()
+    }
+    const { nextInMs } = this.#schedule
+    if (this.#stopped.signal.aborted || nextInMs === undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => void this.#lookUpDue(), nextInMs)
+    this.#timer.unref()
   }
 
   async #lookUp(name: Multiaddr): Promise<void> {
@@ -149,8 +175,10 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
       const addrs = found.filter(isRelayAddr)
       if (addrs.length === 0) throw new Error('the name has no relay address')
       this.#resolved.set(source, addrs)
+      this.#schedule.note(source, true)
     } catch (error) {
       if (this.#stopped.signal.aborted) return
+      this.#schedule.note(source, false)
       this.safeDispatchEvent('relays:failed', { detail: { source, reason: describeFailure(error) } })
     }
   }

@@ -28,7 +28,7 @@ export function describeStatus(status: StatusSnapshot, now: number, emphasize: E
     ...(lines.length === 0 ? [`  ${none}`] : lines.map(line => `  ${line}`)),
   ]
   return [
-    `${peerId}, throughnat ${printable(version)}, up for ${duration(uptimeMs)}`,
+    `${printable(peerId)}, throughnat ${printable(version)}, up for ${duration(uptimeMs)}`,
     ...section(
       'Relays',
       describeRelays(relays, now, emphasize),
@@ -69,7 +69,7 @@ function describePeers(peers: readonly PeerSnapshot[], now: number, emphasize: E
   return peers.flatMap(({ path, punch }, at) => {
     const line = emphasize(path === 'direct' ? 'good' : 'bad', lines[at] ?? '')
     const why = path === 'relayed' && punch !== null ? describePunch(punch, now) : undefined
-    return why === undefined ? [line] : [line, `  ${why}`]
+    return why === undefined ? [line] : [line, `  ${printable(why)}`]
   })
 }
 

@@ -35,6 +35,8 @@ export interface Admission {
   mayReserve(visitor: Visitor, options: AbortOptions): Verdict | Promise<Verdict>
   /** May this peer open a circuit to `target`? `signal` fires when the request ends. */
   mayConnect(visitor: Visitor, target: PeerId, options: AbortOptions): Verdict | Promise<Verdict>
+  /** Does a rule name this peer, or has it proved that it is admitted? Such peers get the circuits of others when there are too many. @default no */
+  isNamed?(visitor: Visitor): boolean
 }
 
 /** Asks one question. Never rejects: an error while answering denies. */

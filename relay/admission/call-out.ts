@@ -6,7 +6,9 @@
  * "..."}`. Any other answer, and no answer in time, denies.
  */
 
-import { withDeadline } from '../../src/time/deadline.ts'
+import { FairShares } from '../../src/limits/fair-shares.ts'
+import { sharesOf } from '../../src/limits/ip-network.ts'
+import { anySignalOf, withDeadline } from '../../src/time/deadline.ts'
 import type { AbortOptions, PeerId } from '@libp2p/interface'
 import type { Verdict, Visitor } from './admission.ts'
 
@@ -16,7 +18,10 @@ import type { Verdict, Visitor } from './admission.ts'
  */
 const ANSWER_TIMEOUT_MS = 3_000
 
-/** Questions in progress at the same time. The relay denies more, so a slow program has a bounded cost. */
+/**
+ * Questions in progress at the same time, so that a slow program has a bounded cost. When there are more, the network,
+ * address and peer with the most questions loses its oldest one, which is denied.
+ */
 const MAX_QUESTIONS = 256
 
 /** Longest answer that is read, in bytes. */
@@ -25,10 +30,14 @@ const MAX_ANSWER_BYTES = 4096
 /** The program that answers. */
 export class CallOut {
   readonly url: string
-  #asking = 0
+  readonly #maxQuestions: number
+  /** The questions in progress, each by the controller that ends it. */
+  readonly #asking = new FairShares<AbortController>()
 
-  constructor(url: string) {
+  /** @param maxQuestions - questions in progress, fewer for tests */
+  constructor(url: string, maxQuestions: number = MAX_QUESTIONS) {
     this.url = url
+    this.#maxQuestions = maxQuestions
   }
 
   async ask(
@@ -37,19 +46,32 @@ export class CallOut {
     target: PeerId | undefined,
     { signal }: AbortOptions,
   ): Promise<Verdict> {
-    if (this.#asking >= MAX_QUESTIONS) return { deniedBy: 'the admission program is too slow' }
-    this.#asking++
     const asked = { question, peerId, remoteAddr, ...(target === undefined ? {} : { target }) }
+    const replaced = this.#begin([...sharesOf(remoteAddr), peerId.toString()])
+    const ended = anySignalOf(replaced.signal, signal ?? undefined)
     try {
-      const answer = await withDeadline(ANSWER_TIMEOUT_MS, 'No answer in time', signal, signal =>
+      const answer = await withDeadline(ANSWER_TIMEOUT_MS, 'No answer in time', ended, signal =>
         this.#post(asked, signal),
       )
       return verdictOf(answer)
     } catch (error) {
+      if (replaced.signal.aborted) return { deniedBy: 'the admission program is too slow' }
       return { deniedBy: `the admission program failed: ${causeOf(error)}` }
     } finally {
-      this.#asking--
+      this.#asking.delete(replaced)
     }
+  }
+
+  /** Counts a question, and ends another one if there are too many. */
+  #begin(path: readonly string[]): AbortController {
+    if (this.#asking.size >= this.#maxQuestions) {
+      const other = this.#asking.replaceable(path)
+      if (other !== undefined) this.#asking.delete(other)
+      other?.abort(new Error('too many questions'))
+    }
+    const replaced = new AbortController()
+    this.#asking.add(replaced, path)
+    return replaced
   }
 
   async #post(asked: Record<string, unknown>, signal: AbortSignal): Promise<unknown> {

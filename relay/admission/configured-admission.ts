@@ -78,6 +78,12 @@ export class ConfiguredAdmission implements Admission {
     return await this.#decide('connect', visitor, target, options)
   }
 
+  isNamed(visitor: Visitor): boolean {
+    const { reserve, connect } = this.#rules
+    if (this.#tokens.wasShown(visitor.connection)) return true
+    return [reserve.allow, connect.allow].some(rules => findRule(rules, visitor) !== undefined)
+  }
+
   async #decide(
     question: 'reserve' | 'connect',
     visitor: Visitor,

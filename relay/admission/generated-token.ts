@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { InvalidConfigError } from '../../src/errors.ts'
+import { integrityFault } from '../../src/files/integrity.ts'
 import { createPrivateFile, privacyFault, readWhole } from '../../src/files/private-file.ts'
 import { makePrivateDirectory } from '../../src/files/private-directory.ts'
 
@@ -19,7 +20,7 @@ const TOKEN_BYTES = 32
 /**
  * Resolves with the path of the token's file. Creates the file if it does not exist.
  *
- * @throws {InvalidConfigError} if other users can read the file, or it cannot be read or created
+ * @throws {InvalidConfigError} if other users can read or change the file, or it cannot be read or created
  */
 export async function generatedTokenFile(dataDir: string): Promise<string> {
   const path = join(dataDir, TOKEN_FILE)
@@ -27,10 +28,12 @@ export async function generatedTokenFile(dataDir: string): Promise<string> {
     const readers = await readersOf(path)
     if (readers === 'missing') {
       await makePrivateDirectory(dataDir)
+      await assertOwn(dataDir, path)
       await createPrivateFile(path, `${randomBytes(TOKEN_BYTES).toString('base64url')}\n`)
     } else if (readers !== undefined) {
       throw unusable(path, `it can be read by ${readers}; run: chmod 600 ${path}`)
     }
+    await assertOwn(path, path)
     await readWhole(path)
     return path
   } catch (error) {
@@ -38,6 +41,11 @@ export async function generatedTokenFile(dataDir: string): Promise<string> {
     const { code, message } = error as NodeJS.ErrnoException
     throw unusable(path, code === undefined ? message : `${code}; check the owner of ${dataDir}`)
   }
+}
+
+async function assertOwn(place: string, path: string): Promise<void> {
+  const fault = await integrityFault(place)
+  if (fault !== undefined) throw unusable(path, fault)
 }
 
 async function readersOf(path: string): Promise<string | undefined> {

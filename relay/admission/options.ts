@@ -2,6 +2,7 @@
 
 import { readTokens } from '../../src/protocols/relay-auth.ts'
 import { ruleKind } from './rule.ts'
+import { weaknessOf } from './token-strength.ts'
 import type { Kind } from '../../src/config/kinds/kind.ts'
 import type { Resolved } from '../../src/config/options.ts'
 import type { AdmissionRules } from './configured-admission.ts'
@@ -56,16 +57,22 @@ export const admissionOptions = {
 /**
  * The rules that a configuration describes.
  *
- * @throws {InvalidConfigError} if the file of tokens cannot be read or is malformed
+ * @param warn - takes a warning of a file of tokens that other users can read
+ * @throws {InvalidConfigError} if the file of tokens cannot be read, is malformed, or has a token that is easy to guess
  */
-export async function admissionRulesOf(config: Resolved<typeof admissionOptions>): Promise<AdmissionRules> {
+export async function admissionRulesOf(
+  config: Resolved<typeof admissionOptions>,
+  warn: (text: string) => void,
+): Promise<AdmissionRules> {
+  const tokensIn = async (path: string): Promise<string[]> =>
+    readTokens(path, 'token-file', { faultOf: weaknessOf, warn })
   const ofPeers = (peers: typeof config.allowTarget): AdmissionRules['target']['allow'] =>
     peers.map(peerId => ({ peerId }))
   return {
     reserve: { allow: config.allowReserve, deny: config.denyReserve },
     connect: { allow: config.allowConnect, deny: config.denyConnect },
     target: { allow: ofPeers(config.allowTarget), deny: ofPeers(config.denyTarget) },
-    tokens: config.tokenFile === undefined ? [] : await readTokens(config.tokenFile, 'token-file'),
+    tokens: config.tokenFile === undefined ? [] : await tokensIn(config.tokenFile),
     tokenFor: config.tokenFor,
     callOutUrl: config.admissionUrl,
   }

@@ -115,11 +115,12 @@ export const relayCommand: Command = defineCommand({
   isOngoing: true,
   run: async (config, { output, signal, stoppedBy, onReload }) => {
     const tokenFile = await tokenFileOf(config)
-    const admission = new ConfiguredAdmission(await admissionRulesOf({ ...config, tokenFile }))
+    const warn = (text: string): void => output.note(text)
+    const admission = new ConfiguredAdmission(await admissionRulesOf({ ...config, tokenFile }, warn))
     await using relay = await createRelay(initOf(config, admission), { signal })
     const status = await startStatus(relay, config.status)
     onReload(async renewed => {
-      const rules = await admissionRulesOf({ ...renewed, tokenFile: await tokenFileOf(renewed) })
+      const rules = await admissionRulesOf({ ...renewed, tokenFile: await tokenFileOf(renewed) }, warn)
       await relay.reloadCertificate()
       admission.replace(rules)
       output.event('config:reloaded', {}, 'Reloaded the admission rules and the certificate.')

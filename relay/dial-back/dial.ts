@@ -16,8 +16,7 @@ import {
 } from '../../src/protocols/autonat/messages.ts'
 import { messageBounds } from '../../src/protocols/message-bounds.ts'
 import { withDeadline } from '../../src/time/deadline.ts'
-import { guard, unguard } from '../../src/patches/multistream-select/endless-length.ts'
-import type { Connection, MultiaddrConnection, Upgrader } from '@libp2p/interface'
+import type { Connection, Upgrader } from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -78,21 +77,8 @@ async function connect(
   const transport = transportManager.dialTransportForMultiaddr(addr)
   if (transport === undefined) throw new Error('no transport can dial this address')
   return withDeadline(DIAL_TIMEOUT_MS, 'The dial took too long', stopped, signal =>
-    transport.dial(addr, { signal, upgrader: guarding(upgrader) }),
+    transport.dial(addr, { signal, upgrader }),
   )
-}
-
-/** Bounds what the remote sends before its handshake is complete, as for inbound connections. */
-function guarding(upgrader: Upgrader): Upgrader {
-  const upgradeOutbound: Upgrader['upgradeOutbound'] = async (socket: MultiaddrConnection, options) => {
-    guard(socket)
-    try {
-      return await upgrader.upgradeOutbound(socket, options)
-    } finally {
-      unguard(socket)
-    }
-  }
-  return Object.assign(Object.create(upgrader) as Upgrader, { upgradeOutbound })
 }
 
 async function tell(connection: Connection, nonce: bigint, signal: AbortSignal): Promise<void> {

@@ -6,11 +6,12 @@
  * the harm (autonat-v2.md, "Amplification Attack Prevention"); this relay asks for no data, so it refuses
  * other hosts.
  *
- * A private source address may belong to a host that trusts its neighbours. Behind a proxy on this machine,
- * all strangers come from such an address. So only a relay without a public address dials private ones, over
- * TCP only, and never at a port of a system service.
+ * A private source address may belong to a host that trusts its neighbours. So only a relay without a public
+ * address dials private ones, over TCP only, and never at a port of a system service. Addresses that may be
+ * those of a proxy are not dialled at all, see proxies.ts.
  */
 
+import { parseInPlace } from '../../src/addresses/parse-addresses.ts'
 import { FIRST_USER_PORT, scopeOf } from '../../src/addresses/scope.ts'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
@@ -38,16 +39,15 @@ export interface Choice {
 
 /** The first address that may be dialled. `undefined` if there is none. */
 export function chooseAddr(addrs: readonly Uint8Array[], requester: Requester): Choice | undefined {
-  for (const [index, bytes] of addrs.slice(0, MAX_ADDRS).entries()) {
-    const addr = dialable(bytes, requester)
+  for (const [index, offered] of parseInPlace(addrs.slice(0, MAX_ADDRS)).entries()) {
+    const addr = offered === undefined ? undefined : dialable(offered, requester)
     if (addr !== undefined) return { index, addr }
   }
   return undefined
 }
 
-function dialable(bytes: Uint8Array, { peerId, remoteAddr, own }: Requester): Multiaddr | undefined {
-  const addr = read(bytes)
-  if (addr === undefined || !TCP.exactMatch(addr)) return undefined
+function dialable(addr: Multiaddr, { peerId, remoteAddr, own }: Requester): Multiaddr | undefined {
+  if (!TCP.exactMatch(addr)) return undefined
   const [ip, from] = [ipOf(addr), ipOf(remoteAddr)]
   if (ip === undefined || from === undefined || ip.toString() !== from.toString()) return undefined
   const { port } = endpointOf(addr)
@@ -55,14 +55,6 @@ function dialable(bytes: Uint8Array, { peerId, remoteAddr, own }: Requester): Mu
   if (port === 0 || scope === 'unusable') return undefined
   if (scope !== 'public' && !isAmongNeighbours({ port, remoteAddr, own })) return undefined
   return multiaddr(`/ip${ip.kind() === 'ipv6' ? 6 : 4}/${ip.toString()}/tcp/${port}/p2p/${peerId}`)
-}
-
-function read(bytes: Uint8Array): Multiaddr | undefined {
-  try {
-    return multiaddr(bytes)
-  } catch {
-    return undefined
-  }
 }
 
 function isAmongNeighbours(init: { port: number } & Pick<Requester, 'remoteAddr' | 'own'>): boolean {

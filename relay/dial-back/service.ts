@@ -20,9 +20,10 @@ import { withDeadline } from '../../src/time/deadline.ts'
 import { isDirect } from '../../src/addresses/direct.ts'
 import { dialBack } from './dial.ts'
 import { chooseAddr } from './dialable.ts'
+import { mayBeProxy, readSurroundings } from './proxies.ts'
 import { DialBackQuota } from './quota.ts'
 import type { Connection, Startable, Stream } from '@libp2p/interface'
-import type { AddressManager, Registrar } from '@libp2p/interface-internal'
+import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { DialRequest, DialResponse } from '../../src/protocols/autonat/messages.ts'
 import type { DialComponents } from './dial.ts'
 
@@ -39,17 +40,26 @@ const MAX_STREAMS = 4
 export interface DialBackServerComponents extends DialComponents {
   registrar: Registrar
   addressManager: AddressManager
+  connectionManager: ConnectionManager
+}
+
+/** Options of {@link DialBackServer}. */
+export interface DialBackInit {
+  /** Dials peers back that connect from an address of this host. @default false */
+  dialBackToThisHost?: boolean | undefined
 }
 
 /** The dial-back server, as a libp2p service. */
 export class DialBackServer implements Startable {
   readonly [Symbol.toStringTag] = 'throughnat-dial-back'
   readonly #components: DialBackServerComponents
+  readonly #isOwnHostAllowed: boolean
   readonly #quota = new DialBackQuota()
   #stopped = new AbortController()
 
-  constructor(components: DialBackServerComponents) {
+  constructor(components: DialBackServerComponents, init: DialBackInit = {}) {
     this.#components = components
+    this.#isOwnHostAllowed = init.dialBackToThisHost ?? false
   }
 
   /** Dial-backs in progress. */
@@ -97,7 +107,13 @@ export class DialBackServer implements Startable {
   async #dial({ addrs = [], nonce }: DialRequest, connection: Connection): Promise<DialResponse> {
     const { remotePeer: peerId, remoteAddr } = connection
     const own = this.#components.addressManager.getAddresses()
-    const choice = chooseAddr(addrs, { peerId, remoteAddr, own })
+    const isProxy = mayBeProxy(connection, {
+      own,
+      connections: this.#components.connectionManager.getConnections(),
+      surroundings: readSurroundings(),
+      isOwnHostAllowed: this.#isOwnHostAllowed,
+    })
+    const choice = isProxy ? undefined : chooseAddr(addrs, { peerId, remoteAddr, own })
     if (choice === undefined || nonce === undefined) return { status: ResponseStatus.E_DIAL_REFUSED }
     const dialStatus = await dialBack(choice.addr, nonce, this.#components, this.#stopped.signal)
     return { status: ResponseStatus.OK, addrIdx: choice.index, dialStatus }

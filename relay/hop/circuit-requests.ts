@@ -14,6 +14,7 @@ import { messageBounds } from '../../src/protocols/message-bounds.ts'
 import { decide } from '../admission/admission.ts'
 import { Circuit } from './circuit.ts'
 import { CircuitSlots } from './circuit-slots.ts'
+import { sharesOf } from '../../src/limits/ip-network.ts'
 import { directConnectionTo, isDirect } from '../../src/addresses/direct.ts'
 import { limitMessageOf } from './limit-message.ts'
 import {
@@ -26,6 +27,8 @@ import { Rates } from './rates.ts'
 import { RequestRates } from '../../src/limits/request-rates.ts'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import type { CircuitOpened, CircuitRefusal } from '../events.ts'
+import type { Admission } from '../admission/admission.ts'
+import type { SlotHolder } from './circuit-slots.ts'
 import type { HopContext, HopRequest } from './request.ts'
 
 const statuses: Readonly<Record<CircuitRefusal, number>> = {
@@ -46,6 +49,15 @@ export interface BytesTransferred {
   readonly toResponder: number
   /** From responders to initiators. */
   readonly toInitiator: number
+}
+
+/** A circuit that has a slot and is being opened. */
+interface Opening {
+  readonly ends: CircuitOpened
+  /** The connection to the responder. */
+  readonly connection: Connection
+  readonly slot: () => void
+  readonly holder: Holder
 }
 
 /** Answers requests for circuits, and owns the open circuits. */
@@ -103,11 +115,12 @@ export class CircuitRequests {
     if (refusal !== undefined) return await this.#refuse(request, ends, refusal)
     const connection = directConnectionTo(this.#context.components.connectionManager, responder)
     if (connection === undefined) return await this.#refuse(request, ends, { reason: 'no-reservation' })
-    const slot = this.#slots.take(ends)
+    const holder = new Holder(request, this.#context.admission)
+    const slot = this.#slots.take(ends, holder)
     if (typeof slot === 'string') return await this.#refuse(request, ends, { reason: slot })
     let isOpen = false
     try {
-      isOpen = await this.#open(request, ends, connection, slot)
+      isOpen = await this.#open(request, { ends, connection, slot, holder })
     } finally {
       if (!isOpen) slot()
     }
@@ -129,13 +142,14 @@ export class CircuitRequests {
     return reservations.has(responder) ? undefined : { reason: 'no-reservation' }
   }
 
-  async #open(
-    request: HopRequest,
-    ends: CircuitOpened,
-    connection: Connection,
-    slot: () => void,
-  ): Promise<boolean> {
-    const responder = await this.#callResponder(connection, ends.initiator, request.signal)
+  async #open(request: HopRequest, opening: Opening): Promise<boolean> {
+    const { ends, connection, holder } = opening
+    const signal = AbortSignal.any([request.signal, holder.replaced])
+    const responder = await this.#callResponder(connection, ends.initiator, signal)
+    if (holder.replaced.aborted) {
+      responder?.abort(holder.replaced.reason as Error)
+      return await this.#refuse(request, ends, { reason: 'too-many' })
+    }
     if (responder === undefined) return await this.#refuse(request, ends, { reason: 'connection-failed' })
     const limit = limitMessageOf(this.#context.limits)
     try {
@@ -144,7 +158,7 @@ export class CircuitRequests {
       responder.abort(error as Error)
       throw error
     }
-    this.#join(ends, request.takeStream(), responder, slot)
+    this.#join(opening, request.takeStream(), responder)
     return true
   }
 
@@ -175,7 +189,7 @@ export class CircuitRequests {
     return undefined
   }
 
-  #join(ends: CircuitOpened, initiator: Stream, responder: Stream, slot: () => void): void {
+  #join({ ends, slot, holder }: Opening, initiator: Stream, responder: Stream): void {
     const { events, limits } = this.#context
     const openedAt = performance.now()
     const rates = this.#rates.ofCircuit(ends)
@@ -198,6 +212,7 @@ export class CircuitRequests {
     })
     this.#circuits.add(circuit)
     circuit.start()
+    holder.opened(circuit)
   }
 
   async #refuse(
@@ -205,7 +220,8 @@ export class CircuitRequests {
     ends: CircuitOpened,
     refusal: { reason: CircuitRefusal; rule?: string },
   ): Promise<false> {
-    this.#context.events.safeDispatchEvent('circuit:refused', { detail: { ...ends, ...refusal } })
+    const { remoteAddr } = request.connection
+    this.#context.events.safeDispatchEvent('circuit:refused', { detail: { ...ends, remoteAddr, ...refusal } })
     await request.answer({ status: statuses[refusal.reason] })
     return false
   }
@@ -216,5 +232,40 @@ function peerOf({ message }: HopRequest): PeerId | undefined {
     return peerIdFromMultihash(Digest.decode(message.peer?.id ?? new Uint8Array()))
   } catch {
     return undefined
+  }
+}
+
+/** Lets another circuit take the slot of one, whether it is open or being opened. */
+class Holder implements SlotHolder {
+  readonly path: readonly string[]
+  readonly isNamed: boolean
+  readonly #askedAt = performance.now()
+  readonly #replaced = new AbortController()
+  #circuit: Circuit | undefined
+
+  constructor({ connection }: HopRequest, admission: Admission) {
+    const { remotePeer: peerId, remoteAddr } = connection
+    this.path = [...sharesOf(remoteAddr), peerId.toString()]
+    this.isNamed = admission.isNamed?.({ peerId, remoteAddr, connection }) ?? false
+  }
+
+  get usedAt(): number {
+    return Math.max(this.#askedAt, this.#circuit?.usedAt ?? 0)
+  }
+
+  /** Fires when the circuit must not be opened any more. */
+  get replaced(): AbortSignal {
+    return this.#replaced.signal
+  }
+
+  replace(): void {
+    this.#replaced.abort(new Error('The relay needs the place of this circuit for another one'))
+    this.#circuit?.stop('replaced')
+  }
+
+  opened(circuit: Circuit): void {
+    this.#circuit = circuit
+    // replaced while the answer was on its way
+    if (this.replaced.aborted) circuit.stop('replaced')
   }
 }

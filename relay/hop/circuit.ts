@@ -69,9 +69,14 @@ export class Circuit {
     return this.#toInitiator.bytes
   }
 
+  /** When it last carried data, in milliseconds of `performance.now()`. 0 if it has carried nothing. */
+  get usedAt(): number {
+    return Math.max(this.#toResponder.usedAt, this.#toInitiator.usedAt)
+  }
+
   /** Resets both sides. */
-  stop(): void {
-    this.#cut('stopped')
+  stop(reason: CircuitEnd = 'stopped'): void {
+    this.#cut(reason)
   }
 
   #onDirectionEnded(): void {
@@ -117,6 +122,7 @@ class Direction {
   /** Runs while the buckets are empty. */
   #timer: NodeJS.Timeout | undefined
   bytes = 0
+  usedAt = 0
   /** The source has ended, and the end has reached the destination. */
   hasEnded = false
   /** Bytes that were received and must wait for the buckets. */
@@ -164,6 +170,7 @@ class Direction {
 
   #pass(data: Uint8Array | Uint8ArrayList): void {
     this.bytes += data.byteLength
+    this.usedAt = performance.now()
     try {
       if (!this.#init.destination.send(data)) this.#intake.hold()
     } catch (error) {

@@ -110,7 +110,7 @@ class Hop implements HopService, Startable {
       ttlMs: init.reservationTtlMs ?? DEFAULT_TTL_MS,
       onEnded: detail => {
         events.safeDispatchEvent('reservation:ended', { detail })
-        if (detail.reason === 'expired') this.#onExpired(detail.peerId)
+        if (detail.reason === 'expired' || detail.reason === 'replaced') this.#letNotice(detail.peerId)
       },
     })
     const admission = init.admission ?? openAdmission
@@ -188,8 +188,8 @@ class Hop implements HopService, Startable {
     }
   }
 
-  /** Its peer would have refreshed it if it knew. */
-  #onExpired(peerId: PeerId): void {
+  /** Closes the connection of a peer whose reservation has ended, unless it reserves again. */
+  #letNotice(peerId: PeerId): void {
     const { components, reservations } = this.#context
     const connection = directConnectionTo(components.connectionManager, peerId)
     if (connection !== undefined) void closeWhenUnused(connection, () => reservations.has(peerId))

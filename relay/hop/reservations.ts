@@ -6,7 +6,8 @@
  */
 
 import { longestDurationMs } from '../../src/config/kinds/quantities.ts'
-import { networkOf } from '../../src/limits/ip-network.ts'
+import { FairShares } from '../../src/limits/fair-shares.ts'
+import { networkOf, sharesOf } from '../../src/limits/ip-network.ts'
 import { Quota } from '../../src/limits/quota.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -70,6 +71,8 @@ export class Reservations {
   readonly #init: ReservationsInit
   readonly #entries = new Map<string, Entry>()
   readonly #quota = new Quota()
+  /** No reservation counts as idle: it is there to wait. So one is replaced only for a network that has two fewer. */
+  readonly #shares = new FairShares<Entry>({ lastUseOf: () => 0, idleMs: Infinity })
   #timer: NodeJS.Timeout | undefined
 
   constructor(init: ReservationsInit) {
@@ -94,19 +97,24 @@ export class Reservations {
     const key = peerId.toString()
     const held = this.#entries.get(key)
     const network = networkOf(remoteAddr)
-    if (held === undefined && this.#entries.size >= this.#init.limits.maxReservations)
-      return { refusal: 'full' }
+    const path = sharesOf(remoteAddr)
+    const isFull = held === undefined && this.#entries.size >= this.#init.limits.maxReservations
+    const replaced = isFull ? this.#shares.replaceable(path) : undefined
+    if (isFull && replaced === undefined) return { refusal: 'full' }
     // a refresh from the same network keeps its slot
     const isSame = held?.network.key === network.key
     const release = isSame
       ? held.release
       : this.#quota.take([{ key: network.key, max: this.#maxOf(network) }])
     if (release === undefined) return { refusal: 'full-for-address' }
+    if (replaced !== undefined) this.end(replaced.peerId, 'replaced')
     this.#entries.delete(key)
+    if (held !== undefined) this.#shares.delete(held)
     if (!isSame) held?.release()
     const { ttlMs } = this.#init
     const granted = new Entry({ peerId, remoteAddr, network, release, ttlMs })
     this.#entries.set(key, granted)
+    this.#shares.add(granted, path)
     this.#schedule()
     return { granted, isRefresh: held !== undefined }
   }
@@ -117,6 +125,7 @@ export class Reservations {
     const held = this.#entries.get(key)
     if (held === undefined) return
     this.#entries.delete(key)
+    this.#shares.delete(held)
     held.release()
     this.#schedule()
     this.#init.onEnded({ peerId, reason })

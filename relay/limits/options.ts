@@ -38,7 +38,11 @@ export const limitOptions = {
     default: DEFAULT_PROFILE,
     doc: 'The limits to start from. open: for anyone, with limited bandwidth. private: for peers that show a token, without limits on circuits. public: 128 KiB and 2 min per circuit. custom: only the limits below',
   },
-  maxConnections: { kind: count, optional: true, doc: 'Simultaneous connections' },
+  maxConnections: {
+    kind: count,
+    optional: true,
+    doc: 'Simultaneous connections, including handshakes',
+  },
   maxConnectionsPerNetwork: {
     kind: count,
     optional: true,

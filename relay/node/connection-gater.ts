@@ -1,36 +1,39 @@
-/**
- * Refuses connections before they cost anything: from networks with too many, or with too many new ones per
- * second.
- */
+/** Refuses connections before they cost anything. */
 
-import { guard } from '../../src/patches/multistream-select/endless-length.ts'
-import { RequestRates } from '../../src/limits/request-rates.ts'
-import { networkOf } from '../../src/limits/ip-network.ts'
-import { Quota } from '../../src/limits/quota.ts'
-import type { ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
-import type { Limits } from '../limits/limits.ts'
+import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
+import type { ConnectionSlot, ConnectionSlots } from './connection-slots.ts'
 
-/** A connection gater that counts each socket from its acceptance until it is closed. */
+/** A connection gater that gives each connection a slot. */
 export class RelayConnectionGater implements ConnectionGater {
-  readonly #maxPerNetwork: number
-  readonly #rates: RequestRates
-  readonly #quota = new Quota()
+  readonly #slots: ConnectionSlots
+  readonly #held = new WeakMap<MultiaddrConnection, ConnectionSlot>()
 
-  constructor({ maxConnectionsPerNetwork, connectionsPerSecondPerIp }: Limits) {
-    this.#maxPerNetwork = maxConnectionsPerNetwork
-    this.#rates = new RequestRates(connectionsPerSecondPerIp)
+  constructor(slots: ConnectionSlots) {
+    this.#slots = slots
+  }
+
+  /** Notes the slot of a connection whose socket got one when it was accepted. */
+  hold(connection: MultiaddrConnection, slot: ConnectionSlot): void {
+    this.#held.set(connection, slot)
   }
 
   denyInboundConnection = (connection: MultiaddrConnection): boolean => {
-    const { key } = networkOf(connection.remoteAddr)
-    const release = this.#quota.take([{ key, max: this.#maxPerNetwork }])
-    if (release === undefined) return true
-    if (!this.#rates.allow(connection.remoteAddr)) {
-      release()
-      return true
-    }
-    guard(connection)
-    connection.addEventListener('close', release, { once: true })
+    return !this.#held.has(connection) && !this.#take(connection)
+  }
+
+  denyInboundUpgradedConnection = (peerId: PeerId, connection: MultiaddrConnection): boolean => {
+    const slot = this.#held.get(connection)
+    if (slot !== undefined) this.#slots.identify(slot, peerId)
     return false
+  }
+
+  #take(connection: MultiaddrConnection): boolean {
+    const slot = this.#slots.take(connection.remoteAddr, () =>
+      connection.abort(new Error('The relay needs the place of this connection for another one')),
+    )
+    if (slot === undefined) return false
+    this.hold(connection, slot)
+    connection.addEventListener('close', () => slot.release(), { once: true })
+    return true
   }
 }

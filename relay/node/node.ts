@@ -1,24 +1,27 @@
 /** Makes the libp2p node of a relay: its transports, connection limits and services. */
 
 import { tls } from '@libp2p/tls'
+import { ipPortToMultiaddr } from '@libp2p/utils'
 import { createLibp2p } from 'libp2p'
 import { longestDurationMs } from '../../src/config/kinds/quantities.ts'
 import { announceFilter } from '../../src/addresses/ranking.ts'
-import { guardedEncrypter } from '../../src/patches/multistream-select/endless-length.ts'
 import { commonOptions } from '../../src/node/stack.ts'
 import { coalescingTcp } from './tcp.ts'
 import { ConnectionList } from '../../src/patches/libp2p/connection-list.ts'
 import { DialBackServer } from '../dial-back/service.ts'
 import { AddressWatch } from './address-watch.ts'
 import { RelayConnectionGater } from './connection-gater.ts'
+import { ConnectionSlots } from './connection-slots.ts'
 import { circuitRelayHop } from '../hop/hop-service.ts'
 import { IdentifySilentPeers } from './identify-silent-peers.ts'
 import { NoPeerStore } from '../../src/patches/libp2p/no-peer-store.ts'
 import { boundedWebSockets } from '../../src/patches/libp2p-websockets/pre-handshake-bounds.ts'
 import type { ComponentLogger, Libp2p, PrivateKey } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
+import type { Socket } from 'node:net'
 import type { Certificate } from './certificate.ts'
 import type { RelayEvents } from '../events.ts'
+import type { ConnectionSlot } from './connection-slots.ts'
 import type { HopService } from '../hop/hop-service.ts'
 import type { Limits } from '../limits/limits.ts'
 import type { Admission } from '../admission/admission.ts'
@@ -49,6 +52,8 @@ export interface NodeInit {
   /** @default everybody is admitted */
   admission?: Admission | undefined
   logger?: ComponentLogger | undefined
+  /** As in `RelayInit`. */
+  dialBackToThisHost?: boolean | undefined
   reservationTtlMs: number
   privateKey: PrivateKey
   limits: Limits
@@ -75,12 +80,14 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       maxOutboundStreams: streamsPerConnection,
     },
   })
+  const slots = new ConnectionSlots({ limits, events })
+  const gater = new RelayConnectionGater(slots)
   return createLibp2p({
     ...common,
     start: false,
     // for peers that lack Noise or prefer TLS; a byte costs the relay as much with either
     // (docs/benchmarks.md)
-    connectionEncrypters: [...(common.connectionEncrypters ?? []), guardedEncrypter(tls())],
+    connectionEncrypters: [...(common.connectionEncrypters ?? []), tls()],
     addresses: {
       listen: [...listen],
       announce: [...announce],
@@ -95,17 +102,17 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
         listenOpts: { keepAliveInitialDelay: KEEP_ALIVE_MS },
       }),
       boundedWebSockets(certificate === undefined ? {} : { https: certificate.serverOptions }, {
-        maxConnections: limits.maxConnections,
+        onSocket: socket => slotOf(slots, socket),
+        onConnection: (connection, slot) => gater.hold(connection, slot),
         keepAliveMs: KEEP_ALIVE_MS,
         ...(certificate === undefined ? {} : { onHttpsServer: server => certificate.serve(server) }),
       }),
     ],
-    connectionGater: new RelayConnectionGater(limits),
+    connectionGater: gater,
     connectionManager: {
-      // libp2p's own limits (300 connections, 10 pending, 5 per second from one address) are too low for a
-      // relay; the connection gater counts by network
-      maxConnections: limits.maxConnections,
-      maxIncomingPendingConnections: limits.maxConnections,
+      // libp2p refuses newcomers when it is full; the connection slots make room for them
+      maxConnections: Infinity,
+      maxIncomingPendingConnections: Infinity,
       inboundConnectionThreshold: Infinity,
     },
     services: {
@@ -113,7 +120,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       addresses: components => new AddressWatch(components, { listen, events }),
       connectionList: components => new ConnectionList(components),
       noPeerStore: components => new NoPeerStore(components),
-      dialBack: components => new DialBackServer(components),
+      dialBack: components => new DialBackServer(components, init),
       identifySilentPeers: components => new IdentifySilentPeers(components, events),
       relay: circuitRelayHop({
         limits,
@@ -123,4 +130,14 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       }),
     },
   }) as Promise<RelayLibp2p>
+}
+
+/** Takes a slot for a socket of a WebSocket listener. */
+function slotOf(slots: ConnectionSlots, socket: Socket): ConnectionSlot | undefined {
+  const { remoteAddress, remotePort } = socket
+  // the remote has closed the socket already
+  if (remoteAddress === undefined || remotePort === undefined) return undefined
+  const slot = slots.take(ipPortToMultiaddr(remoteAddress, remotePort), () => socket.destroy())
+  if (slot !== undefined) socket.once('close', () => slot.release())
+  return slot
 }

@@ -2,15 +2,18 @@
  * The TCP transport of a relay, based on `@libp2p/tcp`.
  *
  * All writes to a peer within one turn of the event loop leave in as few system calls as possible. Reads are
- * large enough to keep up with that. A peer that acknowledges nothing is disconnected.
+ * large enough to keep up with that. A peer that acknowledges nothing is disconnected. With this transport,
+ * negotiations are bounded on all of the node's transports.
  */
 
 import { tcp } from '@libp2p/tcp'
+import { boundNegotiations } from '../../src/patches/multistream-select/unbounded-negotiation.ts'
 import { coalesceWrites } from '../../src/patches/libp2p-tcp/coalesced-writes.ts'
 import { watchOver } from '../../src/transport/keep-alive.ts'
 import { SOCKET_BUFFER_BYTES } from '../../src/transport/socket-buffer.ts'
 import type { TCPOptions } from '@libp2p/tcp'
 import type { Transport, Upgrader } from '@libp2p/interface'
+import type { NegotiationComponents } from '../../src/patches/multistream-select/unbounded-negotiation.ts'
 
 /** Makes the transport. Use it in place of `tcp()`. */
 export function coalescingTcp(init: TCPOptions): ReturnType<typeof tcp> {
@@ -18,6 +21,7 @@ export function coalescingTcp(init: TCPOptions): ReturnType<typeof tcp> {
   const listenOpts = { ...init.listenOpts, highWaterMark: SOCKET_BUFFER_BYTES }
   const create = tcp({ ...init, listenOpts })
   return components => {
+    boundNegotiations(components as typeof components & NegotiationComponents)
     const transport: Transport = create(components)
     const createListener = transport.createListener.bind(transport)
     transport.createListener = options => createListener({ ...options, upgrader: prepared(options.upgrader) })

@@ -9,6 +9,7 @@ import { isIP } from 'node:net'
 import { printHostPort } from '../../src/config/kinds/address-kinds.ts'
 import { listenOnHost, portOf } from '../../src/addresses/listen-on-host.ts'
 import { ListenError } from '../../src/errors.ts'
+import { shareConnections } from './client-slots.ts'
 import { createMetrics } from './metrics.ts'
 import { PAGE_POLICY, renderPage } from './page.ts'
 import { PeersTotals } from './peer-totals.ts'
@@ -81,7 +82,7 @@ function boundedServer(routes: ReadonlyMap<string, Route>, host: string): Server
     },
     (request, response) => void respond(routes, host, request, response),
   )
-  server.maxConnections = MAX_CONNECTIONS
+  shareConnections(server, MAX_CONNECTIONS)
   // all requests sent in one flight would be answered in the relay's time, and the answers kept until they are read
   server.maxRequestsPerSocket = 1
   // the other timeouts end with the request: a client that does not read its answer would keep the connection

@@ -6,6 +6,7 @@
 import { fork } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { constants } from 'node:os'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ChildProcess } from 'node:child_process'
 
@@ -34,12 +35,14 @@ export class Child {
   /**
    * Starts a program.
    *
-   * @param program - the name of a file in this folder, without `.ts`
+   * @param program - the name of a file in this folder, without `.ts`, or the URL of one elsewhere
    * @param options - handed to the program as its first argument, in JSON
    */
-  constructor(program: string, options: object = {}, execArgv: readonly string[] = []) {
-    this.#name = program
-    const path = fileURLToPath(new URL(`${program}.ts`, import.meta.url))
+  constructor(program: string | URL, options: object = {}, execArgv: readonly string[] = []) {
+    const path = fileURLToPath(
+      typeof program === 'string' ? new URL(`${program}.ts`, import.meta.url) : program,
+    )
+    this.#name = basename(path, '.ts')
     this.#process = fork(path, [JSON.stringify(options)], {
       execArgv: [...execArgv],
       serialization: 'advanced',

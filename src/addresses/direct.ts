@@ -1,8 +1,10 @@
 /** Which connections lead to a peer without a relay in between. */
 
-import { isCircuit } from './circuit.ts'
+import { isCircuit, lastPeerId, relayAddrOf } from './circuit.ts'
+import { endpointOf } from './endpoint.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { ConnectionManager } from '@libp2p/interface-internal'
+import type { Endpoint } from './endpoint.ts'
 
 /** When a connection was last used to reserve, as a number that grows. */
 const reserved = new WeakMap<Connection, number>()
@@ -23,6 +25,16 @@ export function directConnectionTo(
 ): Connection | undefined {
   const open = connectionManager.getConnections(peerId).filter(it => it.status === 'open' && isDirect(it))
   return open.toSorted((one, other) => (reserved.get(other) ?? 0) - (reserved.get(one) ?? 0))[0]
+}
+
+/** The host and port of a circuit's relay, as this node is connected to it: the circuit's own address may hold a name. */
+export function relayEndpointOf(connectionManager: ConnectionManager, { remoteAddr }: Connection): Endpoint {
+  const relay = relayAddrOf(remoteAddr)
+  const id = lastPeerId(relay)
+  const connection = connectionManager
+    .getConnections()
+    .find(it => it.remotePeer.toString() === id && it.status === 'open' && isDirect(it))
+  return endpointOf(connection?.remoteAddr ?? relay)
 }
 
 /** Tells whether a connection is no circuit. */

@@ -1,9 +1,11 @@
 /**
  * Files with one entry per line: rules, names, relays, tokens. All of them have the same syntax. A `#` at the start of a
- * line, or after white space, begins a comment; blank lines are skipped.
+ * line, or after white space, begins a comment; blank lines are skipped. A file that another user can change is refused,
+ * because its entries decide who may do what.
  */
 
 import { InvalidConfigError } from '../errors.ts'
+import { integrityFault } from './integrity.ts'
 import { linesIn, readTextFile } from './text-file.ts'
 import type { ConfigProblem } from '../errors.ts'
 
@@ -19,16 +21,21 @@ type ParseLine<T> = (line: string, where: string) => T
  * Reads a file and parses its lines.
  *
  * @param option - the option that named the file
- * @throws {InvalidConfigError} if the file cannot be read; otherwise with each line that `parse` does not accept
+ * @throws {InvalidConfigError} if the file cannot be read, or another user can change it; otherwise with each line that
+ * `parse` does not accept
  */
 export async function readLineFile<T>(path: string, option: string, parse: ParseLine<T>): Promise<T[]> {
   let text: string
+  let fault: string | undefined
   try {
     text = await readTextFile(path)
+    fault = await integrityFault(path, { isModeFree: true })
   } catch (error) {
-    const what = `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`
+    const { code, message } = error as NodeJS.ErrnoException
+    const what = `${path} cannot be read (${code ?? message})`
     throw new InvalidConfigError([{ where: option, what }], { cause: error })
   }
+  if (fault !== undefined) throw new InvalidConfigError([{ where: option, what: fault }])
   return parseLines(text, path, parse)
 }
 

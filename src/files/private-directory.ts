@@ -1,7 +1,8 @@
 /** Directories that are their user's alone. */
 
-import { mkdir, stat } from 'node:fs/promises'
+import { chmod, mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { isGroupPrivate } from './private-file.ts'
 
 /**
  * Makes a directory, and those that it lies in as far as they are missing (mode 0700). One that is there stays as it is.
@@ -19,6 +20,21 @@ export async function makePrivateDirectory(path: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === path) throw error
     await makePrivateDirectory(parent)
     await makeOne(path)
+  }
+}
+
+/**
+ * Takes the bits of others, and those of a group that is not private, from the mode of a directory. A directory of another
+ * user stays as it is, and one on a file system that is read-only or keeps no modes.
+ */
+export async function closeDirectory(path: string, env: NodeJS.ProcessEnv = process.env): Promise<void> {
+  if (process.platform === 'win32') return
+  try {
+    const stats = await stat(path)
+    const open = isGroupPrivate(stats, env) ? 0o007 : 0o077
+    if (stats.isDirectory() && (stats.mode & open) !== 0) await chmod(path, stats.mode & 0o7777 & ~open)
+  } catch {
+    // the data directory around it is checked, too
   }
 }
 

@@ -5,7 +5,8 @@
  * otherwise: it makes this node send SYNs. So it is bounded in number, and never loopback, link-local, multicast,
  * a name, a circuit or this node itself. Private addresses are exchanged only between peers that share a public
  * address: they are behind one NAT, which may not be able to hairpin (RFC 4787 REQ-9). A remote can only claim that, and
- * what else there is in a private network trusts whoever can reach it: so no ports of system services there, nor here.
+ * what else there is in a private network trusts whoever can reach it: so no ports of system services there, nor here, and
+ * what inside.ts says.
  */
 
 import net from 'node:net'
@@ -16,6 +17,7 @@ import { endpointOf, withoutPeerId } from '../addresses/endpoint.ts'
 import { fitting, usefulFirst } from '../addresses/ranking.ts'
 import { isPunchable } from '../transport/punch-transport.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { IsInside } from './inside.ts'
 
 /**
  * How many addresses of one remote are dialled at once. A peer has one endpoint per family and observer, and one or
@@ -85,6 +87,10 @@ export interface AcceptOptions {
   acceptLoopback?: boolean
   /** True for an address whose path does not carry data: it is left out. @default none */
   isLossy?: (addr: Multiaddr) => boolean
+  /** Decides about an address in a private network or on the host itself. @default all of those that are accepted otherwise */
+  isInside?: IsInside
+  /** False for a remote whose private addresses are not dialled. @default true */
+  sharesNetwork?: boolean
 }
 
 /** The remote's offer, as far as it may be dialled. */
@@ -126,6 +132,11 @@ export class RemoteCandidates {
     return this.#hasLossy
   }
 
+  /** True if sockets from private addresses may be the remote's. */
+  get sharesNetwork(): boolean {
+    return this.#options.sharesNetwork !== false
+  }
+
   /** The accepted addresses on the public network. */
   get public(): Multiaddr[] {
     return this.#within('public')
@@ -162,6 +173,7 @@ export class RemoteCandidates {
     const scope = scopeOfAddr(candidate)
     if (scope === 'public') return true
     if (endpointOf(candidate).port < FIRST_USER_PORT) return false
+    if (this.#options.isInside?.(endpointOf(candidate)) === false) return false
     return scope === 'private' || (scope === 'loopback' && this.#options.acceptLoopback === true)
   }
 }
@@ -169,6 +181,11 @@ export class RemoteCandidates {
 /** An address that a punch can lead to; a peer id at the end is cut off, since the peer is pinned by us. */
 export function bare(addr: Multiaddr): Multiaddr | undefined {
   return isPunchable(addr) ? multiaddr(withoutPeerId(addr).toString()) : undefined
+}
+
+/** True for a TCP address in a private network. */
+export function isPrivate(addr: Multiaddr): boolean {
+  return scopeOfAddr(addr) === 'private'
 }
 
 /** True for a TCP address on the public network. */

@@ -10,7 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { multicodec } from '@libp2p/dcutr'
 import { InvalidMessageError } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
-import { multiaddr } from '@multiformats/multiaddr'
+import { parseAddresses } from '../addresses/parse-addresses.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { messageBounds } from '../protocols/message-bounds.ts'
 import { openOptimisticStream } from '../protocols/optimistic-stream.ts'
@@ -27,6 +27,9 @@ export const EXCHANGE_TIMEOUT_MS = 15_000
 
 /** DCUtR.md: "Implementations SHOULD refuse ... messages larger than 4 KiB". */
 const MAX_MESSAGE_BYTES = 4096
+
+/** Addresses of an offer that are looked at. Ours have 16 at most (src/holepunch/candidates.ts). */
+const MAX_ADDRS = 64
 
 /** `HolePunch.Type`. */
 const Type = { CONNECT: 100, SYNC: 300 } as const
@@ -48,7 +51,7 @@ interface Offer {
   reachable: readonly Multiaddr[]
 }
 
-/** The remote's offer. Multiaddrs that cannot be parsed are left out. Nothing else about them has been checked. */
+/** The remote's offer. Multiaddrs that cannot be parsed are left out, and those after the first 64. Nothing else about them has been checked. */
 export interface RemoteOffer extends Offer {
   /** Fields that this version does not know, encoded, each with its tag. At most 4 KiB. */
   unknownFields: readonly Uint8Array[]
@@ -63,7 +66,7 @@ export interface ExchangeInit<Plan> {
   offer: (theirs: RemoteOffer | undefined) => Offer
   /** Decides what to do with the remote's offer. What it throws ends the exchange. */
   plan: (theirs: RemoteOffer) => Plan
-  /** What the responder does before it has both sides dial. What it throws ends the exchange. */
+  /** What the responder does before it plans and has both sides dial. What it throws ends the exchange. */
   beforeSync?: (theirs: RemoteOffer, rttMs: number, signal: AbortSignal) => Promise<void>
 }
 
@@ -93,8 +96,8 @@ export async function openExchange<Plan>(
       // 3. A answers with CONNECT and its own addresses. That was one round trip.
       const theirs = await messages.receive(Type.CONNECT)
       const rttMs = performance.now() - sentAt
-      const plan = init.plan(theirs)
       await init.beforeSync?.(theirs, rttMs, messages.signal)
+      const plan = init.plan(theirs)
       // 4. B sends SYNC, and dials after half a round trip.
       await messages.send(Type.SYNC)
       await pause(rttMs / 2, undefined, { signal: messages.signal })
@@ -159,8 +162,8 @@ async function converse<Result>(
     if (message.type !== type)
       throw new InvalidMessageError(`expected a message of type ${type}, received ${message.type}`)
     return {
-      addrs: parseAddrs(message.addrs ?? []),
-      reachable: parseAddrs(message.reachable ?? []),
+      addrs: parseAddresses(message.addrs ?? [], MAX_ADDRS),
+      reachable: parseAddresses(message.reachable ?? [], MAX_ADDRS),
       unknownFields: HolePunchMessage.unknownFields(received),
     }
   }
@@ -185,14 +188,4 @@ async function conclude<Result>(circuit: Connection, exchange: () => Promise<Res
     const reason = circuit.status !== 'open' ? 'circuit-closed' : isUnsupported ? 'not-supported' : 'protocol'
     throw new HolePunchFailedError(reason, circuit.remotePeer.toString(), { cause: error })
   }
-}
-
-function parseAddrs(all: readonly Uint8Array[]): Multiaddr[] {
-  return all.flatMap(addr => {
-    try {
-      return [multiaddr(addr)]
-    } catch {
-      return []
-    }
-  })
 }

@@ -9,15 +9,15 @@ import { serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { isCircuit } from '../addresses/circuit.ts'
+import { relayEndpointOf } from '../addresses/direct.ts'
 import { HolePunchFailedError } from '../errors.ts'
-import { canSharePort } from '../transport/punch-port.ts'
 import { findPunchTransport, isPunchable } from '../transport/punch-transport.ts'
 import { DCUTR_PROTOCOL, EXCHANGE_TIMEOUT_MS } from './exchange.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
 import { PeerQueue } from './peer-queue.ts'
 import { LossyPaths } from './paths/lossy-paths.ts'
 import { awaitAnswer } from '../protocols/ping.ts'
-import { proveOrAbort } from './paths/proof.ts'
+import { losesFullPackets, proveOrAbort } from './paths/proof.ts'
 import { PunchBudget } from './punch/punch-budget.ts'
 import { openSparePort } from './punch/spare-port.ts'
 import { MAX_ATTEMPTS, Upgrade } from './upgrade.ts'
@@ -25,7 +25,7 @@ import type { PunchTransport } from '../transport/punch-transport.ts'
 import type { DCUtRServiceInit } from '@libp2p/dcutr'
 import type { SparePort } from './punch/spare-port.ts'
 import type { LocalAddresses } from './candidates.ts'
-import type { HolePunchEvents } from './events.ts'
+import type { HolePunchEvents, PunchRole } from './events.ts'
 import type {
   AbortOptions,
   ComponentLogger,
@@ -101,20 +101,26 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   readonly #components: HolePunchComponents
   readonly #init: DCUtRServiceInit
   readonly #log: Logger
+  readonly #isNamed: (remotePeer: PeerId) => boolean
   readonly #upgrades = new Map<string, Upgrade>()
   readonly #turns = new PeerQueue()
   readonly #budget = new PunchBudget()
   #spares = 0
   #transport: PunchTransport | undefined
 
-  /** @param lossyPaths - what others of this node have found out about its paths */
+  /**
+   * @param lossyPaths - what others of this node have found out about its paths
+   * @param isNamed - true for a peer whose addresses inside a private network are dialled though this node has not dialled it
+   */
   constructor(
     components: HolePunchComponents,
     init: DCUtRServiceInit = {},
     lossyPaths: LossyPaths = new LossyPaths(),
+    isNamed: (remotePeer: PeerId) => boolean = () => false,
   ) {
     super()
     this.lossyPaths = lossyPaths
+    this.#isNamed = isNamed
     this.#init = init
     this.#components = components
     this.#log = components.logger.forComponent('throughnat:holepunch')
@@ -126,7 +132,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     this.#transport = findPunchTransport(transportManager.getTransports())
     if (this.#transport === undefined)
       throw new TypeError("dcutr() of throughnat needs throughnat's tcp() among the transports")
-    if (!canSharePort()) this.#log('this platform cannot share a TCP port: circuits stay relayed')
+    if (!this.#transport.canPunch) this.#log('this platform cannot share a TCP port: circuits stay relayed')
     events.addEventListener('connection:open', this.#onConnectionOpen)
     events.addEventListener('connection:close', this.#onConnectionClose)
     events.addEventListener('peer:identify', this.#onIdentify)
@@ -163,10 +169,19 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     return raceSignal(upgrade.outcome, options.signal)
   }
 
+  /** True while an upgrade of a circuit to this peer is under way; with `role`, one in which this node has that role. */
+  isUpgrading(remotePeer: PeerId, role?: PunchRole): boolean {
+    return this.#pendingTo(remotePeer).some(it => role === undefined || it.role === role)
+  }
+
   #onConnectionOpen = (event: CustomEvent<Connection>): void => {
     const connection = event.detail
     if (isCircuit(connection.remoteAddr)) this.#begin(connection)
-    else void this.#settleWith(connection)
+    else {
+      if (connection.direction === 'inbound')
+        for (const upgrade of this.#pendingTo(connection.remotePeer)) upgrade.arrived(connection)
+      void this.#settleWith(connection)
+    }
   }
 
   #onConnectionClose = (event: CustomEvent<Connection>): void => {
@@ -185,7 +200,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
   }
 
   #begin(circuit: Connection): void {
-    const { upgrader, logger } = this.#components
+    const { upgrader, logger, connectionManager } = this.#components
     const upgrade = new Upgrade(circuit, {
       transport: this.#transport as PunchTransport,
       upgrader,
@@ -197,11 +212,13 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       maxAttempts: this.#init.retries ?? MAX_ATTEMPTS,
       exchangeTimeoutMs: this.#init.timeout ?? EXCHANGE_TIMEOUT_MS,
       observed: async signal => this.#waitForObservation(signal),
+      isNamed: this.#isNamed,
+      relayOf: circuit => relayEndpointOf(connectionManager, circuit),
       localAddresses: () => this.#localAddresses(),
       sparePort: async signal => this.#sparePort(signal),
     })
     this.#upgrades.set(circuit.id, upgrade)
-    const direct = this.#components.connectionManager.getConnections(circuit.remotePeer).find(isDirect)
+    const direct = connectionManager.getConnections(circuit.remotePeer).find(isDirect)
     if (direct !== undefined) void this.#reuse(direct, upgrade)
     else if (upgrade.role === 'responder') void upgrade.respond()
     // whatever other circuits lead to the same peer are replaced, too
@@ -268,6 +285,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       await proveOrAbort(direct, this.lossyPaths, { circuits })
       for (const upgrade of this.#pendingTo(remotePeer)) upgrade.succeedWith(direct)
     } catch (error) {
+      if (losesFullPackets(direct)) for (const upgrade of this.#pendingTo(remotePeer)) upgrade.foundLossy()
       this.#log('a direct connection to %p did not prove itself - %e', remotePeer, error)
     } finally {
       endTurn()

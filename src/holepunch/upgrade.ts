@@ -10,29 +10,21 @@ import { CloseWhenIdle } from './paths/close-when-idle.ts'
 import { Dials } from './punch/dials.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
-import {
-  hasWay,
-  isPublic,
-  offerTo,
-  publicCandidates,
-  reachableCandidates,
-  RemoteCandidates,
-} from './candidates.ts'
+import { isPrivate, isPublic, publicCandidates } from './candidates.ts'
 import { isNotSupported, isHopeless, isWorthRetrying, needsReversal } from './failures.ts'
 import { PUNCH_WINDOW_MS } from './punch/punch.ts'
-import { choosePlan } from './strategies/choose-plan.ts'
+import { endpointOf } from '../addresses/endpoint.ts'
+import { isOwnHost } from '../addresses/interfaces.ts'
+import { Plans } from './plans.ts'
+import { isSeenInside } from './strategies/reversal.ts'
 import { withSpare } from './punch/spare-port.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
-import type { PunchBudget } from './punch/punch-budget.ts'
 import type { SparePort } from './punch/spare-port.ts'
-import type { LossyPaths } from './paths/lossy-paths.ts'
-import type { PeerQueue } from './peer-queue.ts'
+import type { UpgradeContext } from './upgrade-context.ts'
 import type { LocalAddresses } from './candidates.ts'
-import type { ExchangeInit, ExchangeResult, RemoteOffer } from './exchange.ts'
+import type { ExchangeInit, ExchangeResult } from './exchange.ts'
 import type { Plan } from './strategies/strategy.ts'
-import type { PunchTransport } from '../transport/punch-transport.ts'
-import type { AbortOptions, ComponentLogger, Connection, Logger, Stream, Upgrader } from '@libp2p/interface'
-import type { TypedEventTarget } from 'main-event'
+import type { AbortOptions, Connection, Logger, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** DCUtR.md: "B SHOULD retry twice (thus a total of 3 attempts)". */
@@ -47,6 +39,9 @@ const PATIENCE_MS = 10_000
 /** How long a reversal waits for the remote's addresses, in milliseconds: identify's timeout. */
 const IDENTIFY_TIMEOUT_MS = 5_000
 
+/** How long an initiator leaves it to the responder to dial, in milliseconds, so that there are not two connections. */
+const RESPONDER_FIRST_MS = 500
+
 /**
  * How long a direct connection may come after the end of its circuit, in milliseconds: a slow round trip. A stock js-libp2p responder that reverses the connection closes the
  * circuit when its own end is set up, and ours takes a part of a round trip more.
@@ -59,27 +54,8 @@ const CLOSED_CIRCUIT_GRACE_MS = 1_000
  */
 const LATE_DCUTR_MS = 1_000
 
-/** What upgrades have in common. */
-export interface UpgradeContext {
-  transport: PunchTransport
-  upgrader: Upgrader
-  logger: ComponentLogger
-  events: TypedEventTarget<HolePunchEvents>
-  turns: PeerQueue
-  budget: PunchBudget
-  lossyPaths: LossyPaths
-  /** Of the responder. */
-  maxAttempts: number
-  exchangeTimeoutMs: number
-  /** Resolves when relays have had a chance to say what they observed. */
-  observed: (signal: AbortSignal) => Promise<void>
-  localAddresses: () => LocalAddresses
-  /** A port that no attempt has used; undefined where no relay can tell what it is mapped to. */
-  sparePort: (signal: AbortSignal) => Promise<SparePort | undefined>
-}
-
 /** Makes a plan with the remote: one of the two sides of the DCUtR exchange. */
-type Exchange = (init: ExchangeInit<Plan>, options: AbortOptions) => Promise<ExchangeResult<Plan>>
+type Exchange = (init: ExchangeInit<() => Plan>, options: AbortOptions) => Promise<ExchangeResult<() => Plan>>
 
 /** One upgrade. `outcome` settles once: with the direct connection, or a `HolePunchFailedError`. */
 export class Upgrade {
@@ -90,6 +66,7 @@ export class Upgrade {
   readonly #context: UpgradeContext
   readonly #log: Logger
   readonly #dials: Dials
+  readonly #plans: Plans
   readonly #settle = Promise.withResolvers<Connection>()
   readonly #stopped = new AbortController()
   readonly #identified = Promise.withResolvers<readonly Multiaddr[]>()
@@ -98,6 +75,7 @@ export class Upgrade {
   #startedAt: number | undefined
   #attempts = 0
   #taken = 0
+  #isLossy = false
   #exchanges = 0
   #listed: readonly Multiaddr[] = []
 
@@ -108,7 +86,11 @@ export class Upgrade {
     this.outcome.catch(() => {}) // a failure that nobody waits for is no unhandled rejection
     this.#context = context
     this.#log = context.logger.forComponent(`throughnat:holepunch:${this.role}`)
-    this.#dials = new Dials({ ...context, circuit, remotePeer: circuit.remotePeer, log: this.#log })
+    const { remotePeer } = circuit
+    const { role } = this
+    this.#plans = new Plans({ ...context, circuit, role })
+    const { accept } = this.#plans
+    this.#dials = new Dials({ ...context, accept, circuit, remotePeer, log: this.#log })
     circuit.addEventListener('close', () => this.#onCircuitClosed(), { once: true })
     if (this.role === 'initiator') this.#awaitExchange()
   }
@@ -176,7 +158,7 @@ export class Upgrade {
   /** Takes part in an exchange that the responder has opened. Never throws; see `outcome`. */
   async answer(stream: Stream): Promise<void> {
     this.#begin()
-    clearTimeout(this.#patience)
+    this.#endPatience()
     this.#current?.abort(new Error('the responder has begun another attempt'))
     const exchange = ++this.#exchanges
     try {
@@ -185,16 +167,29 @@ export class Upgrade {
       // the responder learns at once that this attempt has failed, and may begin another
       stream.abort(error as Error)
       if (exchange !== this.#exchanges) return
+      const failure = this.#isLossy ? this.#error('lossy-path', { cause: error }) : error
+      if (needsReversal(failure)) void this.#dialInside()
       // the responder may try again; after the last attempt it may dial this node's own addresses
-      const more = needsReversal(error) ? this.#context.maxAttempts : this.#context.maxAttempts - 1
-      if (this.#attempts <= more && !isHopeless(error)) this.#awaitExchange(error)
-      else this.#fail(error)
+      const more = needsReversal(failure) ? this.#context.maxAttempts : this.#context.maxAttempts - 1
+      if (this.#attempts <= more && !isHopeless(failure)) this.#awaitExchange(failure)
+      else this.#fail(failure)
     }
+  }
+
+  /** The remote has connected to this node's listener. A responder's punch may choose that connection: the roles are the same. */
+  arrived(connection: Connection): void {
+    if (this.role === 'responder') this.#dials.arrived(connection)
   }
 
   /** Ends the upgrade because a direct connection has come about in another way. */
   succeedWith(connection: Connection): void {
     this.#succeed(connection)
+  }
+
+  /** The remote has dialled this node, and full packets do not get through. No further attempt is awaited. */
+  foundLossy(): void {
+    this.#isLossy = true
+    if (this.#exchanges > 0 && this.#patience !== undefined) this.#fail(this.#error('lossy-path'))
   }
 
   /** Ends the upgrade; `outcome` rejects with reason `stopped` if it was pending. */
@@ -220,7 +215,8 @@ export class Upgrade {
       await this.#context.observed(signal)
       if (this.role === 'responder' && this.#attempts > 1) spare = await this.#context.sparePort(signal)
       const local = withSpare(this.#context.localAddresses(), spare)
-      const { plan, rttMs } = await exchange(this.#exchangeInit(local), { signal })
+      const { plan: choose, rttMs } = await exchange(this.#exchangeInit(local), { signal })
+      const plan = choose()
       if (plan.strategy !== 'remote-dials') {
         this.#emit('holepunch:attempt', { n: this.#attempts, rttMs, candidates: plan.candidates })
         this.#succeed(await this.#dials.punch(plan, spare?.local, signal))
@@ -239,34 +235,21 @@ export class Upgrade {
     await this.#awaitRemoteDial()
   }
 
-  /** @throws {HolePunchFailedError} `stopped` if a plain dial was enough, `lossy-path` if no full packets get through */
+  /** @throws {HolePunchFailedError} `stopped` if a plain dial was enough */
   async #dialReachable(listed: readonly Multiaddr[], rttMs: number, signal: AbortSignal): Promise<void> {
     const dial = { listed, local: this.#context.localAddresses(), signal, connectTimeoutMs: rttMs }
     const direct = await this.#dials.plain(dial)
-    const isLossy = (addr: Multiaddr): boolean => this.#context.lossyPaths.has(this.circuit.remotePeer, addr)
-    if (direct === undefined && listed.length > 0 && listed.every(isLossy)) throw this.#error('lossy-path')
     if (direct === undefined) return
     this.#succeed(direct)
     throw this.#error('stopped')
   }
 
-  #exchangeInit(local: LocalAddresses): ExchangeInit<Plan> {
-    const accepted = (theirs: RemoteOffer | undefined): RemoteCandidates =>
-      RemoteCandidates.from(theirs?.addrs ?? [], local, {
-        isLossy: addr => this.#context.lossyPaths.has(this.circuit.remotePeer, addr),
-      })
+  #exchangeInit(local: LocalAddresses): ExchangeInit<() => Plan> {
     return {
       circuit: this.circuit,
       timeoutMs: this.#context.exchangeTimeoutMs,
-      offer: theirs => ({ addrs: offerTo(local, accepted(theirs)), reachable: reachableCandidates(local) }),
-      plan: theirs => {
-        this.#context.lossyPaths.remoteOffers(this.circuit.remotePeer, theirs.addrs)
-        const remote = accepted(theirs)
-        const plan = choosePlan({ source: 'exchange', role: this.role, local, remote })
-        if (remote.hasLossy && !hasWay(plan?.candidates ?? [], local)) throw this.#error('lossy-path')
-        if (plan === undefined) throw this.#error('no-remote-candidates')
-        return plan
-      },
+      offer: theirs => this.#plans.offer(local, theirs),
+      plan: theirs => this.#plans.choose(local, theirs, () => this.#listed),
       // the TCP handshake of a plain dial takes one round trip, which is rarely longer than that over the circuit
       beforeSync: async ({ reachable }, rttMs, signal) =>
         this.#dialReachable([...reachable, ...this.#listed].filter(isPublic), rttMs, signal),
@@ -279,21 +262,34 @@ export class Upgrade {
     throw this.#error('no-remote-candidates')
   }
 
+  /** A responder that does not know this node dials nothing in a private network. This node, which has chosen the responder, may. */
+  async #dialInside(): Promise<void> {
+    await pause(RESPONDER_FIRST_MS, undefined, { signal: this.#stopped.signal, ref: false }).catch(() => {})
+    if (this.isPending) await this.#reverse(it => isPrivate(it) && !isOwnHost(endpointOf(it).host))
+  }
+
   /** Dials the remote's own addresses, once each. Resolves with true if one led to a direct connection. */
-  async #reverse(): Promise<boolean> {
+  async #reverse(fits: (addr: Multiaddr) => boolean = () => true): Promise<boolean> {
     const timeout = pause(IDENTIFY_TIMEOUT_MS, [], { ref: false })
-    const listed = await Promise.race([this.#identified.promise, timeout])
+    const listed = (await Promise.race([this.#identified.promise, timeout])).filter(fits)
     if (!this.isPending) return false
-    const dial = { listed, local: this.#context.localAddresses(), signal: this.#stopped.signal }
-    const direct = await this.#dials.plain(dial)
+    const local = this.#context.localAddresses()
+    const direct = await this.#dials.plain({ listed, local, signal: this.#stopped.signal })
     if (direct !== undefined) this.#succeed(direct)
-    return direct !== undefined
+    // then the initiator dials
+    else if (!this.#plans.isChosen && isSeenInside(local)) await this.#awaitRemoteDial().catch(() => {})
+    return !this.isPending
   }
 
   #awaitExchange(failure: unknown = this.#error('not-supported')): void {
     if (!this.isPending) return
     this.#patience = setTimeout(() => this.#fail(failure), PATIENCE_MS)
     this.#patience.unref()
+  }
+
+  #endPatience(): void {
+    clearTimeout(this.#patience)
+    this.#patience = undefined
   }
 
   #onCircuitClosed(): void {
@@ -330,7 +326,7 @@ export class Upgrade {
   }
 
   #end(): void {
-    clearTimeout(this.#patience)
+    this.#endPatience()
     this.#stopped.abort(this.#error('stopped'))
   }
 

@@ -1,7 +1,6 @@
 /** The stream multiplexer of every node: yamux with this project's settings and patches. */
 
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { guardStreams } from '../patches/multistream-select/endless-length.ts'
 import { joinUnreadPieces } from '../patches/libp2p-utils/unread-pieces.ts'
 import { amended } from '../patches/libp2p-yamux/amend.ts'
 import { drainWhenSent } from '../patches/libp2p-yamux/early-drain.ts'
@@ -41,7 +40,6 @@ export function muxer(init: YamuxMuxerInit = {}): ReturnType<typeof yamux> {
     closeAfterGoAway,
     updateWindowsSparingly,
     joinUnreadPieces,
-    guardStreams,
   ]) as ReturnType<typeof yamux>
 }
 

@@ -4,7 +4,6 @@
 
 import { ping } from '@libp2p/ping'
 import { muxer } from '../muxer/muxer.ts'
-import { guardedEncrypter } from '../patches/multistream-select/endless-length.ts'
 import { nativeNoise } from '../patches/libp2p-noise/native-cipher.ts'
 import { plainIdentify } from '../patches/libp2p-identify/observed-address.ts'
 import { version } from './version.ts'
@@ -20,12 +19,6 @@ import type { Libp2pOptions } from 'libp2p'
  * `@libp2p/ping`).
  */
 const MAX_PINGS = 2
-
-/**
- * Longest identify message that is read, in bytes. Others should send 4096 at most, but a js-libp2p node puts in all addresses of its host, twice:
- * 300 of them are 10 KiB, which @libp2p/identify by itself refuses (`MAX_IDENTIFY_MESSAGE_SIZE`, 8192).
- */
-const MAX_IDENTIFY_BYTES = 32 * 1024
 
 /** The services that every node runs. */
 export type CommonServices = { identify: Identify; ping: Ping }
@@ -44,10 +37,10 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
     privateKey: init.privateKey,
     ...(init.logger === undefined ? {} : { logger: init.logger }),
     nodeInfo: { name: 'throughnat', version },
-    connectionEncrypters: [guardedEncrypter(nativeNoise())],
+    connectionEncrypters: [nativeNoise()],
     streamMuxers: [muxer(init.yamux)],
     services: {
-      identify: plainIdentify({ maxMessageSize: MAX_IDENTIFY_BYTES, ...init.identify }),
+      identify: plainIdentify(init.identify),
       ping: ping({ maxOutboundStreams: MAX_PINGS }),
     },
   }

@@ -39,6 +39,8 @@ export interface MessageType<T> {
 const VARINT = 0
 const FIXED_64 = 1
 const LENGTH_DELIMITED = 2
+const START_GROUP = 3
+const END_GROUP = 4
 
 /** An enum, or a `uint32`. */
 export function uint32(number: number): Field<number> {
@@ -142,10 +144,18 @@ function collectUnknown(known: ReadonlyMap<number, unknown>, received: Uint8Arra
   while (reader.pos < reader.len) {
     const start = reader.pos
     const tag = reader.uint32()
-    reader.skipType(tag & 7)
+    skip(reader, tag)
     if (!known.has(tag >>> 3)) unknown.push(received.slice(start, reader.pos))
   }
   return unknown
+}
+
+/** Groups are deprecated, and cost the reader a call for each byte; a field has a number from 1 on. */
+function skip(reader: Reader, tag: number): void {
+  const wireType = tag & 7
+  if (wireType === START_GROUP || wireType === END_GROUP) throw new TypeError('a message has a group in it')
+  if (tag >>> 3 === 0) throw new TypeError('a field has the number 0')
+  reader.skipType(wireType)
 }
 
 function readField(
@@ -157,7 +167,7 @@ function readField(
   const wireType = tag & 7
   const [name, field] = byNumber.get(tag >>> 3) ?? []
   if (name === undefined || field === undefined) {
-    reader.skipType(wireType)
+    skip(reader, tag)
     return
   }
   if (wireType !== field.wireType) throw new TypeError(`the field ${name} has the wrong wire type`)

@@ -7,6 +7,7 @@ import { UnsupportedProtocolError } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import { InvalidConfigError } from '../errors.ts'
 import { readLineFile } from '../files/line-file.ts'
+import { privacyWarning } from '../files/private-file.ts'
 import { messageBounds } from './message-bounds.ts'
 import type { AbortOptions, Connection, Stream } from '@libp2p/interface'
 
@@ -72,19 +73,38 @@ export async function receiveToken(
   }
 }
 
+/** What {@link readTokens} also does. */
+interface TokenFileOptions {
+  /** Says what is wrong with a token, without showing it; undefined if it can be used. */
+  faultOf?: (token: string) => string | undefined
+  /** Takes a warning of a file that other users can read. */
+  warn?: (text: string) => void
+}
+
 /**
- * Reads the tokens in a file, one per line. Tokens come from files alone: what stands on a command line can be seen by
- * every user of the machine.
+ * Reads the tokens in a file, one per line. Tokens come only from files: every user of the machine can see what is on a
+ * command line.
  *
  * @param option - the option that named the file
- * @throws {InvalidConfigError} if the file cannot be read, holds no token, or one that is too long
+ * @throws {InvalidConfigError} if the file cannot be read, other users can change it, it holds no token, or a token that is
+ * too long or has a fault
  */
-export async function readTokens(path: string, option: string): Promise<string[]> {
-  const tokens = await readLineFile(path, option, line => line)
+export async function readTokens(
+  path: string,
+  option: string,
+  { faultOf = () => undefined, warn = () => {} }: TokenFileOptions = {},
+): Promise<string[]> {
+  const tokens = await readLineFile(path, option, token => {
+    const fault = Buffer.byteLength(token) > MAX_TOKEN_BYTES ? undefined : faultOf(token)
+    if (fault !== undefined) throw new Error(fault)
+    return token
+  })
   if (tokens.length === 0) throw unusable(path, option, 'it holds no token; write one a line')
   if (tokens.some(token => Buffer.byteLength(token) > MAX_TOKEN_BYTES)) {
     throw unusable(path, option, `it holds a token of more than ${MAX_TOKEN_BYTES} bytes`)
   }
+  const warning = await privacyWarning(path)
+  if (warning !== undefined) warn(warning)
   return tokens
 }
 

@@ -95,8 +95,14 @@ export function bindToPunchPort({ host, port }: BoundAddress): net.BoundSocket {
   return new net.BoundSocket({ host, port, reusePort: true, ipv6Only: net.isIPv6(host) })
 }
 
+/** A port that is kept from others until it is released, or for as long as a connection uses it. */
+export interface ReservedPort {
+  readonly address: BoundAddress
+  readonly release: () => void
+}
+
 /** Finds a port that nobody listens on, for outbound sockets alone. Throws what bind(2) says. */
-export function reserveSparePort(family: Family): { address: BoundAddress; release: () => void } {
+export function reserveSparePort(family: Family): ReservedPort {
   const host = family === 6 ? '::' : '0.0.0.0'
   const socket = bindToPunchPort({ host, port: 0 })
   return { address: { host, port: socket.address().port }, release: () => socket.close() }

@@ -8,7 +8,7 @@ import { withoutPeerId } from '../addresses/endpoint.ts'
 import type { Connection, MultiaddrConnection, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { InboundClaims } from './inbound-claims.ts'
-import type { BoundAddress } from './punch-port.ts'
+import type { BoundAddress, ReservedPort } from './punch-port.ts'
 
 /** Marks a transport as one that can punch. The symbol is registered, so two copies of this package agree on it. */
 export const punchTransportSymbol: unique symbol = Symbol.for('throughnat/punch-transport')
@@ -30,6 +30,10 @@ export interface PunchTransport {
   readonly [punchTransportSymbol]: true
   /** Inbound sockets that punches wait for. */
   readonly inboundClaims: Pick<InboundClaims, 'add'>
+  /** False where the platform cannot share a TCP port between the listener and dials: then no punch is possible. */
+  readonly canPunch: boolean
+  /** Reserves a free local port of a family for dials. Throws what binding fails with. */
+  reserveSparePort(family: 4 | 6): ReservedPort
   /** True if this connection was dialled from the punch port: only then is its observed address the punch port's. */
   isFromPunchPort(connection: Connection): boolean
   /** Connects a socket from the punch port and does not upgrade it. Throws what the transport's dial fails with. */

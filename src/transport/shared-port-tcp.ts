@@ -13,7 +13,7 @@ import { tcp as stockTcp } from '@libp2p/tcp'
 import { transportSymbol } from '@libp2p/interface'
 import { getNetConfig } from '@libp2p/utils'
 import { CODE_UNIX } from '@multiformats/multiaddr'
-import { guard, unguard } from '../patches/multistream-select/endless-length.ts'
+import { boundNegotiations } from '../patches/multistream-select/unbounded-negotiation.ts'
 import { coalesceWrites } from '../patches/libp2p-tcp/coalesced-writes.ts'
 import { Accepted } from '../patches/libp2p-tcp/flush-before-close.ts'
 import { isNamed, resolveHost } from '../addresses/resolve-host.ts'
@@ -21,11 +21,19 @@ import { raceInTurn } from '../time/race-in-turn.ts'
 import { optimisticUpgrader } from '../protocols/optimistic-upgrade.ts'
 import { InboundClaims } from './inbound-claims.ts'
 import { keepAlive } from './keep-alive.ts'
-import { assertPortIsFree, bindToPunchPort, canSharePort, PunchPorts } from './punch-port.ts'
+import {
+  assertPortIsFree,
+  bindToPunchPort,
+  canSharePort,
+  PunchPorts,
+  reserveSparePort,
+} from './punch-port.ts'
+import type { Family, ReservedPort } from './punch-port.ts'
 import { punchTransportSymbol } from './punch-transport.ts'
 import { RelaySightings } from './relay-sightings.ts'
 import { SOCKET_BUFFER_BYTES } from './socket-buffer.ts'
 import type {
+  AbortOptions,
   Connection,
   CreateListenerOptions,
   DialTransportOptions,
@@ -37,7 +45,7 @@ import type {
 } from '@libp2p/interface'
 import type { TCPComponents, TCPDialOptions, TCPOptions } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { InboundClaim } from './inbound-claims.ts'
+import type { NegotiationComponents } from '../patches/multistream-select/unbounded-negotiation.ts'
 import type { ConnectOptions, PunchOptions, PunchTransport } from './punch-transport.ts'
 
 /** Options of `@libp2p/tcp`, and which dials leave from the punch port. */
@@ -49,6 +57,12 @@ export interface SharedPortTcpInit extends TCPOptions {
    * @default none
    */
   dialFromPunchPort?: (addr: Multiaddr) => boolean
+  /**
+   * The addresses to dial for this one. What it rejects with ends the dial. It is not asked for punches.
+   *
+   * @default those that a name stands for, wherever they are
+   */
+  resolve?: (addr: Multiaddr, options: AbortOptions) => Promise<Multiaddr[]>
 }
 
 /** What connect(2) and bind(2) say where a family has no route, or does not exist. */
@@ -80,7 +94,8 @@ export class SharedPortTcp implements Transport, PunchTransport {
   readonly #fromPunchPort = new WeakSet<Connection>()
 
   constructor(components: TCPComponents, init: SharedPortTcpInit) {
-    const { dialFromPunchPort: _, ...tcpOptions } = init
+    const { dialFromPunchPort: _, resolve: _resolve, ...tcpOptions } = init
+    boundNegotiations(components as TCPComponents & NegotiationComponents)
     this.#init = init
     this.#log = components.logger.forComponent('throughnat:tcp')
     // the listener hands all of these to net.createServer() and server.listen(), and the type of @libp2p/tcp knows some of them
@@ -97,6 +112,14 @@ export class SharedPortTcp implements Transport, PunchTransport {
     })(components)
   }
 
+  get canPunch(): boolean {
+    return canSharePort()
+  }
+
+  reserveSparePort(family: Family): ReservedPort {
+    return reserveSparePort(family)
+  }
+
   /** Tells whether this connection was dialled from the punch port: only then is its observed address worth anything. */
   isFromPunchPort(connection: Connection): boolean {
     return this.#fromPunchPort.has(connection)
@@ -108,13 +131,15 @@ export class SharedPortTcp implements Transport, PunchTransport {
    */
   async dial(addr: Multiaddr, options: DialTransportOptions): Promise<Connection> {
     const isRelay = this.#leavesFromPunchPort(addr)
+    const { resolve = resolveHost } = this.#init
+    const addrs = await resolve(addr, options)
     if (!isNamed(addr)) return this.#dialAddress(addr, isRelay, options)
     const { signal } = options
     const attempt = async (resolved: Multiaddr, lost: AbortSignal): Promise<Connection> =>
       this.#dialAddress(resolved, isRelay, { ...options, signal: AbortSignal.any([signal, lost]) })
     const onLate = (connection: Connection): void => connection.abort(new Error('another address was faster'))
     try {
-      return await raceInTurn(await resolveHost(addr, options), attempt, { signal, onLate })
+      return await raceInTurn(addrs, attempt, { signal, onLate })
     } catch (error) {
       throw error instanceof AggregateError ? summary(error.errors) : error
     }
@@ -138,14 +163,11 @@ export class SharedPortTcp implements Transport, PunchTransport {
   }
 
   async #upgrade(socket: MultiaddrConnection, options: DialTransportOptions): Promise<Connection> {
-    guard(socket)
     try {
       return await optimisticUpgrader(options.upgrader).upgradeOutbound(socket, options)
     } catch (error) {
       socket.abort(error as Error)
       throw error
-    } finally {
-      unguard(socket)
     }
   }
 
@@ -240,23 +262,15 @@ export class SharedPortTcp implements Transport, PunchTransport {
     ) => {
       keepAlive(coalesceWrites(socket))
       accepted.add(socket)
-      const claim = this.#claimOn(socket.remoteAddr)
-      if (claim !== undefined) return claim.take(socket)
-      // `noise()` as it comes knows nothing of the guard. To look at its handshake as well does no harm.
-      guard(socket)
-      try {
-        return await upgrader.upgradeInbound(socket, options)
-      } finally {
-        unguard(socket)
-      }
+      if (!this.#isClaimed(socket)) await upgrader.upgradeInbound(socket, options)
     }
     return Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound })
   }
 
-  #claimOn(remote: Multiaddr): InboundClaim | undefined {
-    if (isUnix(remote)) return undefined
-    const { host, port } = getNetConfig(remote)
-    return this.inboundClaims.find(host, port ?? 0)
+  #isClaimed(socket: MultiaddrConnection): boolean {
+    if (isUnix(socket.remoteAddr)) return false
+    const { host, port } = getNetConfig(socket.remoteAddr)
+    return this.inboundClaims.offer(socket, host, port ?? 0)
   }
 }
 

@@ -47,7 +47,7 @@ function nameOf({ localAddress, localPort, remoteAddress, remotePort }: Socket):
 }
 
 /** An endpoint as the kernel prints it: words of 32 bits in the byte order of the machine, which is little endian nearly everywhere. Empty if there is none. */
-function printed(address = '', port = 0): string {
+export function printed(address = '', port = 0): string {
   if (!ipaddr.isValid(address)) return ''
   const bytes = Buffer.from(ipaddr.parse(address).toByteArray())
   return `${bytes.swap32().toString('hex')}:${port.toString(16).padStart(4, '0')}`.toUpperCase()

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 
 export interface TestCertificate {
   key: Buffer
@@ -71,4 +72,15 @@ export function newCertificate({
 /** YYYYMMDDHHMMSSZ */
 function stamp(date: Date): string {
   return date.toISOString().replaceAll(/[-:T]|\.\d+/g, '')
+}
+
+/** A certificate for loopback in files, as a relay is given it, until the test is over. */
+export function certificateFiles(t: Pick<TestContext, 'after'>): { tlsCert: string; tlsKey: string } {
+  const directory = mkdtempSync(join(tmpdir(), 'throughnat-cert-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const { cert, key } = newCertificate({ name: 'IP:127.0.0.1' })
+  const [tlsCert, tlsKey] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
+  writeFileSync(tlsCert, cert)
+  writeFileSync(tlsKey, key)
+  return { tlsCert, tlsKey }
 }

@@ -39,9 +39,14 @@ export interface RelayAddrs {
   readonly addrs: readonly (string | Multiaddr)[]
 }
 
-/** Starts a relay on loopback. */
+/** Starts a relay on loopback, where its peers are, too. */
 export async function startRelay(t: TestContext, init: RelayInit = {}): Promise<Relay> {
-  const relay = await createRelay({ profile: 'private', listen: ['/ip4/127.0.0.1/tcp/0'], ...init })
+  const relay = await createRelay({
+    profile: 'private',
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    dialBackToThisHost: true,
+    ...init,
+  })
   t.after(() => relay.stop())
   return relay
 }

@@ -1,6 +1,7 @@
 /** `throughnat-relay` as an operator runs it: configuration, signals, restarts. */
 
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -135,7 +136,7 @@ describe('a relay that was killed', () => {
 describe('a token', () => {
   it('in a file lets peers in that have it in theirs', LIMIT, async t => {
     const tokens = join(await directory(t), 'token')
-    await writeFile(tokens, '# for friends\nsesame\n')
+    await writeFile(tokens, `# for friends\n${randomBytes(16).toString('hex')}\n`)
     const { addr } = await start(t, '--token-file', tokens)
     const { addr: target } = await startListener(t, addr, ['--relay-token-file', tokens])
     const ping = new Program(t, THROUGHNAT, [
@@ -161,6 +162,7 @@ describe('a token', () => {
       [undefined, /cannot be read \(ENOENT\)/],
       ['# none\n', /holds no token/],
       ['x'.repeat(257), /more than 256 bytes/],
+      ['sesame\n', /too easy to guess .* make one with: openssl rand -hex 32/],
     ] as const) {
       if (text !== undefined) await writeFile(tokens, text)
       const relay = new Program(t, RELAY, [

@@ -1,7 +1,8 @@
 /** Tickets, from the command that makes one to the connection that it opens: programs as processes of their own. */
 
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -46,8 +47,14 @@ async function fileOf(t: TestContext, { text }: Line): Promise<string> {
   return `@${path}`
 }
 
-async function startForward(t: TestContext, args: string[]): Promise<{ forward: Program; port: number }> {
-  const forward = new Program(t, THROUGHNAT, ['forward', '--json', '--local', '127.0.0.1:0', ...args])
+/** The relay is on loopback, where a ticket alone leads nobody. */
+async function startForward(
+  t: TestContext,
+  relay: string,
+  ticket: string,
+): Promise<{ forward: Program; port: number }> {
+  const args = ['forward', '--json', '--local', '127.0.0.1:0', '--relay', relay, ticket]
+  const forward = new Program(t, THROUGHNAT, args)
   const { port } = await forward.line('forward:listening')
   return { forward, port: Number(port) }
 }
@@ -60,9 +67,9 @@ async function read(port: number): Promise<{ text: string; socket: Socket }> {
 }
 
 test('a bearer gets in until the ticket is revoked, which cuts what it has open', async t => {
-  const { dataDir, listener } = await startNode(t)
+  const { dataDir, relay, listener } = await startNode(t)
   const ticket = await makeTicket(t, dataDir)
-  const { forward, port } = await startForward(t, [await fileOf(t, ticket)])
+  const { forward, port } = await startForward(t, relay, await fileOf(t, ticket))
   const { text, socket } = await read(port)
   assert.equal(text, 'hello')
   assert.equal((await listener.line('service:opened')).ticket, ticket.id)
@@ -92,16 +99,25 @@ test('that a ticket is for a service which the node does not expose is said', as
 })
 
 test('a ticket for one peer lets in one, and the next is told no', async t => {
-  const { dataDir, listener } = await startNode(t)
+  const { dataDir, relay, listener } = await startNode(t)
   const file = await fileOf(t, await makeTicket(t, dataDir, ['--uses', '1', '--expires', '1h']))
-  const { port } = await startForward(t, [file])
+  const { port } = await startForward(t, relay, file)
   assert.equal((await read(port)).text, 'hello')
   assert.equal((await read(port)).text, 'hello')
-  const second = new Program(t, THROUGHNAT, ['forward', file, '--stdio'], { json: false })
+  const second = new Program(t, THROUGHNAT, ['forward', file, '--relay', relay, '--stdio'], { json: false })
   assert.equal(await second.ended(), 4)
   assert.match(second.stderr, /the ticket is used up, expired or revoked/)
   // one that moves to a better path just then finds its connection gone
   await listener.lineWhere(it => it.event === 'service:refused' && it.reason === 'ticket-used-up')
+})
+
+test('a ticket whose relay is not on the public network needs --relay, and the error says so', async t => {
+  const { dataDir, relay } = await startNode(t)
+  const file = await fileOf(t, await makeTicket(t, dataDir))
+  const without = new Program(t, THROUGHNAT, ['forward', file, '--stdio'], { json: false })
+  assert.equal(await without.ended(), 4)
+  assert.match(without.stderr, /is no public address, .* add it with --relay/)
+  assert.ok(without.stderr.includes(relay), without.stderr)
 })
 
 test('tickets are listed without what lets anybody in', async t => {
@@ -119,7 +135,7 @@ test('a ticket that is made before the node starts is good once it does', async 
   const dataDir = await directory(t)
   const ticket = await makeTicket(t, dataDir, ['--relay', relay])
   await startListener(t, relay, ['--data-dir', dataDir, '--expose', `web=${await greeter(t)}`])
-  const { port } = await startForward(t, [await fileOf(t, ticket)])
+  const { port } = await startForward(t, relay, await fileOf(t, ticket))
   assert.equal((await read(port)).text, 'hello')
 })
 
@@ -142,7 +158,7 @@ test('a ticket that is asked for while the node starts waits until it is somewhe
   await writeFile(late, `${relay}\n`)
   const ticket = await making
   await listener.line('reservation:granted')
-  const { port } = await startForward(t, [await fileOf(t, ticket)])
+  const { port } = await startForward(t, relay, await fileOf(t, ticket))
   assert.equal((await read(port)).text, 'hello')
 })
 
@@ -160,10 +176,11 @@ async function answering(dataDir: string): Promise<void> {
 
 for (const path of ['relayed', 'direct'])
   test(`a forward that is hung up on while ${path}, as ssh does with its ProxyCommand, leaves nothing open at the other end`, async t => {
-    const { dataDir, listener } = await startNode(t)
+    const { dataDir, relay, listener } = await startNode(t)
     const file = await fileOf(t, await makeTicket(t, dataDir))
     // stdout is the service's data, and the events are on stderr
-    const forward = new Program(t, THROUGHNAT, ['forward', file, '--stdio', '--json'], { json: false })
+    const args = ['forward', file, '--relay', relay, '--stdio', '--json']
+    const forward = new Program(t, THROUGHNAT, args, { json: false })
     await forward.said(/hello/, 'stdout')
     if (path === 'direct') await forward.said(/"event":"path:changed".*"path":"direct"/)
     const hungUpAt = Date.now()
@@ -175,22 +192,49 @@ for (const path of ['relayed', 'direct'])
   })
 
 test('a ticket comes over standard input, too', async t => {
-  const { dataDir } = await startNode(t)
+  const { dataDir, relay } = await startNode(t)
   const { text } = await makeTicket(t, dataDir)
-  const forward = new Program(t, THROUGHNAT, ['forward', '-', '--json', '--local', '127.0.0.1:0'])
+  const args = ['forward', '-', '--json', '--local', '127.0.0.1:0', '--relay', relay]
+  const forward = new Program(t, THROUGHNAT, args)
   forward.child.stdin.write(`${String(text)}\n`)
   const { port } = await forward.line('forward:listening')
   assert.equal((await read(Number(port))).text, 'hello')
 })
 
 test('a ticket on the command line is not left where ps shows it', async t => {
-  const { dataDir } = await startNode(t)
+  const { dataDir, relay } = await startNode(t)
   const { text } = await makeTicket(t, dataDir)
-  const { forward, port } = await startForward(t, [String(text)])
+  const { forward, port } = await startForward(t, relay, String(text))
   assert.equal((await read(port)).text, 'hello')
   const shown = await readFile(`/proc/${forward.child.pid}/cmdline`, 'utf8')
   assert.ok(!shown.includes(String(text).slice(5, 40)), shown)
   assert.ok(!(forward.stdout + forward.stderr).includes(String(text).slice(5, 40)))
+})
+
+test('a ticket on the command line is overwritten before the program has loaded', () => {
+  const text = `tnat1${'z'.repeat(200)}`
+  // stops when the first module of the program is asked for
+  const hold = `import { registerHooks } from 'node:module'
+    import { readFileSync, writeSync } from 'node:fs'
+    registerHooks({ resolve(specifier, context, next) {
+      if (!specifier.includes('cli/start')) return next(specifier, context)
+      writeSync(1, readFileSync('/proc/self/cmdline'))
+      process.exit(0)
+    } })`
+  for (const args of [
+    ['ping', text],
+    ['forward', `x${text}`, '--stdio'],
+    ['id', '--data-dir', text],
+    [text],
+  ]) {
+    const held = spawnSync(
+      process.execPath,
+      ['--import', `data:text/javascript,${encodeURIComponent(hold)}`, THROUGHNAT, ...args],
+      { timeout: 30_000 },
+    )
+    assert.equal(held.status, 0, String(held.stderr))
+    assert.ok(!String(held.stdout).includes('zzz'), String(held.stdout))
+  }
 })
 
 test('a ticket in the wrong place is not repeated', async t => {
@@ -238,3 +282,42 @@ function recordOf(id: string): TicketRecord {
     hash,
   }
 }
+
+test('a ticket is written to a file that only this user can read, or not made', async t => {
+  const { dataDir, relay } = await startNode(t)
+  const place = await directory(t)
+  const file = join(place, 'web.ticket')
+  await writeFile(file, 'old', { mode: 0o644 })
+  const making = ['ticket', 'web', '--json', '--data-dir', dataDir]
+  const made = new Program(t, THROUGHNAT, [...making, '--output', file])
+  const line = await made.line('ticket')
+  assert.equal(await made.ended(), 0)
+  assert.deepEqual([line['file'], line['text']], [file, undefined])
+  assert.doesNotMatch(made.stdout + made.stderr, /tnat1|warning/)
+  assert.equal((await stat(file)).mode & 0o777, 0o600)
+  const { port } = await startForward(t, relay, `@${file}`)
+  assert.equal((await read(port)).text, 'hello')
+
+  const failing = new Program(t, THROUGHNAT, [...making, '--relay', relay, '--output', join(file, 'x')])
+  assert.equal(await failing.ended(), 3)
+  assert.match(failing.stderr, /--output: .* cannot be written: .*ENOTDIR/)
+  const listing = new Program(t, THROUGHNAT, ['tickets', '--json', '--data-dir', dataDir])
+  assert.equal(await listing.ended(), 0)
+  assert.deepEqual(
+    listing.lines.map(it => it['id']),
+    [line['id']],
+  )
+})
+
+test('a ticket that a shell writes to a file that others can read comes with a warning', async t => {
+  const { dataDir } = await startNode(t)
+  const file = join(await directory(t), 'web.ticket')
+  const command = `umask 022; exec "$@" > ${file}`
+  const making = new Program(t, THROUGHNAT, ['ticket', 'web', '--data-dir', dataDir], {
+    json: false,
+    via: ['sh', '-c', command, 'sh'],
+  })
+  assert.equal(await making.ended(), 0)
+  assert.match(making.stderr, /can be read by others \(mode 644\); use --output FILE, or run: chmod 600 /)
+  assert.match(await readFile(file, 'utf8'), /^tnat1/)
+})

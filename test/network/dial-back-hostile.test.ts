@@ -5,8 +5,10 @@
  */
 
 import assert from 'node:assert/strict'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { describe, it } from 'node:test'
+import { startStatusServer } from '../../relay/index.ts'
+import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { startRelay, startTrap } from './circuit-stage.ts'
 import {
   askByHand,
@@ -19,11 +21,14 @@ import {
   startVerifier,
   turnsOf,
 } from './dial-back-stage.ts'
-import { fuzzed, seededRandom } from './fuzz.ts'
+import fc from 'fast-check'
+import { mutated } from '../fuzz/frames.ts'
 import { framed, startClient, startVisitor, streamEnd } from './hop-client.ts'
 import { once, until } from '../waits.ts'
 import type { Socket, AddressInfo } from 'node:net'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TestContext } from 'node:test'
+import type { Relay } from '../../relay/index.ts'
 
 const LIMIT = { timeout: 60_000 }
 const OK = 200
@@ -139,11 +144,9 @@ describe('a requester', { concurrency: true }, () => {
     const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 32)
     const relay = await startRelay(t)
     const trap = await startTrap(t)
-    const random = seededRandom(seed)
     const valid = [dialRequest([loopback(trap.port).bytes]), dialRequest([])]
     const { connection } = await startVisitor(t, relay)
-    for (let n = 0; n < 55; n++) {
-      const frame = fuzzed(random, valid)
+    for (const frame of fc.sample(mutated(valid), { seed, numRuns: 55 })) {
       const stream = await openRequest(connection)
       const answer = readResponse(stream).then(
         ({ status }) => String(status),
@@ -165,6 +168,35 @@ describe('a requester', { concurrency: true }, () => {
     assert.equal(connection.status, 'open', `FUZZ_SEED=${seed}`)
     assert.equal(relay.libp2p.getConnections().length, 1)
   })
+})
+
+/** A proxy on this host that forwards to the relay; peers seem to come from the given address. */
+async function startProxy(t: TestContext, relay: Relay, localAddress: string): Promise<number> {
+  const { port } = endpointOf(relay.addrs[0] as Multiaddr)
+  return startTarget(t, socket => {
+    const onwards = connect({ port, host: '127.0.0.1', localAddress })
+    t.after(() => onwards.destroy())
+    socket.pipe(onwards.on('error', () => {})).pipe(socket)
+  })
+}
+
+describe('a relay behind a proxy on its host', { concurrency: true }, () => {
+  for (const localAddress of ['127.0.0.1', '127.0.0.2'] as const)
+    it(`dials nothing for peers that seem to come from ${localAddress}`, LIMIT, async t => {
+      const relay = await startRelay(t, { dialBackToThisHost: false })
+      const status = await startStatusServer(relay, { host: '127.0.0.1', port: 0 })
+      t.after(() => status.stop())
+      const trap = await startTrap(t)
+      const node = await startClient(t)
+      const proxy = await startProxy(t, relay, localAddress)
+      const connection = await node.dial(loopback(proxy).encapsulate(`/p2p/${relay.peerId}`))
+      const ports = [trap.port, Number(new URL(status.url).port), endpointOf(relay.addrs[0]!).port]
+      for (const port of ports) {
+        const answer = await askByHand(connection, dialRequest([loopback(port, localAddress).bytes]))
+        assert.deepEqual(answer, { status: E_DIAL_REFUSED, index: 0, dialStatus: 0 })
+      }
+      assert.equal(trap.visits, 0)
+    })
 })
 
 describe('what is dialled', { concurrency: true }, () => {
@@ -190,10 +222,9 @@ describe('whoever brings a nonce', { concurrency: true }, () => {
     const { node, addr } = await startVerifier(t)
     const stranger = await startClient(t)
     const connection = await stranger.dial(addr)
-    const random = seededRandom(1)
-    for (let n = 0; n < 100; n++) {
+    for (const frame of fc.sample(mutated([framed(fixed64Field(1, 5n))]), { seed: 1, numRuns: 100 })) {
       const stream = await connection.newStream(DIAL_BACK)
-      stream.send(fuzzed(random, [framed(fixed64Field(1, 5n))]))
+      stream.send(frame)
       stream.close().catch(() => {})
       await streamEnd(stream)
     }

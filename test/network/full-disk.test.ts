@@ -126,7 +126,15 @@ test(
     const refused = await run(t, 'ticket', 'greet', '--json', '--data-dir', disk.path)
     assert.equal(refused.code, 3)
     assert.match(refused.stderr, /ENOSPC\. Free some space/)
-    const forward = new Program(t, THROUGHNAT, ['forward', text, '--local', '127.0.0.1:0', '--json'])
+    const forward = new Program(t, THROUGHNAT, [
+      'forward',
+      text,
+      '--relay',
+      relay,
+      '--local',
+      '127.0.0.1:0',
+      '--json',
+    ])
     assert.equal(await greeting(forward), '')
     assert.equal((await listener.line('service:refused'))['reason'], 'down')
     disk.free()

@@ -85,10 +85,12 @@ export function messageIn(fields: Fields | undefined, at: number): Fields | unde
   return Buffer.isBuffer(value) ? fieldsOf(value) : undefined
 }
 
-/** Starts a plain node; it listens nowhere. */
-export async function startClient(t: Pick<TestContext, 'after'>): Promise<Libp2p> {
+/** Starts a plain node; it listens nowhere. It dials from a given address. */
+export async function startClient(t: Pick<TestContext, 'after'>, localAddress?: string): Promise<Libp2p> {
+  // `net.connect` gets all of these, but the type of @libp2p/tcp declares only some
+  const dialOpts: object = localAddress === undefined ? {} : { localAddress }
   const node = await createLibp2p({
-    transports: [tcp()],
+    transports: [tcp({ dialOpts })],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ maxOutboundStreams: 1e6, maxInboundStreams: 1e6, maxEarlyStreams: 1e6 })],
     // thousands of streams at once are asked for here
@@ -149,8 +151,12 @@ interface Place {
 }
 
 /** Starts a client that is connected to the relay and holds no reservation. */
-export async function startVisitor(t: Pick<TestContext, 'after'>, relay: Place): Promise<Member> {
-  const node = await startClient(t)
+export async function startVisitor(
+  t: Pick<TestContext, 'after'>,
+  relay: Place,
+  localAddress?: string,
+): Promise<Member> {
+  const node = await startClient(t, localAddress)
   const [addr] = relay.addrs
   if (addr === undefined) throw new Error('the relay listens nowhere')
   return { node, connection: await node.dial(addr) }

@@ -11,6 +11,8 @@ import type { TestContext } from 'node:test'
 const LIMIT = { timeout: 60_000 }
 
 /** Starts a private relay that lets in peers with the token in this file. */
+const [OLD, NEW] = ['4f0a6d1c93be7285', 'b7e2051f8c6d39a4']
+
 async function startRelay(t: TestContext, dataDir: string, listen: string, tokenFile: string) {
   const args = ['--json', '--listen', listen, '--data-dir', dataDir, '--profile', 'private']
   const relay = new Program(t, RELAY, [...args, '--token-file', tokenFile])
@@ -30,16 +32,16 @@ it(
   async t => {
     const dataDir = await directory(t)
     const tokenFile = join(dataDir, 'token')
-    await writeFile(tokenFile, 'old\n')
+    await writeFile(tokenFile, `${OLD}\n`)
     const old = await startRelay(t, dataDir, '/ip4/127.0.0.1/tcp/0', tokenFile)
     const listenerFile = join(dataDir, 'listener.token')
-    await writeFile(listenerFile, 'old\n')
+    await writeFile(listenerFile, `${OLD}\n`)
     const { listener } = await startListener(t, old.addr, ['--relay-token-file', listenerFile])
 
     const refused = next(listener, 'reservation:failed')
     old.relay.child.kill('SIGTERM')
     await old.relay.ended()
-    await writeFile(tokenFile, 'new\n')
+    await writeFile(tokenFile, `${NEW}\n`)
     await startRelay(t, dataDir, old.addr.replace(/\/p2p\/.*/, ''), tokenFile)
     await refused
     await listener.lineWhere(line => /does not accept the token/.test(String(line['reason'])))
@@ -50,7 +52,7 @@ it(
     await told
     assert.match(listener.stderr, /holds no token/)
 
-    await writeFile(listenerFile, 'new\n')
+    await writeFile(listenerFile, `${NEW}\n`)
     const [reloaded, granted] = [next(listener, 'config:reloaded'), next(listener, 'reservation:granted')]
     listener.child.kill('SIGHUP')
     await Promise.all([reloaded, granted])

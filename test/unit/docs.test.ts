@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url'
 import { API_DOCUMENT, apiDocument } from '../../scripts/api-reference/document.ts'
 import { manPages } from '../../scripts/man-pages.ts'
 import { limitDocuments } from '../../scripts/relay-limits.ts'
+import { bounds } from '../../scripts/security-bounds/bounds.ts'
+import { constantIn } from '../../scripts/security-bounds/constant.ts'
+import { SECURITY_DOCUMENT, securityDocument } from '../../scripts/security-bounds/document.ts'
 import { peerProgram } from '../../peer/commands/program.ts'
 import { relayProgram } from '../../relay/commands/program.ts'
 import { CEILING_BYTES, FLOOR_BYTES } from '../../peer/tunnel/resume/memory-budget.ts'
@@ -146,6 +149,61 @@ describe('the limits of a relay', () => {
   })
 })
 
+describe('docs/security-model.md', () => {
+  const text = readFileSync(SECURITY_DOCUMENT, 'utf8')
+
+  it('has the bounds as `npm run docs` writes them from the source', () => {
+    assert.ok(text === securityDocument(), 'run `npm run docs`')
+  })
+
+  it('has bounds for everybody who is not trusted, from files that exist', () => {
+    for (const rows of Object.values(bounds)) {
+      assert.ok(rows.length > 0)
+      for (const { paths, limit } of rows) {
+        assert.doesNotMatch(limit, /NaN|undefined|Infinity/)
+        for (const path of paths) assert.ok(existsSync(join(ROOT, path)), path)
+      }
+    }
+  })
+
+  it('takes no number from a constant that is not there, or is no number', () => {
+    for (const [path, name] of [
+      ['peer/tickets/ticket-book.ts', 'NO_SUCH'],
+      ['peer/tickets/ticket-book.ts', 'GUESSES'],
+      ['peer/tickets/ticket-book.ts', 'GUESSES.none'],
+      ['src/protocols/relay-auth.ts', 'RELAY_TOKEN_PROTOCOL'],
+    ] as const)
+      assert.throws(() => constantIn(path, name), /has no number/)
+    assert.equal(constantIn('src/muxer/muxer.ts', 'MAX_WINDOW_BYTES').value, 4 * 1024 ** 2)
+    assert.equal(constantIn('peer/control/client.ts', 'MAX_ANSWER_BYTES').value, 64 * 1024 ** 2)
+  })
+
+  for (const actor of [
+    'stranger',
+    'named peer',
+    'operator of a relay',
+    'hostile target',
+    'local user',
+    'network',
+  ])
+    it(`says what the ${actor} sees, can do, and cannot do`, () => {
+      const chapter = text.split(/^### (?:An? |The )/m).find(it => it.startsWith(`${actor}\n`)) ?? ''
+      for (const part of ['It sees', 'It can', 'It cannot']) assert.ok(chapter.includes(`\n- ${part}:`), part)
+    })
+
+  it('is linked from the README, from docs/README.md and from SECURITY.md', () => {
+    for (const path of ['README.md', 'docs/README.md', 'SECURITY.md'])
+      assert.match(read(path), /\]\((?:docs\/)?security-model\.md\)/, path)
+  })
+})
+
+describe('SECURITY.md', () => {
+  it('says how to report, and which versions get fixes', () => {
+    assert.match(read('SECURITY.md'), /^## Report a vulnerability$/m)
+    assert.match(read('SECURITY.md'), /^## Supported versions$/m)
+  })
+})
+
 for (const document of ['docs/architecture.md', 'CONTRIBUTING.md'])
   it(`${document} names only files and folders that exist`, () => {
     const names = [...read(document).matchAll(/`((?:peer|relay|src|test|scripts|deploy)\/[\w./-]+)`/g)]
@@ -168,7 +226,7 @@ describe('manual pages', () => {
     })
 
     it(`${basename(path)} names every option`, () => {
-      const { commands } = path.includes('relay') ? relayProgram : peerProgram
+      const { commands } = basename(path).includes('relay') ? relayProgram : peerProgram
       for (const command of 'run' in commands ? [commands] : commands)
         for (const { name } of nameOptions(command.options))
           assert.ok(

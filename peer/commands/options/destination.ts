@@ -1,18 +1,20 @@
 /**
  * The destination of a command's connections: an address, a peer id, a name for one, or a ticket.
  *
- * Invariant: a ticket is a secret and is not shown. It may come from a file or from standard input. If it is
- * on the command line, it is removed from the output of `ps`.
+ * Invariant: a ticket is a secret and is not shown. It may come from a file or from standard input. The program overwrites one
+ * on the command line when it starts.
  */
 
 import type { Readable } from 'node:stream'
 import { expandPath, NoHomeError, placeAt } from '../../../src/config/paths.ts'
 import { meaningOf } from '../../../src/failures/system-errors.ts'
+import { integrityFault } from '../../../src/files/integrity.ts'
+import { privacyWarning } from '../../../src/files/private-file.ts'
 import { decodeText, readTextFile } from '../../../src/files/text-file.ts'
 import { findTarget } from './target-text.ts'
 import { InvalidConfigError, UsageError } from '../../../src/errors.ts'
 import { parseTarget } from '../../connections/target.ts'
-import { decodeTicket, looksLikeTicket, TICKET_PREFIX } from '../../tickets/ticket.ts'
+import { decodeTicket, looksLikeTicket } from '../../tickets/ticket.ts'
 import type { Output } from '../../../src/cli/output/output.ts'
 import type { PeerNames } from '../../connections/names.ts'
 import type { Ticket } from '../../tickets/ticket.ts'
@@ -50,11 +52,9 @@ const LONGEST_BYTES = 16_384
  *
  * @throws {UsageError} if a ticket is damaged
  * @throws {InvalidTargetError} if the text is not a target
- * @throws {InvalidConfigError} if a name is unknown, or a file cannot be read
+ * @throws {InvalidConfigError} if a name is unknown, a file cannot be read, or other users can change it
  */
 export async function readDestination(text: string, context: DestinationContext): Promise<Destination> {
-  // this overwrites the arguments
-  if (text.includes(TICKET_PREFIX)) process.title = 'throughnat'
   const target = await dereference(text, context)
   if (!looksLikeTicket(target))
     return { target, label: text, peerId: parseTarget(target).peerId.toString(), ticket: undefined }
@@ -85,20 +85,27 @@ export function serviceOf({ ticket }: Destination, named: string | undefined): s
   return service
 }
 
-async function dereference(text: string, { names, stdin }: DestinationContext): Promise<string> {
+async function dereference(text: string, { names, stdin, output }: DestinationContext): Promise<string> {
   if (text === '-') return targetIn(await readStart(stdin), 'standard input')
-  if (text.startsWith('@')) return readTicketFile(text.slice(1))
+  if (text.startsWith('@')) return readTicketFile(text.slice(1), output)
   const found = findTarget(text)?.target ?? text
   return looksLikeTicket(found) ? found : names.resolve(text, 'TARGET')
 }
 
-/** Reads a target from a file. @throws {InvalidConfigError} if the file cannot be read or is empty */
-async function readTicketFile(path: string): Promise<string> {
+/** Reads a target from a file. @throws {InvalidConfigError} if the file cannot be read, is empty, or other users can change it */
+async function readTicketFile(path: string, output: Output): Promise<string> {
   try {
     // no shell expands the ~ after an @
-    return targetIn(await readTextFile(expandPath(path, placeAt(process.cwd()))), path)
+    const file = expandPath(path, placeAt())
+    const text = await readTextFile(file)
+    const target = targetIn(text.slice(0, LONGEST_BYTES), path)
+    const fault = await integrityFault(file, { isModeFree: true })
+    if (fault !== undefined) throw new InvalidConfigError([{ where: 'TARGET', what: fault }])
+    const warning = looksLikeTicket(target) ? await privacyWarning(file) : undefined
+    if (warning !== undefined) output.note(warning)
+    return target
   } catch (error) {
-    if (error instanceof NoHomeError)
+    if (error instanceof NoHomeError || error instanceof RangeError)
       throw new InvalidConfigError([{ where: 'TARGET', what: `${path} cannot be read: ${error.message}` }])
     const { code } = error as NodeJS.ErrnoException
     if (code === undefined) throw error

@@ -23,14 +23,16 @@ export const dialingOptions = { relays, relayFile, relayTokenFile, dataDir: dial
  * Starts a peer that only dials. If another process runs with the data directory, this peer gets a new id and
  * acts for the peer there. So any number of ssh connections can run side by side.
  *
+ * @param warn - takes a warning of a token that other users can read
  * @throws what {@link createPeer} throws
  * @throws {InvalidConfigError} if the file with the token cannot be read or has no token
  */
 export async function startDialingPeer(
   { relays, relayFile, relayTokenFile, dataDir }: Omit<Resolved<typeof dialingOptions>, 'names'>,
   signal: AbortSignal,
+  warn: (text: string) => void,
 ): Promise<DialingPeer> {
-  const token = await withRelayToken(relayTokenFile)
+  const token = await withRelayToken(relayTokenFile, warn)
   const init = { relays, ...withRelayFile(relayFile), reserve: false, ...token }
   if (dataDir === undefined) return { peer: await createPeer(init, { signal }) }
   try {
@@ -49,11 +51,15 @@ export function withRelayFile(relayFile: string | undefined): { relayFile?: stri
 /**
  * The token as an option of {@link createPeer}. Empty without a file.
  *
+ * @param warn - takes a warning of a file that other users can read
  * @throws {InvalidConfigError} if the file cannot be read or has no token
  */
-export async function withRelayToken(path: string | undefined): Promise<{ relayToken?: string }> {
+export async function withRelayToken(
+  path: string | undefined,
+  warn: (text: string) => void,
+): Promise<{ relayToken?: string }> {
   if (path === undefined) return {}
-  const [relayToken] = await readTokens(path, 'relay-token-file')
+  const [relayToken] = await readTokens(path, 'relay-token-file', { warn })
   return relayToken === undefined ? {} : { relayToken }
 }
 

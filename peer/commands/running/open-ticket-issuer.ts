@@ -32,12 +32,14 @@ export async function withOffice(
   }
 }
 
-/** Resolves with `undefined` if a node runs with that directory. */
+/** Resolves with `undefined` if a node runs with that directory, or only a node of another user may, which root can ask. */
 async function open(dataDir: string): Promise<TicketBook | undefined> {
   try {
     return await openTickets(dataDir)
   } catch (error) {
-    if (error instanceof DataDirError && error.reason === 'in-use') return undefined
+    if (!(error instanceof DataDirError)) throw error
+    const isRootElsewhere = error.reason === 'unsafe' && process.geteuid?.() === 0
+    if (error.reason === 'in-use' || isRootElsewhere) return undefined
     throw error
   }
 }

@@ -29,7 +29,9 @@ import type { CommandContext } from '../../../src/cli/command.ts'
 import type { Output } from '../../../src/cli/output/output.ts'
 import type { Resolved } from '../../../src/config/options.ts'
 import type { Routes } from '../../control/server.ts'
+import type { PeerRank } from '../../limits/rank.ts'
 import type { Peer } from '../../node/peer.ts'
+import type { Services } from '../../tunnel/listener/services.ts'
 import type { ForwardRule } from '../options/forward-rule.ts'
 
 /** After this time without a reservation the node prints a hint, in milliseconds. */
@@ -74,11 +76,14 @@ export async function runNode(
   // a node that only forwards needs no reservation: it finds others by their addresses or tickets
   const reserve = config.expose.length > 0 || rules.length === 0
   if (reserve) assertRelays(relays, relayFile)
-  const names = await readNames(config.names)
+  const warn = (text: string): void => output.note(text)
+  const names = await readNames(config.names, warn)
   const exposure = await exposureOf(config, names)
-  const token = await withRelayToken(relayTokenFile)
+  const token = await withRelayToken(relayTokenFile, warn)
+  let services: Services | undefined
+  const rankOf = (peerId: string): PeerRank => services?.rankOf(peerId) ?? 'stranger'
   await using peer = await createPeer(
-    { relays, ...withRelayFile(relayFile), reservations, reserve, dataDir, port, ...token },
+    { relays, ...withRelayFile(relayFile), reservations, reserve, dataDir, port, rankOf, ...token },
     { signal },
   )
   // before the first await, so that no event is missed
@@ -86,7 +91,7 @@ export async function runNode(
   const status = new NodeStatus(peer, names)
   status.services = exposedServices(exposure)
   await using tickets = await openTickets(dataDir)
-  const services = createServices({
+  services = createServices({
     ...exposure,
     tickets,
     peerId: peer.peerId,
@@ -101,9 +106,9 @@ export async function runNode(
     warnAboutClosed(exposure, output)
     warnAboutClock(output, 'Certificates of relays look as if they were not valid yet.')
     onReload(async renewed => {
-      const names = await readNames(renewed.names)
+      const names = await readNames(renewed.names, warn)
       const exposure = await exposureOf(renewed, names)
-      const { relayToken } = await withRelayToken(renewed.relayTokenFile)
+      const { relayToken } = await withRelayToken(renewed.relayTokenFile, warn)
       peer.replaceRelayToken(relayToken)
       services.replace(exposure)
       Object.assign(status, { names, services: exposedServices(exposure) })

@@ -5,17 +5,14 @@
  */
 
 import { Quota } from '../../../src/limits/quota.ts'
+import { RANKS } from '../../limits/rank.ts'
+import type { PeerRank } from '../../limits/rank.ts'
 
 /** The most slots of one rank. */
 export interface SlotLimits {
   perPeer: number
   total: number
 }
-
-/** `named`: a rule names the peer. `connected`: it has a connection open. `stranger`: all others. */
-export type Rank = 'named' | 'connected' | 'stranger'
-
-const RANKS: readonly Rank[] = ['named', 'connected', 'stranger']
 
 export class RankedSlots {
   readonly #limits: SlotLimits
@@ -31,7 +28,7 @@ export class RankedSlots {
   }
 
   /** Takes a slot, which is free again when it is disposed. Returns undefined if there is none. */
-  take(peerId: string, rank: Rank): DisposableStack | undefined {
+  take(peerId: string, rank: PeerRank): DisposableStack | undefined {
     const release = this.#quota.take([
       { key: keyOf(rank, peerId), max: this.#limits.perPeer },
       { key: rank, max: this.#limits.total },
@@ -43,6 +40,6 @@ export class RankedSlots {
   }
 }
 
-function keyOf(rank: Rank, peerId: string): string {
+function keyOf(rank: PeerRank, peerId: string): string {
   return `${rank} ${peerId}`
 }

@@ -36,3 +36,13 @@ export const defaultLimits: ServicesLimits = {
   connections: 2048,
   keptMs: KEPT_MS,
 }
+
+/**
+ * A stranger has at most this many requests in progress that are older than this, in milliseconds. Honest dialers send
+ * the request with the first bytes of the stream.
+ */
+export const OLD_REQUESTS = { max: 32, olderThanMs: 1_000 } as const
+
+/** How long a peer counts as known after its last admission, in milliseconds, and how many are remembered. */
+export const ADMITTED_MS = 600_000
+export const MAX_ADMITTED = 1_024

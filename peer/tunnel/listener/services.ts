@@ -20,14 +20,16 @@ import { withDeadline } from '../../../src/time/deadline.ts'
 import { readMessage } from '../wire/message.ts'
 import { decodeRequest, encodeResponse } from '../wire/protocol.ts'
 import { encodeProxyHeader } from './proxy-header.ts'
+import QuickLRU from 'quick-lru'
 import { RankedSlots } from './ranked-slots.ts'
-import type { Rank } from './ranked-slots.ts'
+import { RequestSlots } from './request-slots.ts'
+import type { PeerRank } from '../../limits/rank.ts'
 import { Refusal, refuse } from './refuse.ts'
 import { START } from '../resume/receive-window.ts'
 import { Sessions } from '../resume/sessions.ts'
 import type { OpenRequest, TunnelRequest } from '../wire/protocol.ts'
 import type { ServiceOpened, ServiceRefusal, ServiceRefused, ServicesEvents } from './service-events.ts'
-import { defaultLimits } from './service-limits.ts'
+import { ADMITTED_MS, defaultLimits, MAX_ADMITTED } from './service-limits.ts'
 import type { ServicesLimits } from './service-limits.ts'
 import type { ServiceAddress } from './service-rules.ts'
 import { resetSocket, splice } from '../wire/splice.ts'
@@ -54,6 +56,8 @@ export interface Services extends TypedEventTarget<ServicesEvents> {
   replace: (init: Pick<ServicesInit, 'services' | 'allow'>) => void
   /** True if there is a service with this name. */
   has: (service: string) => boolean
+  /** The rank of a peer, by its id as base58 text: `known` if it uses a service, or did so in the last 10 min. */
+  rankOf: (peerId: string) => PeerRank
   /** Resets open connections that are no longer allowed, for example after a ticket was revoked. */
   reconsider: () => void
   /**
@@ -90,9 +94,11 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   readonly #onCarry: ServicesInit['onCarry']
   readonly #limits: ServicesLimits
   /** Slots of streams with a request or a refusal in progress. Nobody has admitted them yet. */
-  readonly #asking: RankedSlots
+  readonly #asking: RequestSlots
   readonly #connections: RankedSlots
   readonly #sessions: Sessions
+  /** The peers that were admitted lately. */
+  readonly #admitted = new QuickLRU<string, true>({ maxSize: MAX_ADMITTED, maxAge: ADMITTED_MS })
   /** The open streams, and the end of each. */
   readonly #servings = new Map<Serving, Promise<void>>()
   #isStopped = false
@@ -107,7 +113,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     const slots = { perPeer: connectionsPerPeer, total: connections }
     this.#connections = new RankedSlots(slots)
     // as many requests as connections may be in progress; more get no answer
-    this.#asking = new RankedSlots(slots)
+    this.#asking = new RequestSlots(slots)
   }
 
   handle = async (stream: Stream, { remotePeer, remoteAddr, direct }: Bearer): Promise<void> => {
@@ -149,10 +155,10 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     await Promise.all(this.#servings.values())
   }
 
-  #rankOf(peerId: string): Rank {
+  rankOf(peerId: string): PeerRank {
     if (this.#admission.names(peerId)) return 'named'
-    // it may want to resume a connection over another path
-    return this.#connections.has(peerId) ? 'connected' : 'stranger'
+    // it may want to resume a connection over another path, or open the next one
+    return this.#connections.has(peerId) || this.#admitted.has(peerId) ? 'known' : 'stranger'
   }
 
   /** Serves one stream from its first byte to its end. */
@@ -161,7 +167,9 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     const { peerId } = caller
     const { signal } = serving.controller
     // 1. Take a slot for the request. A stream without one is not even read.
-    using asking = this.#asking.take(peerId, this.#rankOf(peerId))
+    const rank = this.rankOf(peerId)
+    const onLost = (): void => serving.controller.abort(new Refusal('none', 'busy'))
+    using asking = this.#asking.take(peerId, rank, onLost)
     if (asking === undefined) {
       stream.abort(new StreamResetError('Too many tunnel streams are open'))
       this.#report(caller, 'busy')
@@ -191,6 +199,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
         if (slot === undefined) throw new Refusal('busy', 'busy')
         connected.use(slot)
         serving.isAdmitted = true
+        this.#admitted.set(peerId, true)
         asking.dispose()
         // 7. Connect to the service.
         const socket = await this.#reach(address, stream, caller, signal)
@@ -215,6 +224,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       )
       return decodeRequest(body)
     } catch (cause) {
+      if (cause instanceof Refusal) throw cause
       const { name } = cause as Error
       if (name === 'InvalidMessageError') throw new Refusal('malformed', 'malformed', cause as Error)
       throw new Refusal('none', name === 'TimeoutError' ? 'silent' : 'gone', cause as Error)

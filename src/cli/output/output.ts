@@ -9,6 +9,7 @@ import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { jsonLine } from './json-line.ts'
 import { PipeSafeOutput } from './pipe-safe-output.ts'
+import { RepeatedEvents } from './repeated-events.ts'
 import { areOne } from './sink.ts'
 import { describeProblem, printable } from './problem.ts'
 
@@ -43,6 +44,7 @@ export interface Output {
   /**
    * Reports that something happened: `{"event":name,"at":...,...fields}` under `--json`, else the sentence for people.
    * Where nobody takes it, it waits, and is dropped when too much waits; an `output:dropped` then says how many were.
+   * Refusals that repeat are counted, and written as one event with a `count`, see `RepeatedEvents`.
    *
    * @param human - without it, nothing is printed for people
    */
@@ -84,6 +86,10 @@ export function createOutput(init: OutputInit): Output {
   const isTerminal = (init.stdout as { isTTY?: boolean }).isTTY === true
   let events = stdout
   let { quiet } = init
+  const repeated = new RepeatedEvents((name, fields, human) => {
+    if (json) events.write(`${jsonLine(name, now(), fields)}\n`)
+    else if (human !== undefined && quiet !== 'notes and events') events.write(`${printable(human)}\n`)
+  })
   return {
     json,
     isTerminal,
@@ -94,8 +100,7 @@ export function createOutput(init: OutputInit): Output {
       return stdout.failure
     },
     event(name, fields, human) {
-      if (json) events.write(`${jsonLine(name, now(), fields)}\n`)
-      else if (human !== undefined && quiet !== 'notes and events') events.write(`${printable(human)}\n`)
+      repeated.write(name, fields, human)
     },
     text(text) {
       stdout.write(text.endsWith('\n') ? text : `${text}\n`, { keep: true })
@@ -112,6 +117,7 @@ export function createOutput(init: OutputInit): Output {
       return stdout.stream
     },
     async flush() {
+      repeated.flush()
       await Promise.all([stdout.flush(), stderr.flush()])
     },
   }

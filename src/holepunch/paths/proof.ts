@@ -6,6 +6,7 @@
  * Each side proves the direction in which it sends; the echo of most implementations comes in small packets.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { TimeoutError } from '@libp2p/interface'
 import { awaitAnswer } from '../../protocols/ping.ts'
 import { awakeTimeout } from '../../time/awake-timeout.ts'
@@ -22,12 +23,20 @@ const PINGS_OF_PROOF = 96
 /** Time for a proof, in milliseconds (libp2p's ping timeout): full packets that are lost are repeated several times. */
 const PROOF_TIMEOUT_MS = 10_000
 
+/**
+ * A proof that has had no answer for so long, in milliseconds, has lost its full packets, even if the other side ends the
+ * connection first: it has found out, too. Half of the window of a punch: a packet that was lost by chance has been sent
+ * again by then (after 1 s at most, RFC 6298 section 2).
+ */
+const UNANSWERED_MS = 2_500
+
 /** Time for the answer over a circuit, in milliseconds: a slow round trip, and a packet that is lost and sent again. */
 const ANSWER_TIMEOUT_MS = 3_000
 
 // Several parts of a node may ask for the proof of one connection, and ping allows two streams of it at a time.
 const proofs = new WeakMap<Connection, Promise<void>>()
 const proved = new WeakSet<Connection>()
+const lossy = new WeakSet<Connection>()
 
 /**
  * Resolves when a ping has crossed the connection in both directions: in one round trip. A connection is pinged once,
@@ -37,8 +46,16 @@ const proved = new WeakSet<Connection>()
  */
 export async function proveConnection(connection: Connection, options: AbortOptions): Promise<void> {
   const prove = async (): Promise<void> => {
-    await awaitAnswer(connection, { ...options, isOptimistic: true, count: PINGS_OF_PROOF })
-    proved.add(connection)
+    const unanswered = awakeTimeout(UNANSWERED_MS)
+    try {
+      // writes of one turn leave in one packet: a full one could take the end of the handshake with it
+      await nextTurn()
+      await awaitAnswer(connection, { ...options, isOptimistic: true, count: PINGS_OF_PROOF })
+      proved.add(connection)
+    } catch (error) {
+      if (unanswered.aborted) lossy.add(connection)
+      throw error
+    }
   }
   const proof = proofs.get(connection) ?? prove()
   proofs.set(connection, proof)
@@ -50,6 +67,11 @@ export function isProved(connection: Connection): boolean {
   return proved.has(connection)
 }
 
+/** True once {@link proveConnection} has failed because full packets do not get through. */
+export function losesFullPackets(connection: Connection): boolean {
+  return lossy.has(connection)
+}
+
 /** How a connection is proved. */
 export interface ProofOptions {
   signal?: AbortSignal | undefined
@@ -58,8 +80,8 @@ export interface ProofOptions {
 }
 
 /**
- * Proves a connection whose handshake is done. If full packets do not get through in time, the path is noted as lossy
- * and the connection aborted.
+ * Proves a connection whose handshake is done. If full packets do not get through, the path is noted as lossy and the
+ * connection aborted.
  *
  * @throws {TimeoutError} (libp2p) if full packets do not get through
  * @throws what the connection failed with, or the reason of `signal`
@@ -73,10 +95,10 @@ export async function proveOrAbort(
   try {
     await proveConnection(connection, { signal: anySignalOf(timeout, signal) })
   } catch (error) {
-    if (!timeout.aborted || connection.status !== 'open') throw error
+    if (signal?.aborted === true || !losesFullPackets(connection)) throw error
     const failure = new TimeoutError('the direct path loses large packets')
-    void noteLoss(connection, lossyPaths, circuits)
     connection.abort(failure)
+    await noteLoss(connection, lossyPaths, circuits)
     throw failure
   }
 }

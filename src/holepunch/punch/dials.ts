@@ -9,7 +9,7 @@
 import { choosePlan } from '../strategies/choose-plan.ts'
 import { punch } from './punch.ts'
 import { reversalCandidates } from '../strategies/reversal.ts'
-import type { LocalAddresses } from '../candidates.ts'
+import type { AcceptOptions, LocalAddresses } from '../candidates.ts'
 import type { PunchInit } from './punch.ts'
 import type { BoundAddress } from '../../transport/punch-port.ts'
 import type { Plan } from '../strategies/strategy.ts'
@@ -17,10 +17,14 @@ import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** What all dials of one upgrade share. */
-export type DialsInit = Pick<
-  PunchInit,
-  'transport' | 'upgrader' | 'budget' | 'lossyPaths' | 'remotePeer' | 'circuit' | 'log'
->
+export interface DialsInit
+  extends Pick<
+    PunchInit,
+    'transport' | 'upgrader' | 'budget' | 'lossyPaths' | 'remotePeer' | 'circuit' | 'log'
+  > {
+  /** Which of the remote's addresses may be dialled at all. */
+  accept: AcceptOptions
+}
 
 /** A plain dial. */
 export interface PlainDial {
@@ -37,6 +41,7 @@ export class Dials {
   readonly #init: DialsInit
   #underWay = 0
   #swapsRoles = false
+  #onArrival: ((connection: Connection) => void) | undefined
 
   constructor(init: DialsInit) {
     this.#init = init
@@ -62,13 +67,20 @@ export class Dials {
     const onSilence = (): void => {
       this.#swapsRoles = plan.role === 'responder' && !swapsRoles
     }
-    return this.#counted(punch({ ...this.#init, ...plan, spare, swapsRoles, onSilence }, signal))
+    const onArrival = (listener: (connection: Connection) => void): void => {
+      this.#onArrival = listener
+    }
+    return this.#counted(punch({ ...this.#init, ...plan, spare, swapsRoles, onSilence, onArrival }, signal))
+  }
+
+  /** The remote has connected to this node's listener while a punch was under way, which may choose that connection. */
+  arrived(connection: Connection): void {
+    this.#onArrival?.(connection)
   }
 
   /** Resolves with the direct connection, or with undefined if there is no address to dial or none leads to the remote. */
   async plain({ listed, local, signal, ...bounds }: PlainDial): Promise<Connection | undefined> {
-    const { lossyPaths, remotePeer } = this.#init
-    const remote = reversalCandidates(listed, local, addr => lossyPaths.has(remotePeer, addr))
+    const remote = reversalCandidates(listed, local, this.#init.accept)
     const plan = choosePlan({ source: 'identify', role: 'responder', local, remote })
     if (plan === undefined) return undefined
     try {

@@ -13,16 +13,15 @@
 
 import { scopeOf } from '../../addresses/scope.ts'
 import { setTimeout as pause } from 'node:timers/promises'
-import { CODE_P2P } from '@multiformats/multiaddr'
 import { endpointOf } from '../../addresses/endpoint.ts'
 import { HolePunchFailedError } from '../../errors.ts'
 import { awakeTimeout } from '../../time/awake-timeout.ts'
 import { optimisticUpgrader } from '../../protocols/optimistic-upgrade.ts'
+import { isWrongPeer, onProposal, pin } from './handshake.ts'
 import { jitter, MAX_DIALS, MAX_PRIVATE_DIALS, redialDelayMs } from './redial.ts'
 import type { LossyPaths } from '../paths/lossy-paths.ts'
-import { noteLoss, proveConnection } from '../paths/proof.ts'
+import { losesFullPackets, noteLoss, proveConnection } from '../paths/proof.ts'
 import { CloseWhenIdle } from '../paths/close-when-idle.ts'
-import { guard, unguard } from '../../patches/multistream-select/endless-length.ts'
 import type { HolePunchFailure } from '../../errors.ts'
 import type { Endpoint } from '../../addresses/endpoint.ts'
 import type { PunchRole } from '../events.ts'
@@ -31,7 +30,6 @@ import type { BoundAddress } from '../../transport/punch-port.ts'
 import type { PunchTransport } from '../../transport/punch-transport.ts'
 import type { Connection, Logger, MultiaddrConnection, PeerId, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Uint8ArrayList } from 'uint8arraylist'
 
 /**
  * How long both sides keep dialling, in milliseconds. Covers the retransmission of a lost SYN after 1 s and 3 s
@@ -61,6 +59,8 @@ export interface PunchInit {
   swapsRoles?: boolean
   /** Called when the punch fails though a remote was connected, which proposed nothing: it may be waiting for a proposal. */
   onSilence?: () => void
+  /** Takes the listener for connections that the remote has made to this node by itself. */
+  onArrival?: (listener: (connection: Connection) => void) => void
   /** A punch leaves from the punch port; the reversal of a connection dials once, from an ephemeral one. */
   from: 'punch-port' | 'ephemeral-port'
   /** Ends the punch when no socket is connected after so long, in milliseconds. @default the whole window */
@@ -112,6 +112,7 @@ class Punch {
     const onWindowEnd = (): void => void this.#fail()
     window.addEventListener('abort', onWindowEnd, { once: true })
     this.#connectTimer = setTimeout(() => void this.#fail(), connectTimeoutMs)
+    this.#init.onArrival?.(connection => void this.#adopt(connection))
     const withdraw = this.#isPunch ? transport.inboundClaims.add(this.#claim()) : undefined
     void Promise.all(candidates.map(async candidate => this.#dialUntilOver(candidate))).then(() => {
       if (this.#sockets.size === 0 && !this.#isPunch) void this.#fail()
@@ -230,27 +231,32 @@ class Punch {
       matchesEndpoint: (host, port) =>
         isWaiting() && endpoints.some(it => it.host === host && it.port === port),
       matchesHost: host => isWaiting() && (isNamed(host) || (sharesNat && scopeOf(host) === 'private')),
-      take: socket => {
+      take: async socket => {
         this.#claimed++
-        void this.#upgrade(socket)
+        return this.#upgrade(socket)
       },
     }
   }
 
-  /** Upgrades a connected socket and proves it; the first to get through wins. Never throws. */
-  async #upgrade(socket: MultiaddrConnection): Promise<void> {
+  /**
+   * Upgrades a connected socket and proves it; the first to get through wins. Never throws. Resolves with whether the
+   * remote peer was at the other end; undefined if the punch was over before.
+   */
+  async #upgrade(socket: MultiaddrConnection): Promise<boolean | undefined> {
     const { upgrader, remotePeer, log } = this.#init
     this.#sockets.add(socket)
     clearTimeout(this.#connectTimer)
     const signal = awakeTimeout(PUNCH_WINDOW_MS)
-    guard(socket)
     const connectedAt = performance.now()
-    this.#silent.add(socket)
+    // what is silent inside a private network is nobody's to know
+    if (scopeOf(endpointOf(socket.remoteAddr).host) === 'public') this.#silent.add(socket)
     onProposal(socket, () => this.#silent.delete(socket))
+    let isRemotes = false
     try {
       const initiator = this.#isClient
       const pinned = pin(socket, remotePeer, initiator)
       const connection = await optimisticUpgrader(upgrader).upgradeOutbound(pinned, { signal, initiator })
+      isRemotes = true
       this.#sockets.delete(socket)
       await this.#prove(connection, signal)
       this.#refund(endpointOf(socket.remoteAddr))
@@ -263,8 +269,23 @@ class Punch {
       // the remote's window may have closed first; one that is gone at once was not waiting
       if (performance.now() - connectedAt < SILENCE_MS) this.#silent.delete(socket)
       socket.abort(error as Error)
-    } finally {
-      unguard(socket)
+    }
+    return isRemotes || !this.#over.signal.aborted ? isRemotes : undefined
+  }
+
+  /** Chooses a connection that the remote has made without this punch, if it carries data. */
+  async #adopt(connection: Connection): Promise<void> {
+    const { host, port } = endpointOf(connection.remoteAddr)
+    const isOwn = [...this.#sockets].some(({ remoteAddr }) => {
+      const own = endpointOf(remoteAddr)
+      return own.host === host && own.port === port
+    })
+    if (isOwn || this.#over.signal.aborted) return
+    try {
+      await proveConnection(connection, { signal: this.#over.signal })
+      this.#result.resolve(connection)
+    } catch (error) {
+      this.#init.log('a connection of %p did not prove itself - %e', connection.remotePeer, error)
     }
   }
 
@@ -273,10 +294,11 @@ class Punch {
     try {
       await proveConnection(connection, { signal })
     } catch (error) {
-      // the other side has found out first, perhaps
+      // unless this side gave it up, the other side has ended it
+      const isEnded = this.#unproved.has(connection) && connection.status !== 'open'
       const { lossyPaths, remotePeer } = this.#init
-      const isOurs = !this.#unproved.has(connection)
-      if (!isOurs && connection.status !== 'open') lossyPaths.note(remotePeer, connection.remoteAddr, 'reset')
+      if (isEnded && losesFullPackets(connection)) await this.#giveUp(connection)
+      else if (isEnded) lossyPaths.note(remotePeer, connection.remoteAddr, 'reset')
       throw error
     } finally {
       this.#unproved.delete(connection)
@@ -298,37 +320,4 @@ class Punch {
       if (endpoint.host === host && endpoint.port === port) this.#init.budget.refundDials(host, dials)
     }
   }
-}
-
-/**
- * Gives the socket the role that DCUtR dealt and the identity that must answer. yamux takes its role from the direction
- * of the socket, which is 'outbound' after any dial; on the responder's side that made two clients, and the connection
- * died with its first stream.
- */
-function pin(socket: MultiaddrConnection, remotePeer: PeerId, initiator: boolean): MultiaddrConnection {
-  const remoteAddr = socket.remoteAddr.decapsulateCode(CODE_P2P).encapsulate(`/p2p/${remotePeer}`)
-  return Object.assign(socket, { direction: initiator ? 'outbound' : 'inbound', remoteAddr } as const)
-}
-
-/** `/multistream/1.0.0` with its length and line end, in bytes. Whoever waits for a proposal may say this much (https://github.com/multiformats/multistream-select). */
-const GREETING_BYTES = 20
-
-/** Calls back when the remote of a guarded socket has said more than a greeting; {@link unguard} ends this, too. */
-function onProposal(socket: MultiaddrConnection, callback: () => void): void {
-  const incoming = socket as MultiaddrConnection & { onData(data: Uint8Array | Uint8ArrayList): void }
-  const onData = incoming.onData.bind(socket)
-  let heard = 0
-  incoming.onData = data => {
-    heard += data.byteLength
-    if (heard > GREETING_BYTES) {
-      incoming.onData = onData
-      callback()
-    }
-    onData(data)
-  }
-}
-
-/** The upgrader wraps the encrypter's errors and keeps only the text, that of `@chainsafe/libp2p-noise` here. */
-function isWrongPeer(error: unknown): boolean {
-  return (error as Error).message.includes('does not match expected remote identity')
 }

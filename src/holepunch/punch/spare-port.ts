@@ -10,7 +10,6 @@
 
 import net from 'node:net'
 import { CODE_P2P } from '@multiformats/multiaddr'
-import { reserveSparePort } from '../../transport/punch-port.ts'
 import { isIPv6 } from '../candidates.ts'
 import type { Connection, IdentifyResult, Libp2pEvents, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -44,7 +43,7 @@ export interface SparePort {
  */
 export async function openSparePort(init: SparePortInit, signal: AbortSignal): Promise<SparePort> {
   const { transport, upgrader, relay } = init
-  const spare = reserveSparePort(isIPv6(relay.remoteAddr) ? 6 : 4)
+  const spare = transport.reserveSparePort(isIPv6(relay.remoteAddr) ? 6 : 4)
   try {
     const socket = await transport.connectFromPunchPort(relay.remoteAddr, { signal, spare: spare.address })
     const observer = await upgrader.upgradeOutbound(socket, { signal })

@@ -11,14 +11,14 @@ import type { Scope } from '../../addresses/scope.ts'
 import { RemoteCandidates } from '../candidates.ts'
 import { endpointOf } from '../../addresses/endpoint.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { LocalAddresses } from '../candidates.ts'
+import type { AcceptOptions, LocalAddresses } from '../candidates.ts'
 import type { Strategy } from './strategy.ts'
 
 export const reversal: Strategy = ({ source, local, remote }) => {
   if (source !== 'identify') return undefined
-  const seenFrom = scopesOfObservers(local)
-  const isLocal = seenFrom.has('private') || seenFrom.has('loopback')
-  const candidates = isLocal ? [...remote.loopback, ...remote.private, ...remote.public] : remote.public
+  const candidates = isSeenInside(local)
+    ? [...remote.loopback, ...remote.private, ...remote.public]
+    : remote.public
   if (candidates.length === 0) return undefined
   // a peer that dials one-sidedly is the client, whatever its role in DCUtR
   return { strategy: 'reversal', candidates, from: 'ephemeral-port', role: 'initiator' }
@@ -29,15 +29,21 @@ export const reversal: Strategy = ({ source, local, remote }) => {
  * on a private network, or on its own host, shares that network with it, and so does the remote: then addresses of that
  * kind make sense. Otherwise they belong to other hosts.
  *
- * @param isLossy - true for addresses whose path does not carry data: they are left out
+ * @param options - which of them are left out
  */
 export function reversalCandidates(
   listed: readonly Multiaddr[],
   local: LocalAddresses,
-  isLossy: (addr: Multiaddr) => boolean = () => false,
+  options: AcceptOptions = {},
 ): RemoteCandidates {
   const acceptLoopback = scopesOfObservers(local).has('loopback')
-  return RemoteCandidates.from(listed, local, { acceptLoopback, isLossy })
+  return RemoteCandidates.from(listed, local, { ...options, acceptLoopback })
+}
+
+/** True if a relay sees this node from inside a private network, or on its own host. */
+export function isSeenInside(local: LocalAddresses): boolean {
+  const seenFrom = scopesOfObservers(local)
+  return seenFrom.has('private') || seenFrom.has('loopback')
 }
 
 function scopesOfObservers({ observed }: LocalAddresses): Set<Scope> {

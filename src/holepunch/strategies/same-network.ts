@@ -9,5 +9,5 @@ import type { Strategy } from './strategy.ts'
 export const sameNetwork: Strategy = ({ source, role, local, remote }) => {
   if (source !== 'exchange' || !shareHost(publicCandidates(local), remote.public)) return undefined
   const candidates = [...remote.public, ...remote.private]
-  return { strategy: 'same-network', candidates, from: 'punch-port', role, sharesNat: true }
+  return { strategy: 'same-network', candidates, from: 'punch-port', role, sharesNat: remote.sharesNetwork }
 }

@@ -16,6 +16,8 @@ import { STATUS_CODES } from 'node:http'
 import { ConnectionFailedError } from '@libp2p/interface'
 import { webSockets } from '@libp2p/websockets'
 import { shapeCheck } from '../expect-shape.ts'
+import { pinNames } from './pinned-names.ts'
+import type { AddressJudge } from './pinned-names.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -71,10 +73,15 @@ function subscribeOnce(): void {
  *
  * A dial of it rejects with the reason of its signal, or with a ConnectionFailedError whose `cause` is the error of the
  * connection.
+ *
+ * @param judge - judges each address before it is dialled; unless given, all are dialled
  */
-export function explainedWebSockets(): ReturnType<typeof webSockets> {
+export function explainedWebSockets(judge?: AddressJudge): ReturnType<typeof webSockets> {
   const create = webSockets()
-  return components => explainDials(create(components))
+  return components => {
+    const transport = create(components)
+    return explainDials(judge === undefined ? transport : pinNames(transport, judge))
+  }
 }
 
 /** Patches one transport. Returns it. @throws {UpstreamChangedError} */

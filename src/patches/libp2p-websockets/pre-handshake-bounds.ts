@@ -1,42 +1,49 @@
 /** Bounds what a stranger costs a WebSocket listener before the handshake, by all patches of this folder. */
 
 import { webSockets } from '@libp2p/websockets'
-import { boundFirstByte } from './first-byte.ts'
+import { askAboutSockets } from './accepted-sockets.ts'
 import { passHttpsServer } from './https-server.ts'
 import { boundMessages } from './message-length.ts'
-import { setServerOptions } from './server-options.ts'
 import { ignoreSocketErrors } from './socket-errors.ts'
 import type { Server as HttpsServer } from 'node:https'
 import type { Listener } from '@libp2p/interface'
 import type { WebSocketsInit } from '@libp2p/websockets'
-import type { ServerOptions } from './server-options.ts'
+import type { SocketInit } from './accepted-sockets.ts'
 
 /** The bounds of each listener. */
-export interface WebSocketBounds extends ServerOptions {
+export interface WebSocketBounds<Slot extends object> extends SocketInit<Slot> {
   /** Gets the HTTPS server of each listener for `/tls/ws`, to replace its certificate. */
   onHttpsServer?: (server: HttpsServer) => void
 }
 
 /** Makes the transport, in place of `webSockets()`. `createListener()` may throw `UpstreamChangedError`. */
-export function boundedWebSockets(
+export function boundedWebSockets<Slot extends object>(
   init: WebSocketsInit,
-  bounds: WebSocketBounds,
+  bounds: WebSocketBounds<Slot>,
 ): ReturnType<typeof webSockets> {
   const create = webSockets(init)
   return components => {
     const transport = create(components)
     const createListener = transport.createListener.bind(transport)
-    transport.createListener = options => boundListener(createListener(options), bounds)
+    transport.createListener = options => {
+      const listener = askAboutSockets(
+        options.upgrader,
+        upgrader => createListener({ ...options, upgrader }),
+        bounds,
+      )
+      return boundListener(listener, bounds)
+    }
     return transport
   }
 }
 
 /** Bounds a listener that does not listen yet. Returns it. @throws {UpstreamChangedError} */
-function boundListener(listener: Listener, { onHttpsServer, ...options }: WebSocketBounds): Listener {
-  boundFirstByte(listener)
+function boundListener(
+  listener: Listener,
+  { onHttpsServer }: { onHttpsServer?: (server: HttpsServer) => void },
+): Listener {
   boundMessages(listener)
   ignoreSocketErrors(listener)
-  setServerOptions(listener, options)
   if (onHttpsServer !== undefined) passHttpsServer(listener, onHttpsServer)
   return listener
 }

@@ -19,6 +19,11 @@ const cases: ReadonlyArray<[string, unknown, string]> = [
   ['ENOTFOUND', coded('ENOTFOUND'), 'the name does not exist (ENOTFOUND)'],
   ['a time-out', named('TimeoutError'), 'no answer in time'],
   ['an abort', named('AbortError'), 'no answer in time'],
+  [
+    'a peer that is full',
+    named('EncryptionFailedError', 'The stream has been reset'),
+    'it ended the connection during the handshake: it probably has as many connections as it may; try again',
+  ],
   ['no libp2p', named('EncryptionFailedError'), 'what answers there does not speak libp2p'],
   ['no relay', new UnsupportedProtocolError('x'), 'it does not speak the protocol, so it is no relay'],
   ...['Unexpected EOF - stream closed while reading 0/1 bytes', 'read ECONNRESET'].map(

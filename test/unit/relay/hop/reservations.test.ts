@@ -277,3 +277,42 @@ describe('reservations of one address', () => {
     assert.deepEqual(reservations.reserve(peer(1), addr), { refusal: 'full-for-address' })
   })
 })
+
+describe('a full table', () => {
+  for (const [what, taken, newcomer] of [
+    ['of another network', ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4'], '198.51.100.1'],
+    ['of another address', ['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.1'], '192.0.2.2'],
+    ['of another site', ['2001:db8::1', '2001:db8::2', '2001:db8::3', '2001:db8::4'], '2001:db8:0:100::1'],
+  ] as const)
+    it(`gives a peer ${what} the place of the oldest reservation of the one that has most`, t => {
+      const { reservations, ended } = table(t, { maxReservations: 4 })
+      for (const [who, ip] of taken.entries()) assert.equal(ask(reservations, who, ip), 'granted')
+      assert.equal(ask(reservations, 5, newcomer), 'granted')
+      assert.deepEqual([ended, reservations.size], [['0 replaced'], 4])
+      // who has lost it does not get it back while the other one has fewer
+      assert.equal(ask(reservations, 0, taken[0]), 'full')
+    })
+
+  it('replaces nothing of peers that have one each, however long they have it', t => {
+    const { reservations, ended, clocks } = table(t, { maxReservations: 3 })
+    for (const who of [0, 1, 2]) assert.equal(ask(reservations, who, `10.0.${who}.1`), 'granted')
+    clocks.pass(TTL_MS - 1)
+    assert.equal(ask(reservations, 3, '10.0.3.1'), 'full')
+    assert.deepEqual(ended, [])
+  })
+
+  it('replaces nothing for a peer whose network has its share', t => {
+    const { reservations, ended } = table(t, { maxReservations: 4, maxReservationsPerIpv4: 2 })
+    for (const who of [0, 1, 2, 3]) assert.equal(ask(reservations, who, `10.0.${who >> 1}.1`), 'granted')
+    assert.equal(ask(reservations, 4, '10.0.0.1'), 'full')
+    assert.deepEqual(ended, [])
+  })
+
+  it('refreshes what it has', t => {
+    const { reservations } = table(t, { maxReservations: 2 })
+    for (const who of [0, 1, 0, 1]) ask(reservations, who, '10.0.0.1')
+    assert.equal(ask(reservations, 2, '10.0.1.1'), 'granted')
+    assert.equal(ask(reservations, 1, '10.0.0.1'), 'refreshed')
+    assert.equal(reservations.size, 2)
+  })
+})

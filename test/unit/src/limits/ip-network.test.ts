@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
-import { ipOf, networkOf } from '../../../../src/limits/ip-network.ts'
+import { ipOf, networkOf, sharesOf } from '../../../../src/limits/ip-network.ts'
 
 const PEER = '12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw'
 
@@ -37,5 +37,17 @@ describe('the network of', () => {
       assert.equal(network.family, 'ipv4')
       assert.equal(network.key, multiaddr(addr).toString())
       assert.equal(ipOf(multiaddr(addr)), undefined)
+    })
+})
+
+describe('the shares of', () => {
+  for (const [addr, wide, narrow] of [
+    ['/ip4/192.0.2.77/tcp/1', '192.0.2.0/24', '192.0.2.77/32'],
+    ['/ip6/::ffff:192.0.2.77/tcp/1', '192.0.2.0/24', '192.0.2.77/32'],
+    ['/ip6/2001:db8:1:2ff::1/tcp/1', '2001:db8:1::/48', '2001:db8:1:200::/56'],
+    ['/dns4/relay.example/tcp/1', '/dns4/relay.example/tcp/1', '/dns4/relay.example/tcp/1'],
+  ] as const)
+    it(`${addr} are ${wide} and ${narrow}`, () => {
+      assert.deepEqual(sharesOf(multiaddr(addr)), [wide, narrow])
     })
 })

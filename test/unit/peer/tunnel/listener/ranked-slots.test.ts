@@ -14,7 +14,7 @@ test('one peer gets its share, and another still gets its own', () => {
 test('all peers of a rank together get no more than the total, and other ranks still get theirs', () => {
   const slots = new RankedSlots({ perPeer: 2, total: 3 })
   assert.deepEqual(isTaken(slots, ['p', 'p', 'q', 'q', 'r']), [true, true, true, false, false])
-  assert.ok(slots.take('r', 'connected') !== undefined && slots.take('r', 'named') !== undefined)
+  assert.ok(slots.take('r', 'known') !== undefined && slots.take('r', 'named') !== undefined)
 })
 
 test('a slot that was released can be taken again', () => {

@@ -9,6 +9,7 @@ import { MAX_WAITING_BYTES } from '../../../../../src/cli/output/pipe-safe-outpu
 import { SmallDisk } from '../../../../network/small-disk.ts'
 
 import {
+  arrived,
   assertComplete,
   directory,
   LINUX,
@@ -139,9 +140,9 @@ describe('a pipe', () => {
     talker.stderr.resume()
     await talker.spoken()
     const stdout = buffer(talker.stdout)
-    await talker.alive()
+    await arrived(talker.stdout, 'output:dropped')
     talker.stdin.write('?\n')
-    await talker.alive()
+    await arrived(talker.stdout, 'asked')
     await talker.stop()
     const events = linesOf((await stdout).toString()).map(it => it.event)
     assert.deepEqual(events.slice(-2), ['output:dropped', 'asked'])
@@ -173,7 +174,7 @@ describe('a pipe', () => {
       const talker = new Talker(t, 'pipe', 'pipe', args, ['sh', '-c', 'exec "$0" "$@" 2>&1'])
       await talker.spoken()
       const stdout = buffer(talker.stdout)
-      await talker.alive()
+      await arrived(talker.stdout, 'output:dropped')
       assert.equal(await talker.stop(), 143)
       const text = (await stdout).toString()
       assert.ok(text.length < MAX_WAITING_BYTES + PIPE_BYTES, String(text.length))
@@ -181,7 +182,9 @@ describe('a pipe', () => {
       const [marker = '', ...after] = lines.splice(lines.findIndex(it => it.includes('output:dropped')))
       for (const [n, line] of lines.entries())
         assert.ok(line.includes(n % 2 === 0 ? `"n":${n / 2},` : `note ${(n - 1) / 2} `), line)
-      assert.equal(lines.length + (JSON.parse(marker) as Line).count!, 2 * MANY)
+      // the warning that nobody reads is a line, too, and comes while nobody reads
+      const count = lines.length + (JSON.parse(marker) as Line).count!
+      assert.ok(count === 2 * MANY || count === 2 * MANY + 1, String(count))
       assert.equal(after.length, 1)
       assert.match(after[0] ?? '', /^Stopping after SIGTERM/)
     },

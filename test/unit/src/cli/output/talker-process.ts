@@ -94,6 +94,15 @@ export class Talker {
   }
 }
 
+/** Resolves when this word has come over a stream that something else reads. */
+export async function arrived(stream: Readable, word: string): Promise<void> {
+  const signal = AbortSignal.timeout(20_000)
+  for (let end = ''; !end.includes(word); ) {
+    const [chunk] = (await once(stream, 'data', { signal })) as [Buffer]
+    end = end.slice(-word.length) + chunk.toString()
+  }
+}
+
 function hasPython(): boolean {
   try {
     execFileSync('python3', ['-c', 'import pty'], { stdio: 'ignore' })

@@ -1,0 +1,51 @@
+/** The handshake on a socket of a punch: its role, its identity, and what is heard of it. */
+
+import { CODE_P2P } from '@multiformats/multiaddr'
+import { shapeCheck } from '../../patches/expect-shape.ts'
+import type { MultiaddrConnection, PeerId } from '@libp2p/interface'
+import type { Uint8ArrayList } from 'uint8arraylist'
+
+/**
+ * Gives the socket the role that DCUtR dealt and the identity that must answer. yamux takes its role from the direction
+ * of the socket, which is 'outbound' after any dial; on the responder's side that made two clients, and the connection
+ * died with its first stream.
+ */
+export function pin(
+  socket: MultiaddrConnection,
+  remotePeer: PeerId,
+  initiator: boolean,
+): MultiaddrConnection {
+  const remoteAddr = socket.remoteAddr.decapsulateCode(CODE_P2P).encapsulate(`/p2p/${remotePeer}`)
+  return Object.assign(socket, { direction: initiator ? 'outbound' : 'inbound', remoteAddr } as const)
+}
+
+/** `/multistream/1.0.0` with its length and line end, in bytes. Whoever waits for a proposal may say this much (https://github.com/multiformats/multistream-select). */
+const GREETING_BYTES = 20
+
+// a listener of `message` would keep what was said from the handshake
+const assertShape = shapeCheck('@libp2p/utils', { onData: 'function' })
+
+/**
+ * Calls back when the remote has said more than a greeting.
+ *
+ * @throws {UpstreamChangedError}
+ */
+export function onProposal(socket: MultiaddrConnection, callback: () => void): void {
+  assertShape(socket)
+  const incoming = socket as MultiaddrConnection & { onData(data: Uint8Array | Uint8ArrayList): void }
+  const onData = incoming.onData.bind(socket)
+  let heard = 0
+  incoming.onData = data => {
+    heard += data.byteLength
+    if (heard > GREETING_BYTES) {
+      incoming.onData = onData
+      callback()
+    }
+    onData(data)
+  }
+}
+
+/** The upgrader wraps the encrypter's errors and keeps only the text, that of `@chainsafe/libp2p-noise` here. */
+export function isWrongPeer(error: unknown): boolean {
+  return (error as Error).message.includes('does not match expected remote identity')
+}
