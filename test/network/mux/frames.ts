@@ -1,14 +1,14 @@
 /** Frames of yamux, and floods of them (https://github.com/hashicorp/yamux/blob/master/spec.md). */
 
-export const DATA = 0
-export const WINDOW = 1
-export const PING = 2
-export const GO_AWAY = 3
+const DATA = 0
+const WINDOW = 1
+const PING = 2
+const GO_AWAY = 3
 
-export const SYN = 1
-export const ACK = 2
-export const FIN = 4
-export const RST = 8
+const SYN = 1
+const ACK = 2
+const FIN = 4
+const RST = 8
 
 /** The protocols that a victim speaks: one sends back what it gets, the other throws it away. */
 export const ECHO = '/test/echo/1'
@@ -17,7 +17,7 @@ export const SINK = '/test/sink/1'
 const NOBODYS_STREAM = 0x7fff_ff00
 
 /** One frame. `length` is the field of the header, where it is not that of the data. */
-export function frame(type: number, flags: number, stream: number, data: number | Uint8Array = 0): Buffer {
+function frame(type: number, flags: number, stream: number, data: number | Uint8Array = 0): Buffer {
   const bytes = typeof data === 'number' ? new Uint8Array() : data
   const header = Buffer.alloc(12)
   header.writeUInt8(type, 1)
@@ -28,7 +28,7 @@ export function frame(type: number, flags: number, stream: number, data: number 
 }
 
 /** What negotiates a protocol on a stream (multistream-select). */
-export function select(protocol: string): Buffer {
+function select(protocol: string): Buffer {
   return Buffer.concat(
     ['/multistream/1.0.0', protocol].map(line =>
       Buffer.from(`${String.fromCharCode(line.length + 1)}${line}\n`),
