@@ -18,7 +18,7 @@ const MAX_DEPTH = 3
  * Queries of one look-up, however its names lead to names: go-multiaddr-dns allows 32 in all (`resolve.go` of
  * github.com/multiformats/go-multiaddr-dns, `maximumRecursiveLimit`). The owner of a zone chooses how many names there are.
  */
-const MAX_QUERIES = 32
+export const MAX_QUERIES = 32
 
 /** Queries of one look-up under way at a time: more would make this peer a burden on its name server. */
 const MAX_QUERIES_AT_ONCE = 4
