@@ -188,7 +188,9 @@ describe('circuits to a peer of a public relay', { concurrency: 4 }, () => {
     t: TestContext,
     { ids, from }: { ids: number; from: string },
   ): Promise<{ relay: Relay; victim: Member; taken: Stream[] }> {
-    const relay = await startRelay(t, { profile: 'public', connectionsPerSecondPerIp: Infinity })
+    // how often one address may ask is another limit
+    const rates = { connectionsPerSecondPerIp: Infinity, circuitsPerSecondPerIp: Infinity }
+    const relay = await startRelay(t, { profile: 'public', ...rates })
     const victim = await startMember(t, relay)
     await answerCalls(victim)
     const taken: Stream[] = []
