@@ -18,6 +18,9 @@ import type { Message, Task } from '../test/fuzz/worker.ts'
 /** A worker that reports no batch for so long is ended, in milliseconds. One input may take 20 s, and each is tried four times. */
 const SILENCE_MS = 120_000
 
+/** Least time for an entry, in milliseconds. */
+const MIN_ENTRY_MS = 250
+
 const WORKER = fileURLToPath(new URL('../test/fuzz/worker.ts', import.meta.url))
 const PROGRESS = new URL('../.cache/fuzz.json', import.meta.url)
 
@@ -52,13 +55,12 @@ console.log(`seed ${seed}, ${count} entries of ${tasks.length} surfaces, ${minut
 const startedAt = performance.now()
 const reports: Report[] = []
 const failures: Failure[] = []
-let entriesLeft = count
+let surfacesLeft = tasks.length
 for (const task of tasks) {
   if (stopped.signal.aborted) break
-  // what the surfaces before have taken for their start is shared by the rest
+  // each surface has as much as any other of what is left: live ones need more for an input, and have fewer entries
   const leftMs = minutes * 60_000 - (performance.now() - startedAt)
-  const timeMs = Math.max(500, leftMs / entriesLeft)
-  entriesLeft -= task.orders.length
+  const timeMs = Math.max(MIN_ENTRY_MS, leftMs / surfacesLeft-- / task.orders.length)
   await run({ ...task, orders: task.orders.map(order => ({ ...order, timeMs })) })
 }
 writeProgress()

@@ -49,7 +49,7 @@ export function keepInput(surface: string, entry: string, input: Input, why: str
 }
 
 /** Reads the text of a file. @throws {Error} if a line has neither bytes nor a comment */
-export function parseInput(text: string): Input {
+function parseInput(text: string): Input {
   return text
     .split('\n')
     .filter(line => !line.startsWith('#') && line.trim() !== '')

@@ -52,7 +52,7 @@ export const number: Arbitrary<bigint> = fc.oneof(
 )
 
 /** Writes an unsigned varint. */
-export function varint(value: bigint | number): Buffer {
+function varint(value: bigint | number): Buffer {
   const bytes: number[] = []
   let rest = BigInt(value)
   for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128)

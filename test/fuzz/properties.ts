@@ -27,12 +27,12 @@ const MEASUREMENTS = 4
 const CERTAIN = 6
 
 /** An input that costs too much. */
-export class SlowInputError extends Error {
+class SlowInputError extends Error {
   override readonly name = 'SlowInputError'
 }
 
 /** A fault outside of the call that handed over the input. */
-export class UnhandledError extends Error {
+class UnhandledError extends Error {
   override readonly name = 'UnhandledError'
 }
 
@@ -40,9 +40,17 @@ export class UnhandledError extends Error {
 export class UnhandledErrors {
   readonly #errors: unknown[] = []
 
+  readonly #note = (error: unknown): void => void this.#errors.push(error)
+
   constructor() {
-    process.on('unhandledRejection', error => this.#errors.push(error))
-    process.on('uncaughtException', error => this.#errors.push(error))
+    process.on('unhandledRejection', this.#note)
+    process.on('uncaughtException', this.#note)
+  }
+
+  /** Leaves them to the process again. */
+  stop(): void {
+    process.off('unhandledRejection', this.#note)
+    process.off('uncaughtException', this.#note)
   }
 
   /** @throws {UnhandledError} if there has been one since the last call */
@@ -58,7 +66,7 @@ export class UnhandledErrors {
 }
 
 /** How long this machine takes for a fixed piece of work, in milliseconds of processor time. */
-export function calibrationMs(): number {
+function calibrationMs(): number {
   const work = (): number => {
     const before = process.cpuUsage()
     const bytes = Buffer.alloc(1 << 20, 7)

@@ -6,7 +6,7 @@ import { InputChecker, UnhandledErrors } from './properties.ts'
 import type { Entry, Input, Stage, Surface } from './surface.ts'
 
 /** Inputs of one batch. A batch depends on the seed and its number only, so that one can be repeated alone. */
-export const BATCH = 100
+const BATCH = 100
 
 /** Most time for finding a smaller input that fails, in milliseconds. */
 const SHRINK_MS = 15_000

@@ -11,7 +11,7 @@ import type { Libp2p, MessageStream, StreamMuxerFactory } from '@libp2p/interfac
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Attackers come from an address of their own. */
-export const SOURCE = '127.0.0.2'
+const SOURCE = '127.0.0.2'
 
 const STREAMS = { maxOutboundStreams: 1e6, maxInboundStreams: 1e6, maxEarlyStreams: 1e6 }
 

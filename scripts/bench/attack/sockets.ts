@@ -12,7 +12,7 @@ export function endlessLength(bytes: number): Buffer {
   return Buffer.concat([Buffer.alloc(8, 0x80), Buffer.alloc(Math.max(0, bytes - 8))])
 }
 
-export async function open(port: number, localAddress = '127.0.0.2'): Promise<Socket> {
+async function open(port: number, localAddress = '127.0.0.2'): Promise<Socket> {
   const socket = connect({ port, host: '127.0.0.1', localAddress })
   socket.on('error', () => {}) // the victim resets what it does not like
   socket.resume()

@@ -14,7 +14,7 @@ import { allow, assertAllowed, joined } from '../surface.ts'
 import type { Entry, Surface } from '../surface.ts'
 
 /** What a decoder of protobuf throws at bytes that are no message. */
-export const DECODE_ERRORS = ['Error', 'RangeError', 'TypeError', 'InvalidMessageError']
+const DECODE_ERRORS = ['Error', 'RangeError', 'TypeError', 'InvalidMessageError']
 
 /** A peer that is the same in each run, so that inputs that name it can be replayed. */
 export const KEY = await generateKeyPairFromSeed('Ed25519', Buffer.alloc(32, 7))
