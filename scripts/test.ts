@@ -34,7 +34,7 @@ interface Outcome {
 const isCI = process.env['CI'] === 'true'
 
 // most of the time is waiting; a file has nodes of its own, on ports that are free
-const NETWORK_CONCURRENCY = 2
+const NETWORK_CONCURRENCY = 3
 
 // the same, and each file makes networks of its own
 const LAB_CONCURRENCY = 3
@@ -52,7 +52,7 @@ const steps: Step[] = [
   { name: 'lint', command: ['npm', 'run', '--silent', 'lint'], limitMinutes: 5 },
   { name: 'types', command: ['npm', 'run', '--silent', 'types'], limitMinutes: 5 },
   { name: 'unit', command: tests('unit'), limitMinutes: 5 },
-  { name: 'network', command: tests('network', NETWORK_CONCURRENCY), limitMinutes: 15 },
+  { name: 'network', command: tests('network', NETWORK_CONCURRENCY), limitMinutes: 30 },
   // the same inputs each time, as far as a minute goes: `npm run fuzz` looks for new ones
   {
     name: 'fuzz',
