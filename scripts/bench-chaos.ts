@@ -6,7 +6,7 @@
  */
 
 import { parseArgs } from 'node:util'
-import { faultKinds, leftOut } from '../test/lab/chaos/faults.ts'
+import { faultKinds } from '../test/lab/chaos/faults.ts'
 import { memoryGrowth } from '../test/lab/chaos/memory.ts'
 import { soak } from '../test/lab/chaos/soak.ts'
 import { createWorld } from '../test/lab/chaos/world.ts'
@@ -34,7 +34,6 @@ const unknown = kinds.filter(kind => !faultKinds.includes(kind))
 if (unknown.length > 0) fail(`There is no fault ${unknown.join(', ')}. There are ${faultKinds.join(', ')}.`)
 
 console.error(JSON.stringify(await circumstances()))
-for (const [kind, reason] of Object.entries(leftOut)) console.error(`Left out: ${kind}, because ${reason}.`)
 console.error(`seed ${seed}`)
 
 // before those of the lab: `exit` removes the disk and the namespaces

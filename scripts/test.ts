@@ -53,6 +53,12 @@ const steps: Step[] = [
   { name: 'types', command: ['npm', 'run', '--silent', 'types'], limitMinutes: 5 },
   { name: 'unit', command: tests('unit'), limitMinutes: 5 },
   { name: 'network', command: tests('network', NETWORK_CONCURRENCY), limitMinutes: 15 },
+  // the same inputs each time, as far as a minute goes: `npm run fuzz` looks for new ones
+  {
+    name: 'fuzz',
+    command: [process.execPath, 'scripts/fuzz.ts', '--minutes', '1', '--seed', '1'],
+    limitMinutes: 10,
+  },
   { name: 'lab', command: tests('lab', LAB_CONCURRENCY), limitMinutes: 40, obstacle: labObstacle },
   {
     name: 'containers',

@@ -77,6 +77,7 @@ const DISK_ADVICE: Readonly<Record<string, string>> = {
   EFBIG: 'Raise the limit on the size of files (ulimit -f)',
   EROFS: 'Make its file system writable',
   EIO: 'Check its disk',
+  EMFILE: 'Raise the limit on open files (ulimit -n)',
 }
 
 /** Thrown when the certificate for WebSocket listeners cannot be used. */

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-/** The program `throughnat`. */
+/** The program `throughnat`. A ticket on its command line is overwritten before all other modules are loaded. */
 
-import { start } from '../../src/cli/start.ts'
+import { hideTicketArguments } from '../tickets/prefix.ts'
 
+hideTicketArguments()
+const { start } = await import('../../src/cli/start.ts')
 await start(() => import('../commands/program.ts'))

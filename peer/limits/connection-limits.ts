@@ -32,6 +32,7 @@ export const CONNECTION_LIMITS = {
   strangersPerNetwork: 32,
   /** From strangers over one relay. */
   strangersPerRelay: 64,
+  /** From one stranger over one relay, or from one network. */
   perStranger: 8,
 } as const
 

@@ -62,9 +62,9 @@ export class ConnectionSlots implements Startable {
   readonly #init: ConnectionSlotsInit
   readonly #now: () => number
   readonly #held = new Map<Connection, Held>()
-  readonly #slots = new FairSlots<Held>({ own: 'replace' })
+  readonly #slots = new FairSlots<Held>()
   /** Circuits that strangers have left idle since they opened them. */
-  readonly #idleCircuits = new FairSlots<Held>({ own: 'replace' })
+  readonly #idleCircuits = new FairSlots<Held>()
   #timer: NodeJS.Timeout | undefined
 
   constructor({ events }: ConnectionSlotsComponents, init: ConnectionSlotsInit) {
@@ -153,25 +153,25 @@ export class ConnectionSlots implements Startable {
   }
 
   #boundsOf({ connection: { remotePeer, remoteAddr }, pool }: Held): Bounds {
-    const key = `${pool} ${remotePeer}`
-    if (pool === 'named') return [{ key, max: CONNECTION_LIMITS.perNamedPeer }]
+    const key = remotePeer.toString()
+    if (pool === 'named') return [{ key: `named ${key}`, max: CONNECTION_LIMITS.perNamedPeer }]
     if (pool !== 'stranger')
       return [
-        { key, max: CONNECTION_LIMITS.perKnownPeer },
         { key: pool, max: CONNECTION_LIMITS[pool] },
+        { key, max: CONNECTION_LIMITS.perKnownPeer },
       ]
     if (!this.#init.ranks.isStrict)
       return [
-        { key, max: LOOSE_STRANGERS.perStranger },
         { key: pool, max: LOOSE_STRANGERS.strangers },
+        { key, max: LOOSE_STRANGERS.perStranger },
       ]
     const { perStranger, strangersPerRelay, strangersPerNetwork, strangers } = CONNECTION_LIMITS
     return [
-      { key, max: perStranger },
-      isCircuit(remoteAddr)
-        ? { key: `over ${relayOf(remoteAddr)}`, max: strangersPerRelay }
-        : { key: `from ${blockOf(remoteAddr)}`, max: strangersPerNetwork },
       { key: pool, max: strangers },
+      isCircuit(remoteAddr)
+        ? { key: relayOf(remoteAddr), max: strangersPerRelay }
+        : { key: blockOf(remoteAddr), max: strangersPerNetwork },
+      { key, max: perStranger },
     ]
   }
 
@@ -182,10 +182,9 @@ export class ConnectionSlots implements Startable {
     if (!isCircuit(connection.remoteAddr)) return
     if (idleMs < SETTLED_MS) return this.#idleCircuits.release(held)
     if (this.#idleCircuits.has(held)) return
-    const relay = relayOf(connection.remoteAddr)
     this.#idleCircuits.take(held, [
-      { key: `${connection.remotePeer} over ${relay}`, max: IDLE_CIRCUITS_PER_RELAY },
-      { key: relay, max: IDLE_CIRCUITS_PER_RELAY },
+      { key: relayOf(connection.remoteAddr), max: IDLE_CIRCUITS_PER_RELAY },
+      { key: connection.remotePeer.toString(), max: IDLE_CIRCUITS_PER_RELAY },
     ])
   }
 

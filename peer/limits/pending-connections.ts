@@ -24,7 +24,7 @@ export interface PendingConnectionsInit {
 /** A connection gater that counts each connection from its acceptance until it is authenticated. */
 export class PendingConnections implements ConnectionGater {
   readonly #init: PendingConnectionsInit
-  readonly #slots = new FairSlots<SlotItem>({ own: 'replace' })
+  readonly #slots = new FairSlots<SlotItem>()
   readonly #items = new WeakMap<MultiaddrConnection, SlotItem>()
   readonly #socketRates = new RequestRates(PENDING_LIMITS.perSecond)
   /** By the address of the relay. */
@@ -61,15 +61,15 @@ export class PendingConnections implements ConnectionGater {
     const { sockets, socketsPerNetwork, circuitsPerPeer, circuitsPerRelay } = PENDING_LIMITS
     if (!isCircuit(remoteAddr)) {
       return [
-        { key: `network ${blockOf(remoteAddr)}`, max: socketsPerNetwork },
         { key: 'sockets', max: sockets },
+        { key: blockOf(remoteAddr), max: socketsPerNetwork },
       ]
     }
     const peerId = lastPeerId(remoteAddr)
-    const pool = `${this.#init.ranks.of(peerId)} over ${lastPeerId(relayAddrOf(remoteAddr))}`
+    const relay = lastPeerId(relayAddrOf(remoteAddr))
     return [
-      { key: `${peerId} ${pool}`, max: circuitsPerPeer },
-      { key: pool, max: circuitsPerRelay },
+      { key: `${this.#init.ranks.of(peerId)} over ${relay}`, max: circuitsPerRelay },
+      { key: peerId, max: circuitsPerPeer },
     ]
   }
 }

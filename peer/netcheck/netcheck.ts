@@ -7,9 +7,9 @@
  * reason.
  */
 
+import { allInterfaces } from '../../src/addresses/interfaces.ts'
 import { scopeOf } from '../../src/addresses/scope.ts'
 import { isIPv6 } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { ownAddressTowards } from '../port-mapping/datagrams.ts'
 import { probeDoubleNat } from './double-nat.ts'
 import { probeFamily } from './family.ts'
@@ -157,7 +157,7 @@ async function askRouter(
 async function globalIpv6(reached: readonly Reached[]): Promise<string | null> {
   const remote = chooseVantages(reached, 6)?.first.host
   const used = remote === undefined ? undefined : await ownAddressTowards(remote).catch(() => undefined)
-  const own = Object.values(networkInterfaces()).flatMap(it => (it ?? []).map(({ address }) => address))
+  const own = Object.values(allInterfaces()).flatMap(it => (it ?? []).map(({ address }) => address))
   const isGlobal = (address: string | undefined): boolean =>
     address !== undefined && isIPv6(address) && scopeOf(address) === 'public'
   return [used, ...own].find(isGlobal) ?? null

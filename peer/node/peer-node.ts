@@ -1,8 +1,8 @@
 /** The libp2p node that a peer is, and what keeps it reachable and connected. */
 
+import { allInterfaces } from '../../src/addresses/interfaces.ts'
 import { scopeOf } from '../../src/addresses/scope.ts'
 import { isCircuit, lastPeerId, relayAddrOf } from '../../src/addresses/circuit.ts'
-import { networkInterfaces } from 'node:os'
 import QuickLRU from 'quick-lru'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
@@ -338,6 +338,6 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
 /** True if this is a public endpoint that is none of this machine's own. */
 function isBehindNat(endpoint: Multiaddr): boolean {
   const { host } = endpointOf(endpoint)
-  const own = Object.values(networkInterfaces()).flatMap(list => (list ?? []).map(it => it.address))
+  const own = Object.values(allInterfaces()).flatMap(list => (list ?? []).map(it => it.address))
   return scopeOf(host) === 'public' && !own.includes(host)
 }

@@ -21,7 +21,7 @@ const MAX_DEPTH = 3
 export const MAX_QUERIES = 32
 
 /** Queries of one look-up under way at a time: more would make this peer a burden on its name server. */
-export const MAX_QUERIES_AT_ONCE = 4
+const MAX_QUERIES_AT_ONCE = 4
 
 /** Most text records of one answer that are read. There may be others than addresses among them. */
 const MAX_RECORDS = 64

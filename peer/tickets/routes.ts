@@ -1,7 +1,7 @@
 /** Tickets over the control socket: the routes of the node, and the client of the commands. */
 
-import { multiaddr } from '@multiformats/multiaddr'
 import { relayAddrFault } from '../../src/config/kinds/address-kinds.ts'
+import { readMultiaddr } from '../connections/target.ts'
 import { askNode, unexpectedAnswer } from '../control/client.ts'
 import { readWish } from './ticket-issuer.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -65,7 +65,8 @@ function isTicket(it: unknown): it is IssuedTicket {
 function readRelays(body: unknown): Multiaddr[] {
   const relays = fieldOf(body, 'relays') ?? []
   if (!Array.isArray(relays)) throw new TypeError('relays must be a list')
-  const addrs = relays.map(it => multiaddr(String(it)))
+  if (relays.some(it => typeof it !== 'string')) throw new TypeError('relays must be texts')
+  const addrs = (relays as string[]).map(readMultiaddr)
   if (addrs.some(it => relayAddrFault(it) !== undefined))
     throw new TypeError('one of the relays is not a relay address')
   return addrs

@@ -14,13 +14,11 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { base58btc } from 'multiformats/bases/base58'
 import { decode as decodeMultihash } from 'multiformats/hashes/digest'
 import { isServiceName } from '../tunnel/wire/protocol.ts'
+import { TICKET_PREFIX } from './prefix.ts'
 import { fitting } from '../../src/addresses/ranking.ts'
 import { bytes, messageType, repeated, uint64 } from '../../src/protocols/protobuf.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-
-/** The prefix of a ticket's text: its kind and version. */
-export const TICKET_PREFIX = 'tnat1'
 
 /**
  * Bytes of a ticket's id and of its key. The key is as hard to guess as an AES-128 key. Both together are the

@@ -11,9 +11,9 @@
  * 4. It is private, and another peer is connected from it, too.
  */
 
-import { networkInterfaces } from 'node:os'
 import ipaddr from 'ipaddr.js'
 import { defaultRoutes, defaultRoutesIPv6 } from '../../src/addresses/default-routes.ts'
+import { allInterfaces } from '../../src/addresses/interfaces.ts'
 import { scopeOf } from '../../src/addresses/scope.ts'
 import { ipOf } from '../../src/limits/ip-network.ts'
 import type { Connection } from '@libp2p/interface'
@@ -30,7 +30,7 @@ export interface Surroundings {
 
 /** The surroundings as they are now. */
 export function readSurroundings(): Surroundings {
-  const interfaces = Object.values(networkInterfaces()).flatMap(list => (list ?? []).map(({ cidr }) => cidr))
+  const interfaces = Object.values(allInterfaces()).flatMap(list => (list ?? []).map(({ cidr }) => cidr))
   const gateways = [
     ...defaultRoutes().map(({ gateway }) => gateway),
     ...defaultRoutesIPv6().map(({ gateway }) => gateway.match(/.{4}/g)?.join(':')),

@@ -6,8 +6,8 @@
  */
 
 import net from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { multiaddr } from '@multiformats/multiaddr'
+import { allInterfaces } from '../../src/addresses/interfaces.ts'
 import { endpointOf } from '../../src/addresses/endpoint.ts'
 import { NetworkWatch } from '../../src/node/network-watch.ts'
 import { PublicAddresses } from '../../src/patches/libp2p/unverified-addresses.ts'
@@ -111,5 +111,5 @@ function isSingle(addr: Multiaddr): boolean {
 
 function isOnThisHost(addr: Multiaddr): boolean {
   const { host } = endpointOf(addr)
-  return Object.values(networkInterfaces()).some(list => list?.some(it => it.address === host) === true)
+  return Object.values(allInterfaces()).some(list => list?.some(it => it.address === host) === true)
 }

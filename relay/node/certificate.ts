@@ -6,8 +6,8 @@
 
 import { unwatchFile, watchFile } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { readFile } from 'node:fs/promises'
 import { CertificateError } from '../../src/errors.ts'
+import { readWithin } from '../../src/files/bounded-read.ts'
 import type { Server, ServerOptions } from 'node:https'
 
 /** The PEM files, as ACME clients write them. */
@@ -29,6 +29,9 @@ export interface CertificateTiming {
   /** How long after a change both of them are taken to be written, in milliseconds. */
   readonly settleMs: number
 }
+
+/** The longest file, in bytes: a certificate with its chain has some 10 KiB. */
+const LONGEST_BYTES = 1024 * 1024
 
 const TIMING: CertificateTiming = { intervalMs: 10_000, settleMs: 2_000 }
 
@@ -125,7 +128,7 @@ function isSame(one: Pem, other: Pem | undefined): boolean {
 
 async function read(path: string): Promise<Buffer> {
   try {
-    return await readFile(path)
+    return await readWithin(path, LONGEST_BYTES)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new CertificateError(path, `it cannot be read (${code ?? message})`, { cause: error })

@@ -78,9 +78,25 @@ async function fill(
     for (const machine of [...nats, server, relayHost]) await limit(machine, link.megabits)
 
   for (const host of [home, hard, server]) await startServer(host)
-  const relay = new Command(relayHost, 'throughnat-relay', [
+  const relayAddr = await startRelay(relayHost, directory)
+  return {
+    away,
+    contenders: [
+      { name: 'plain TCP', host: server.address, port: SINK },
+      await socat(away, server),
+      await sshForward(away, server, directory),
+      (await startTunnel('direct tunnel', 'direct', home, away, relayAddr, directory)).contender,
+      await plainTunnel(home, away, relayAddr),
+      (await startTunnel('relayed tunnel', 'relayed', hard, away, relayAddr, directory)).contender,
+    ],
+  }
+}
+
+/** Resolves with its address. */
+export async function startRelay(host: Host, directory: string): Promise<string> {
+  const relay = new Command(host, 'throughnat-relay', [
     '--listen',
-    `/ip4/${relayHost.address}/tcp/4001`,
+    `/ip4/${host.address}/tcp/4001`,
     '--status',
     'off',
     // the bandwidth of the default profile is bounded
@@ -89,27 +105,17 @@ async function fill(
     '--data-dir',
     join(directory, 'relay'),
   ])
-  const relayAddr = ((await relay.event(isEvent('relay:ready')))['addrs'] as string[])[0] ?? ''
-  return {
-    away,
-    contenders: [
-      { name: 'plain TCP', host: server.address, port: SINK },
-      await socat(away, server),
-      await sshForward(away, server, directory),
-      await tunnel('direct tunnel', 'direct', home, away, relayAddr, directory),
-      await plainTunnel(home, away, relayAddr),
-      await tunnel('relayed tunnel', 'relayed', hard, away, relayAddr, directory),
-    ],
-  }
+  return ((await relay.event(isEvent('relay:ready')))['addrs'] as string[])[0] ?? ''
 }
 
 /** What leaves a machine towards the wide area is as fast as this, with a queue of 50 ms. */
-async function limit(machine: Pick<Host, 'exec' | 'device'>, megabits: number): Promise<void> {
+export async function limit(machine: Pick<Host, 'exec' | 'device'>, megabits: number): Promise<void> {
   const shape = ['rate', `${megabits}mbit`, 'burst', '64kb', 'latency', '50ms']
   await machine.exec('tc', ['qdisc', 'add', 'dev', machine.device, 'root', 'tbf', ...shape])
 }
 
-async function startServer(host: Host): Promise<void> {
+/** Serves {@link END_PROGRAM} on a host. */
+export async function startServer(host: Host): Promise<void> {
   await firstLine(host, [END_PROGRAM, 'serve', '0.0.0.0', String(SINK)])
 }
 
@@ -129,14 +135,15 @@ async function sshForward(away: Host, server: Host, directory: string): Promise<
   return { name: 'ssh -L', host: '127.0.0.1', port: 9003 }
 }
 
-async function tunnel(
+/** Resolves once the tunnel is direct, or will stay relayed. */
+export async function startTunnel(
   name: string,
   path: 'direct' | 'relayed',
   home: Host,
   away: Host,
   relay: string,
   directory: string,
-): Promise<Contender> {
+): Promise<{ contender: Contender; forward: Command }> {
   const listen = new Command(home, 'throughnat', [
     'listen',
     '--relay',
@@ -162,7 +169,7 @@ async function tunnel(
   // a punch that goes on would be measured, too
   if (path === 'direct') await forward.event(isEvent('path:changed', { path }))
   else await forward.event(isEvent('holepunch:failed'))
-  return { name, host: '127.0.0.1', port: Number(port) }
+  return { contender: { name, host: '127.0.0.1', port: Number(port) }, forward }
 }
 
 /** As the direct tunnel, but for continuity. */

@@ -10,6 +10,8 @@ export const reasons: Readonly<Record<string, string>> = {
   '@libp2p/identify': 'identify: the addresses and protocols of peers',
   '@libp2p/interface': 'the types and errors of libp2p, which our API uses',
   '@libp2p/interface-internal': 'the types of libp2p that services see',
+  '@libp2p/multistream-select':
+    'the negotiation of protocols on sockets, connections and streams; libp2p uses it, too',
   '@libp2p/peer-id': 'peer ids as text and from keys',
   '@libp2p/peer-record': 'signed records: addresses in identify, vouchers of relays',
   '@libp2p/ping': 'answers to pings of other peers',

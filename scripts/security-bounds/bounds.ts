@@ -1,6 +1,15 @@
 /** What bounds those who are not trusted. Each number is a constant of the source. */
 
 import { defaultLimits } from '../../peer/tunnel/listener/service-limits.ts'
+import {
+  CONNECTION_LIMITS,
+  IDLE_CIRCUITS_PER_RELAY,
+  PENDING_LIMITS,
+  STRANGER_IDLE_MS,
+} from '../../peer/limits/connection-limits.ts'
+import { MAX_QUERIES } from '../../peer/relays/dnsaddr.ts'
+import { MAX_BYTES, MAX_PEERS } from '../../src/patches/libp2p/bounded-peer-store.ts'
+import { FRAME_BUDGETS } from '../../src/patches/libp2p-yamux/frame-budgets.ts'
 import { constantIn } from './constant.ts'
 import type { Constant } from './constant.ts'
 
@@ -12,8 +21,47 @@ export interface Bound {
   readonly paths: readonly string[]
 }
 
+const CONNECTIONS = ['peer/limits/connection-limits.ts']
+const FRAMES = ['src/patches/libp2p-yamux/frame-budgets.ts']
+const NEGOTIATION = 'src/patches/multistream-select/unbounded-negotiation.ts'
+
+const rate = ({ capacity, perSecond }: { capacity: number; perSecond: number }): string =>
+  `${capacity}, then ${perSecond} per second`
+
 /** The rows, by who is bounded. */
 export const bounds: Readonly<Record<string, readonly Bound[]>> = {
+  'Everyone who has a connection, to a peer or a relay': [
+    bound(
+      'lines of one negotiation; length of a line; time',
+      [
+        constantIn(NEGOTIATION, 'MAX_LINES'),
+        constantIn(NEGOTIATION, 'MAX_LINE_BYTES'),
+        constantIn(NEGOTIATION, 'TIMEOUT_MS'),
+      ],
+      (lines, bytes, ms) => `${lines}; ${size(bytes)}; ${ms / 1000} s`,
+    ),
+    bound(
+      'proposals of protocols that fail, on one connection',
+      [
+        constantIn(NEGOTIATION, 'FAILED_PROPOSALS.capacity'),
+        constantIn(NEGOTIATION, 'FAILED_PROPOSALS.perSecond'),
+      ],
+      (capacity, perSecond) => rate({ capacity, perSecond }),
+    ),
+    { what: 'pings of the multiplexer', limit: rate(FRAME_BUDGETS.ping), paths: FRAMES },
+    { what: 'frames without data that no stream needs', limit: rate(FRAME_BUDGETS.idle), paths: FRAMES },
+    {
+      what: 'streams that end before they have a protocol',
+      limit: rate(FRAME_BUDGETS.unused),
+      paths: FRAMES,
+    },
+    { what: 'streams beyond the limit', limit: rate(FRAME_BUDGETS.refused), paths: FRAMES },
+    bound(
+      'bytes that a stream may have in flight',
+      [constantIn('src/muxer/muxer.ts', 'MAX_WINDOW_BYTES')],
+      size,
+    ),
+  ],
   'A stranger, or a named peer, at a peer': [
     bound(
       'wrong tickets of one peer',
@@ -49,11 +97,31 @@ export const bounds: Readonly<Record<string, readonly Bound[]>> = {
       paths: ['peer/tunnel/listener/service-limits.ts'],
     },
     bound('streams of one connection', [constantIn('peer/node/libp2p.ts', 'MAX_STREAMS')], String),
-    bound(
-      'bytes that a stream may have in flight',
-      [constantIn('src/muxer/muxer.ts', 'MAX_WINDOW_BYTES')],
-      size,
-    ),
+    {
+      what: 'connections of all strangers; of one network (IPv4 /24, IPv6 /56); over one relay; of one peer',
+      limit: `${CONNECTION_LIMITS.strangers}; ${CONNECTION_LIMITS.strangersPerNetwork}; ${CONNECTION_LIMITS.strangersPerRelay}; ${CONNECTION_LIMITS.perStranger}`,
+      paths: CONNECTIONS,
+    },
+    {
+      what: 'connections of one named peer; of one known peer',
+      limit: `${CONNECTION_LIMITS.perNamedPeer}; ${CONNECTION_LIMITS.perKnownPeer}`,
+      paths: CONNECTIONS,
+    },
+    {
+      what: "time without a stream of an application, for a stranger's connection; idle circuits of strangers over one relay",
+      limit: `${STRANGER_IDLE_MS / 1000} s; ${IDLE_CIRCUITS_PER_RELAY}`,
+      paths: CONNECTIONS,
+    },
+    {
+      what: 'sockets that are not authenticated; of one network; new ones',
+      limit: `${PENDING_LIMITS.sockets}; ${PENDING_LIMITS.socketsPerNetwork}; ${PENDING_LIMITS.perSecond} per second`,
+      paths: CONNECTIONS,
+    },
+    {
+      what: 'peers that are remembered, in memory and on disk; record of one that is not known',
+      limit: `${MAX_PEERS}; ${size(MAX_BYTES)}`,
+      paths: ['src/patches/libp2p/bounded-peer-store.ts'],
+    },
   ],
   'A remote peer that names addresses to punch': [
     bound('addresses of one attempt', [constantIn('src/holepunch/candidates.ts', 'MAX_CANDIDATES')], String),
@@ -89,6 +157,9 @@ export const bounds: Readonly<Record<string, readonly Bound[]>> = {
       ],
       (burst, perSecond) => `${burst}, then one every ${Math.round(1 / perSecond)} s`,
     ),
+  ],
+  'A name of relays (`/dnsaddr`)': [
+    { what: 'DNS queries of one look-up', limit: String(MAX_QUERIES), paths: ['peer/relays/dnsaddr.ts'] },
   ],
   'A stranger at a relay': [
     bound(

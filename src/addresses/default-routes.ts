@@ -35,12 +35,17 @@ export function defaultRoutesIPv6(): DefaultRouteIPv6[] {
   return parseDefaultRoutesIPv6(read('/proc/net/ipv6_route'))
 }
 
+/** By path: the text, as it was when it could be read. */
+const known = new Map<string, string>()
+
+/** A system without free file descriptors still has its routes. */
 function read(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    known.set(path, readFileSync(path, 'utf8'))
   } catch {
-    return '' // not Linux, or /proc is not mounted
+    // not Linux, or /proc is not mounted, or it cannot be read just now
   }
+  return known.get(path) ?? ''
 }
 
 /** Finds the default routes in the text of /proc/net/route. */

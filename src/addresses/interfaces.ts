@@ -2,6 +2,7 @@
 
 import net from 'node:net'
 import { networkInterfaces } from 'node:os'
+import type { NetworkInterfaceInfo } from 'node:os'
 import { scopeOf } from './scope.ts'
 import { defaultRoutes, defaultRoutesIPv6 } from './default-routes.ts'
 
@@ -16,6 +17,18 @@ export interface Interfaces {
   hasDefaultRoute(name: string): boolean
   /** True if this address is in the network of one of the interfaces, loopback left out. */
   hasNetworkOf?(host: string): boolean
+}
+
+let known: NodeJS.Dict<NetworkInterfaceInfo[]> = {}
+
+/** `networkInterfaces()`, as it was before where it fails now: without a free file descriptor, it throws. */
+export function allInterfaces(): NodeJS.Dict<NetworkInterfaceInfo[]> {
+  try {
+    known = networkInterfaces()
+  } catch {
+    // the system does not say
+  }
+  return known
 }
 
 let last: { readonly interfaces: Interfaces; readonly readAt: number } | undefined
@@ -44,7 +57,7 @@ export function forgetInterfaces(): void {
 }
 
 function readInterfaces(): Interfaces {
-  const all = networkInterfaces()
+  const all = allInterfaces()
   const networks = new net.BlockList()
   for (const { internal, cidr, family } of Object.values(all).flatMap(list => list ?? [])) {
     const [address = '', length] = cidr?.split('/') ?? []

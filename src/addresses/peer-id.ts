@@ -19,6 +19,12 @@ const bases = base32.decoder.or(base36.decoder).or(base58btc.decoder)
 /** The multibase prefixes of base32 and base36 in upper case (https://github.com/multiformats/multibase). */
 const UPPER_CASE_CID = /^[BK][0-9A-Z]+$/
 
+/** Longest text of a peer id, in characters: a CID of a SHA2-512 multihash in base32 has 111. Decoding base58 takes quadratic time. */
+const MAX_PEER_ID = 128
+
+/** Longest text of a multiaddr, in characters. A circuit over a named relay with two certificate hashes has about 600. */
+const MAX_MULTIADDR = 1024
+
 /**
  * Reads a peer id in any text form.
  *
@@ -26,6 +32,7 @@ const UPPER_CASE_CID = /^[BK][0-9A-Z]+$/
  */
 export function parsePeerId(text: string): PeerId {
   try {
+    if (text.length > MAX_PEER_ID) throw new RangeError('The text is too long')
     // a multihash in base58 begins with 1 or Q, and a CID with the letter of its base
     if (/^[1Q]/.test(text)) return peerIdFromString(text)
     return peerIdFromCID(CID.parse(UPPER_CASE_CID.test(text) ? text.toLowerCase() : text, bases))
@@ -41,9 +48,20 @@ export function parsePeerId(text: string): PeerId {
  * @throws {Error} if the text is none, or a peer id in it is none
  */
 export function parseMultiaddr(text: string): Multiaddr {
+  if (text.length > MAX_MULTIADDR) throw new Error(`it is longer than ${MAX_MULTIADDR} characters`)
   return withBase58Ids(
-    multiaddr(text.replaceAll(/(?<=\/(?:p2p|ipfs)\/)[BK][0-9A-Z]+(?=\/|$)/g, it => it.toLowerCase())),
+    fromText(text.replaceAll(/(?<=\/(?:p2p|ipfs)\/)[BK][0-9A-Z]+(?=\/|$)/g, it => it.toLowerCase())),
   )
+}
+
+function fromText(text: string): Multiaddr {
+  try {
+    return multiaddr(text)
+  } catch (cause) {
+    // only the path of a socket is percent-encoded
+    if (cause instanceof URIError) throw new Error('it has a % without two hexadecimal digits', { cause })
+    throw cause
+  }
 }
 
 /** The same address with its peer ids in base58. @throws {Error} if one is none */

@@ -14,6 +14,7 @@ import type { ParsedCommandLine, ProgramDescription } from './command-line/comma
 import { commandsOf, parseCommandLine } from './command-line/command-line.ts'
 import type { StopSignal } from './exit-codes.ts'
 import { exitCodeOf, exitCodeOfSignal, exitCodes } from './exit-codes.ts'
+import { watchDescriptors } from './runtime/descriptor-watch.ts'
 import { isHangupIgnored as findHangupIgnored } from './signals/hangup.ts'
 import type { Output } from './output/output.ts'
 import { createOutput } from './output/output.ts'
@@ -75,7 +76,7 @@ export async function runProgram(init: ProgramInit): Promise<number> {
 }
 
 async function runParsed(init: ProgramInit, parsed: Run, early: Output): Promise<number> {
-  const { env = process.env, directory = process.cwd() } = init
+  const { env = process.env, directory } = init
   const surroundings = { environment: env, directory, commands: commandsOf(init) }
   const settle = async (): Promise<SettledCommand> => await settleCommand(parsed, surroundings)
   let settled: SettledCommand
@@ -136,6 +137,7 @@ async function runSettled(
     command.reloads === true
       ? watchReloads(signals, async () => await reload(settle, await reloadable, output))
       : undefined
+  using _descriptors = command.isOngoing === true ? watchDescriptors(output) : undefined
   const context: CommandContext = {
     arguments: operands,
     output,

@@ -5,10 +5,10 @@
  * Values stay the text they were written as, so that `0x10`, `1e3` and `yes` mean what they mean in a flag.
  */
 
-import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Pair, ParsedNode, YAMLError } from 'yaml'
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import { readWithin } from '../files/bounded-read.ts'
 import { integrityFault } from '../files/integrity.ts'
 import { decodeText } from '../files/text-file.ts'
 import { expandPath, NoHomeError, placeAt } from './paths.ts'
@@ -43,18 +43,19 @@ type Place = (offset: number | undefined) => string
  * Reads a configuration file. Whatever is wrong with it is among the problems of the result; nothing is thrown.
  *
  * @param path - as the person wrote it; it is shown in problems
- * @param directory - the folder that a relative `path` starts from
+ * @param directory - the folder that a relative `path` starts from. @default the working directory
  */
-export async function readConfigFile(path: string, directory: string): Promise<ConfigFile> {
+export async function readConfigFile(path: string, directory?: string): Promise<ConfigFile> {
   try {
     const absolute = expandPath(path, placeAt(directory))
     const text = await readText(absolute)
     // its owner need not be this user: in a container it is often one of the host
     const fault = await integrityFault(absolute, { isOwnerFree: true, isModeFree: true })
-    if (fault !== undefined) return { directory, entries: [], problems: [{ where: path, what: fault }] }
+    if (fault !== undefined)
+      return { directory: dirname(absolute), entries: [], problems: [{ where: path, what: fault }] }
     return parseConfigFile(text, path, dirname(absolute))
   } catch (error) {
-    return { directory, entries: [], problems: [{ where: path, what: readingFault(error) }] }
+    return { directory: '/', entries: [], problems: [{ where: path, what: readingFault(error) }] }
   }
 }
 
@@ -130,20 +131,7 @@ function readScalar(node: ParsedNode | null): Scalar {
 }
 
 async function readText(path: string): Promise<string> {
-  await using file = await open(path)
-  const chunks: Buffer[] = []
-  let length = 0
-  // Not by its size: pipes (`--config <(...)`) have none, and some devices never end.
-  while (length <= longestFileBytes) {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(longestFileBytes + 1))
-    if (bytesRead === 0) break
-    length += bytesRead
-    chunks.push(buffer.subarray(0, bytesRead))
-  }
-  if (length > longestFileBytes) {
-    throw new RangeError(`the file is too large; ${longestFileBytes / 1024} KiB are the most that is read`)
-  }
-  return decodeText(Buffer.concat(chunks), { fatal: true })
+  return decodeText(await readWithin(path, longestFileBytes), { fatal: true })
 }
 
 function readingFault(error: unknown): string {

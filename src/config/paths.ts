@@ -1,7 +1,7 @@
 /** Paths as people write them in flags, files and the environment. */
 
 import { homedir } from 'node:os'
-import { resolve } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import type { ReadingPlace } from './kinds/kind.ts'
 
 /**
@@ -35,10 +35,24 @@ export function homeDirectory(): string {
   return home
 }
 
-/** A place to read paths against. The home directory is looked up only for a path that needs it. */
-export function placeAt(directory: string): ReadingPlace {
+function workingDirectory(): string {
+  try {
+    return process.cwd()
+  } catch (cause) {
+    throw new Error('the working directory does not exist any more; change to another one', { cause })
+  }
+}
+
+/**
+ * A place to read paths against. The home directory and the working directory are looked up only for a path that needs them.
+ *
+ * @param directory - @default the working directory
+ */
+export function placeAt(directory?: string): ReadingPlace {
   return {
-    directory,
+    get directory() {
+      return directory ?? workingDirectory()
+    },
     get home() {
       return homeDirectory()
     },
@@ -48,11 +62,11 @@ export function placeAt(directory: string): ReadingPlace {
 /**
  * Makes a path absolute: `~/` stands for the home directory, and what is relative starts from the directory of `place`.
  *
- * @throws {Error} when it has a NUL character, or needs a home directory and there is none
+ * @throws {Error} when it has a NUL character, or needs a directory that there is not
  */
 export function expandPath(text: string, place: ReadingPlace): string {
   if (text.includes('\0')) throw new Error('a path has no NUL character')
   // No shell stands between a config file or a service manager's environment and this program.
   if (text === '~' || text.startsWith('~/')) return resolve(place.home, text.slice(2))
-  return resolve(place.directory, text)
+  return isAbsolute(text) ? resolve(text) : resolve(place.directory, text)
 }

@@ -24,7 +24,7 @@ export interface Sources {
   /** Names (as in `data-dir`) of options of other commands, which the file may hold. */
   readonly otherNames?: readonly string[]
   /** The folder that relative paths start from. @default the working directory */
-  readonly directory?: string
+  readonly directory?: string | undefined
 }
 
 /** Where the value of an option came from, and how it is written. */
@@ -53,7 +53,7 @@ export function examineOptions<const T extends OptionTable>(
   const warnings = findings.flatMap(found => found.warnings ?? [])
   const config: Record<string, unknown> = {}
   const origins = new Map<string, Origin>()
-  const reader = new ValueReader(sources.directory ?? process.cwd(), problems)
+  const reader = new ValueReader(sources.directory, problems)
   for (const option of options) {
     const candidates = findings.flatMap(found => found.given.filter(given => given.option.key === option.key))
     // Weakest first, so the last one counts; each is read, so that no wrong value hides behind a stronger source.

@@ -9,10 +9,10 @@ import { exampleOf } from './sources.ts'
 
 /** Parses and checks given values, and writes down what is wrong with them. */
 export class ValueReader {
-  readonly #directory: string
+  readonly #directory: string | undefined
   readonly #problems: FoundProblem[]
 
-  constructor(directory: string, problems: FoundProblem[]) {
+  constructor(directory: string | undefined, problems: FoundProblem[]) {
     this.#directory = directory
     this.#problems = problems
   }

@@ -31,7 +31,8 @@ export async function readLineFile<T>(path: string, option: string, parse: Parse
     text = await readTextFile(path)
     fault = await integrityFault(path, { isModeFree: true })
   } catch (error) {
-    const what = `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`
+    const { code, message } = error as NodeJS.ErrnoException
+    const what = `${path} cannot be read (${code ?? message})`
     throw new InvalidConfigError([{ where: option, what }], { cause: error })
   }
   if (fault !== undefined) throw new InvalidConfigError([{ where: option, what: fault }])

@@ -4,9 +4,10 @@
 
 import { randomUUID } from 'node:crypto'
 import { fstatSync, readlinkSync } from 'node:fs'
-import { chmod, link, lstat, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { chmod, link, lstat, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { readWithin } from './bounded-read.ts'
 import { shellWord } from './shell-word.ts'
 
 /** What link(2) says where a file system has no hard links, or allows none: exFAT, FAT, SMB, some FUSE. */
@@ -134,16 +135,20 @@ async function claim(draft: string, path: string): Promise<boolean> {
 /** A process that has created the file empty replaces it within this time, in milliseconds, and is looked for as often. */
 const CLAIMED = { mostMs: 1_000, everyMs: 20 } as const
 
+/** The longest private file, in bytes. An RSA key of 16384 bits has 10 KiB. */
+const LONGEST_BYTES = 64 * 1024
+
 /**
  * Reads a file that {@link createPrivateFile} creates, and waits while it is empty. A file that stays empty is returned
  * as that.
  *
+ * @throws {RangeError} if it is too large
  * @throws what the system says
  */
 export async function readWhole(path: string): Promise<Buffer> {
   const until = performance.now() + CLAIMED.mostMs
   for (;;) {
-    const content = await readFile(path)
+    const content = await readWithin(path, LONGEST_BYTES)
     if (content.length > 0 || performance.now() > until) return content
     await pause(CLAIMED.everyMs)
   }

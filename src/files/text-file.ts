@@ -3,15 +3,19 @@
  * byte order mark or without.
  */
 
-import { readFile } from 'node:fs/promises'
+import { readWithin } from './bounded-read.ts'
+
+/** The longest text file, in bytes: some 250,000 lines with a peer id each. */
+const LONGEST_BYTES = 16 * 1024 * 1024
 
 /**
  * Reads a text file.
  *
+ * @throws {RangeError} if it is too large
  * @throws what the system says (ENOENT, EACCES, ...)
  */
 export async function readTextFile(path: string): Promise<string> {
-  return decodeText(await readFile(path))
+  return decodeText(await readWithin(path, LONGEST_BYTES))
 }
 
 /**

@@ -9,6 +9,7 @@
 import { isOwnHost, isOwnNetwork } from '../addresses/interfaces.ts'
 import { scopeOf } from '../addresses/scope.ts'
 import { portsOfClients } from '../transport/relay-clients.ts'
+import type { Interfaces } from '../addresses/interfaces.ts'
 import type { Endpoint } from '../addresses/endpoint.ts'
 
 /** Decides about an endpoint that is not public. */
@@ -22,6 +23,8 @@ export interface InsideInit {
   relay: Endpoint
   /** @default as the kernel says */
   portsOfClients?: typeof portsOfClients
+  /** @default those of this machine */
+  interfaces?: Interfaces
 }
 
 /** Makes the rule for one remote peer. It looks at the kernel's tables once, and only if it must. */
@@ -31,7 +34,8 @@ export function insideRule({ isChosen, relay, ...init }: InsideInit): IsInside {
   return ({ host, port }) => {
     const scope = scopeOf(host)
     if (scope !== 'private' && scope !== 'loopback') return false
-    if (!isOwnHost(host)) return isChosen && scope === 'private' && isOwnNetwork(host)
+    if (!isOwnHost(host, init.interfaces))
+      return isChosen && scope === 'private' && isOwnNetwork(host, init.interfaces)
     if (!hasLooked) ports = (init.portsOfClients ?? portsOfClients)(relay)
     hasLooked = true
     return ports === undefined ? isChosen && scope === 'private' : ports.has(port)

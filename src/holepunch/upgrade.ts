@@ -10,9 +10,11 @@ import { CloseWhenIdle } from './paths/close-when-idle.ts'
 import { Dials } from './punch/dials.ts'
 import { HolePunchFailedError } from '../errors.ts'
 import { answerExchange, openExchange } from './exchange.ts'
-import { isPublic, publicCandidates } from './candidates.ts'
+import { isPrivate, isPublic, publicCandidates } from './candidates.ts'
 import { isNotSupported, isHopeless, isWorthRetrying, needsReversal } from './failures.ts'
 import { PUNCH_WINDOW_MS } from './punch/punch.ts'
+import { endpointOf } from '../addresses/endpoint.ts'
+import { isOwnHost } from '../addresses/interfaces.ts'
 import { Plans } from './plans.ts'
 import { isSeenInside } from './strategies/reversal.ts'
 import { withSpare } from './punch/spare-port.ts'
@@ -36,6 +38,9 @@ const PATIENCE_MS = 10_000
 
 /** How long a reversal waits for the remote's addresses, in milliseconds: identify's timeout. */
 const IDENTIFY_TIMEOUT_MS = 5_000
+
+/** How long an initiator leaves it to the responder to dial, in milliseconds, so that there are not two connections. */
+const RESPONDER_FIRST_MS = 500
 
 /**
  * How long a direct connection may come after the end of its circuit, in milliseconds: a slow round trip. A stock js-libp2p responder that reverses the connection closes the
@@ -163,8 +168,7 @@ export class Upgrade {
       stream.abort(error as Error)
       if (exchange !== this.#exchanges) return
       const failure = this.#isLossy ? this.#error('lossy-path', { cause: error }) : error
-      // the responder may not dial what is inside a private network, but this node has chosen it
-      if (needsReversal(failure)) void this.#reverse()
+      if (needsReversal(failure)) void this.#dialInside()
       // the responder may try again; after the last attempt it may dial this node's own addresses
       const more = needsReversal(failure) ? this.#context.maxAttempts : this.#context.maxAttempts - 1
       if (this.#attempts <= more && !isHopeless(failure)) this.#awaitExchange(failure)
@@ -258,10 +262,16 @@ export class Upgrade {
     throw this.#error('no-remote-candidates')
   }
 
+  /** A responder that does not know this node dials nothing in a private network. This node, which has chosen the responder, may. */
+  async #dialInside(): Promise<void> {
+    await pause(RESPONDER_FIRST_MS, undefined, { signal: this.#stopped.signal, ref: false }).catch(() => {})
+    if (this.isPending) await this.#reverse(it => isPrivate(it) && !isOwnHost(endpointOf(it).host))
+  }
+
   /** Dials the remote's own addresses, once each. Resolves with true if one led to a direct connection. */
-  async #reverse(): Promise<boolean> {
+  async #reverse(fits: (addr: Multiaddr) => boolean = () => true): Promise<boolean> {
     const timeout = pause(IDENTIFY_TIMEOUT_MS, [], { ref: false })
-    const listed = await Promise.race([this.#identified.promise, timeout])
+    const listed = (await Promise.race([this.#identified.promise, timeout])).filter(fits)
     if (!this.isPending) return false
     const local = this.#context.localAddresses()
     const direct = await this.#dials.plain({ listed, local, signal: this.#stopped.signal })

@@ -36,6 +36,16 @@ export class FairShares<T> {
     return this.#paths.size
   }
 
+  /** True for a member. */
+  has(member: T): boolean {
+    return this.#paths.has(member)
+  }
+
+  /** Number of members below a path. */
+  count(path: readonly string[]): number {
+    return this.#groupAt(path)?.members.size ?? 0
+  }
+
   /** Adds a member. All paths have the same length. */
   add(member: T, path: readonly string[]): void {
     this.#paths.set(member, path)
@@ -68,10 +78,14 @@ export class FairShares<T> {
   /**
    * The member that makes room for a newcomer. Where groups differ by one, a replacement only swaps them, so only an idle
    * member is replaced. `undefined` if the newcomer must be refused.
+   *
+   * @param depth - the limit is that of the group at the first so many keys of the path
    */
-  replaceable(path: readonly string[]): T | undefined {
-    let group = this.#root
-    for (const key of path) {
+  replaceable(path: readonly string[], depth = 0): T | undefined {
+    const limited = this.#groupAt(path.slice(0, depth))
+    if (limited === undefined) return undefined
+    let group: Group<T> = limited
+    for (const key of path.slice(depth)) {
       const own = group.groups.get(key)
       const ownSize = own?.members.size ?? 0
       const largest = largestOf(group)
@@ -88,9 +102,14 @@ export class FairShares<T> {
 
   /** The least used member of the largest group below a path. `undefined` if there is none. */
   leastUsed(path: readonly string[] = []): T | undefined {
+    const group = this.#groupAt(path)
+    return group === undefined ? undefined : this.#leastUsedIn([group])
+  }
+
+  #groupAt(path: readonly string[]): Group<T> | undefined {
     let group: Group<T> | undefined = this.#root
     for (const key of path) group = group?.groups.get(key)
-    return group === undefined ? undefined : this.#leastUsedIn([group])
+    return group
   }
 
   /** The least used member of the largest groups below these groups. */

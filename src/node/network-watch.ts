@@ -6,10 +6,9 @@
  * What happens further away is noticed by the connections themselves.
  */
 
-import { networkInterfaces } from 'node:os'
 import { TypedEventEmitter } from 'main-event'
 import { defaultRoutes, defaultRoutesIPv6 } from '../addresses/default-routes.ts'
-import { forgetInterfaces } from '../addresses/interfaces.ts'
+import { allInterfaces, forgetInterfaces } from '../addresses/interfaces.ts'
 import { systemClock } from '../time/clock.ts'
 import type { Clock } from '../time/clock.ts'
 
@@ -68,7 +67,7 @@ export class NetworkWatch extends TypedEventEmitter<NetworkEvents> {
 }
 
 function addresses(): string {
-  return Object.entries(networkInterfaces())
+  return Object.entries(allInterfaces())
     .flatMap(([name, list]) => (list ?? []).map(({ address }) => `${name} ${address}`))
     .toSorted()
     .join()

@@ -42,6 +42,9 @@ const LENGTH_DELIMITED = 2
 const START_GROUP = 3
 const END_GROUP = 4
 
+/** Groups in groups that are skipped. No message that is known has any. */
+const MAX_GROUP_DEPTH = 8
+
 /** An enum, or a `uint32`. */
 export function uint32(number: number): Field<number> {
   return scalar(number, VARINT, {
@@ -150,12 +153,22 @@ function collectUnknown(known: ReadonlyMap<number, unknown>, received: Uint8Arra
   return unknown
 }
 
-/** Groups are deprecated, and cost the reader a call for each byte; a field has a number from 1 on. */
+/** Skips a field that is not in the table. @throws {TypeError} if its number is 0, or it is no field */
 function skip(reader: Reader, tag: number): void {
   const wireType = tag & 7
-  if (wireType === START_GROUP || wireType === END_GROUP) throw new TypeError('a message has a group in it')
   if (tag >>> 3 === 0) throw new TypeError('a field has the number 0')
-  reader.skipType(wireType)
+  if (wireType === START_GROUP) skipGroup(reader)
+  else reader.skipType(wireType)
+}
+
+/** Groups are deprecated. protons-runtime skips them by recursion, so that each byte can cost a call. */
+function skipGroup(reader: Reader): void {
+  for (let depth = 1; depth > 0; ) {
+    const wireType = reader.uint32() & 7
+    if (wireType === END_GROUP) depth--
+    else if (wireType !== START_GROUP) reader.skipType(wireType)
+    else if (++depth > MAX_GROUP_DEPTH) throw new TypeError('groups are nested too deeply')
+  }
 }
 
 function readField(

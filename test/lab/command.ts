@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { untilEvent } from '../waits.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { Host } from './net/network.ts'
+import type { SteppedClock } from './stepped-clock.ts'
 
 const programs = {
   throughnat: fileURLToPath(new URL('../../peer/bin/throughnat.ts', import.meta.url)),
@@ -30,14 +31,9 @@ export class Command {
   readonly #emitter = new EventEmitter()
   #hasEnded = false
 
-  constructor(
-    host: Host,
-    program: keyof typeof programs,
-    args: readonly string[],
-    { hostsFile }: CommandInit = {},
-  ) {
+  constructor(host: Host, program: keyof typeof programs, args: readonly string[], init: CommandInit = {}) {
     const command = [process.execPath, programs[program], ...args, '--json']
-    const [file = '', ...rest] = hostsFile === undefined ? command : withHostsFile(hostsFile, command)
+    const [file = '', ...rest] = withSurroundings(init, command)
     this.#child = host.spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
     createInterface(this.#child.stdout!).on('line', line => {
       this.events.push(JSON.parse(line) as CommandEvent)
@@ -86,19 +82,21 @@ export class Command {
 export interface CommandInit {
   /** The command's own /etc/hosts. A change applies while the command runs. */
   hostsFile?: string
+  /** The command's own clock. */
+  clock?: SteppedClock
 }
 
-/** The command line of a program that has this file as its /etc/hosts, in a mount namespace of its own. */
-function withHostsFile(hostsFile: string, command: readonly string[]): string[] {
-  return [
-    'unshare',
-    '--mount',
-    'sh',
-    '-c',
-    'mount --bind "$0" /etc/hosts && exec "$@"',
-    hostsFile,
-    ...command,
+/** The command line of a program that has these, in a mount namespace of its own. */
+function withSurroundings({ hostsFile, clock }: CommandInit, command: readonly string[]): string[] {
+  const mounts = [
+    ...(hostsFile === undefined ? [] : [`mount --bind '${hostsFile}' /etc/hosts`]),
+    // libfaketime leaves files there when its program is killed
+    ...(clock === undefined ? [] : ['mount -t tmpfs tmpfs /dev/shm']),
   ]
+  if (mounts.length === 0) return [...command]
+  const variables = Object.entries(clock?.environment ?? {}).map(([name, value]) => `${name}=${value}`)
+  const script = [...mounts, 'exec env "$@"'].join(' && ')
+  return ['unshare', '--mount', 'sh', '-c', script, 'sh', ...variables, ...command]
 }
 
 /** Tells events by their name and fields. */

@@ -67,6 +67,13 @@ const portsOf = (address: string, count: number): string[] =>
 const reasonsOf = (own: Remote): unknown[] =>
   own.events.filter(it => it.event === 'holepunch:failed').map(it => it['reason'])
 
+/** All that has been dialled so far because it was named. */
+function candidatesOf(own: Remote): unknown[] {
+  const attempts = own.events.filter(it => it.event === 'holepunch:attempt')
+  assert.ok(attempts.length > 0)
+  return [...new Set(attempts.flatMap(it => it['candidates'] as unknown[]))]
+}
+
 /** Resolves when this many upgrades have failed. */
 async function failures(own: Remote, count: number): Promise<unknown[]> {
   while (reasonsOf(own).length < count) await own.next(it => it.event === 'holepunch:failed', 60_000)
@@ -196,43 +203,52 @@ describe('the address of somebody else', { concurrency: 2 }, () => {
 })
 
 describe('addresses that are nobody’s business', () => {
-  it('are not dialled: the router’s pages, loopback, multicast, port 0, names, circuits', LIMIT, async () => {
-    await scene('addresses near us', async world => {
-      const { stage, own, hostile, target, victim } = world
-      const nat = own.host.behind
-      assert.ok(nat !== undefined)
-      const router = own.host.address.replace(/\d+$/, '1')
-      const syns = await countSyns(own.host, `src host ${own.host.address}`)
-      // the first one says that it is behind the same NAT, and the last is a neighbour that may be a peer
-      const near = [`/ip4/${nat.publicAddress}/tcp/2000`, `/ip4/${router}/tcp/8080`]
-      const addrs = [
-        near[0],
-        `/ip4/${router}/tcp/80`,
-        '/ip4/127.0.0.1/tcp/2000',
-        '/ip4/224.0.0.1/tcp/2000',
-        '/ip4/255.255.255.255/tcp/2000',
-        '/ip4/0.0.0.0/tcp/2000',
-        `/ip4/${victim.address}/tcp/0`,
-        '/dns4/localhost/tcp/2000',
-        `${stage.relayAddr()}/p2p-circuit`,
-        near[1],
-      ]
-      await create(hostile, { name: 'liar', addrs })
-      await hostile.do('open', { name: 'liar', target })
-      await failures(own, 1)
-      const attempts = own.events.filter(it => it.event === 'holepunch:attempt')
-      assert.ok(attempts.length > 0)
-      for (const { candidates } of attempts as Array<{ candidates?: unknown }>)
-        assert.deepEqual(candidates, near)
-      const relay = `${stage.relay.host.address}:4001`
-      const dialled = [...syns.byEndpoint.keys()].filter(it => it !== relay).toSorted()
-      assert.deepEqual(dialled, [`${nat.publicAddress}:2000`, `${router}:8080`])
-      // three attempts of ten
-      assert.ok((syns.byEndpoint.get(`${router}:8080`) ?? 0) <= 30)
-      assertDirectWithNobody(own)
-      await assertServes(world)
-    })
-  })
+  it(
+    'are not dialled: neighbours, the router’s pages, loopback, multicast, port 0, names, circuits',
+    LIMIT,
+    async () => {
+      await scene('addresses near us', async world => {
+        const { stage, own, hostile, target, victim } = world
+        const nat = own.host.behind
+        assert.ok(nat !== undefined)
+        const router = own.host.address.replace(/\d+$/, '1')
+        const syns = await countSyns(own.host, `src host ${own.host.address}`)
+        // the first one says that it is behind the same NAT, and the last but one is a neighbour that may be a peer
+        const [shared, neighbour] = [`/ip4/${nat.publicAddress}/tcp/2000`, `/ip4/${router}/tcp/8080`]
+        const addrs = [
+          shared,
+          `/ip4/${router}/tcp/80`,
+          '/ip4/127.0.0.1/tcp/2000',
+          '/ip4/224.0.0.1/tcp/2000',
+          '/ip4/255.255.255.255/tcp/2000',
+          '/ip4/0.0.0.0/tcp/2000',
+          `/ip4/${victim.address}/tcp/0`,
+          '/dns4/localhost/tcp/2000',
+          `${stage.relayAddr()}/p2p-circuit`,
+          neighbour,
+          '/ip4/10.9.9.9/tcp/8080',
+        ]
+        await create(hostile, { name: 'liar', addrs })
+        await hostile.do('open', { name: 'liar', target })
+        await failures(own, 1)
+        assert.deepEqual(candidatesOf(own), [shared])
+        const relay = `${stage.relay.host.address}:4001`
+        const dialled = (): string[] => [...syns.byEndpoint.keys()].filter(it => it !== relay).toSorted()
+        assert.deepEqual(dialled(), [`${nat.publicAddress}:2000`])
+        // our peer has chosen this one, which may be a neighbour
+        const [chosen] = await create(hostile, { name: 'chosen', relays: [stage.relayAddr()], addrs })
+        await own.do('connect', { name, target: circuitOf(chosen) })
+        await hostile.do('exchanges', { name: 'chosen', times: 1, addrs, timeoutMs: 10_000 })
+        await failures(own, 2)
+        assert.deepEqual(candidatesOf(own), [shared, neighbour])
+        assert.deepEqual(dialled(), [`${nat.publicAddress}:2000`, `${router}:8080`])
+        // three attempts of ten
+        assert.ok((syns.byEndpoint.get(`${router}:8080`) ?? 0) <= 30)
+        assertDirectWithNobody(own)
+        await assertServes(world)
+      })
+    },
+  )
 })
 
 describe('a remote that breaks the protocol', { concurrency: 2 }, () => {

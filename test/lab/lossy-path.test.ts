@@ -5,6 +5,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Command, isEvent } from './command.ts'
+import { until } from '../waits.ts'
 import { createStage } from './stage.ts'
 import { connectAndWatch, runTrial } from './trial.ts'
 import type { NatKindName } from './net/network.ts'
@@ -95,6 +97,28 @@ describe('where large packets are lost', { concurrency: 3 }, () => {
     const second = await dialer.next(it => it.event === 'holepunch:failed', 40_000)
     assert.equal(second.reason, 'lossy-path')
     assert.equal(attempts(), before, 'no SYN was sent')
+  })
+
+  it('ping --until-direct ends with 5, and says so', { timeout: 120_000 }, async () => {
+    await using stage = await createStage({ delayMs: 20 })
+    const dialer = await stage.place('dialer', 'eim-apdf-drop')
+    const listener = await stage.place('listener', 'eim-apdf-drop')
+    for (const remote of [dialer, listener]) await loseLargePackets(remote, stage, ['ip', 'ip6'])
+    const relays = [stage.relayAddr()]
+    const { addrs } = await listener.do<{ addrs: string[] }>('peer', {
+      name: 'peer',
+      relays,
+      reserve: true,
+      timeoutMs: OUTCOME_MS,
+    })
+    const target = addrs.find(it => it.includes('/p2p-circuit')) ?? assert.fail('no circuit address')
+    const ping = new Command(dialer.host, 'throughnat', ['ping', target, '--until-direct'])
+    const summary = await ping.event(isEvent('summary'), { withinMs: OUTCOME_MS + 15_000 })
+    assert.deepEqual([summary['path'], summary['reason']], ['relayed', 'lossy-path'])
+    assert.ok(Number(summary['received']) > 0, 'pings are answered')
+    await until(() => ping.end !== undefined)
+    assert.equal(ping.end, 5)
+    assert.match(ping.stderr, /large packets/i)
   })
 
   it('a path that a middlebox resets after some KiB is left for the relay', {

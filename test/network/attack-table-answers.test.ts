@@ -15,7 +15,7 @@ import type { Libp2p } from '@libp2p/interface'
 import type { Question } from './attacks/victim-process.ts'
 import type { Attack, MessageInit } from './attacks/table.ts'
 
-const LIMIT = { timeout: 85_000 }
+const LIMIT = { timeout: 170_000 }
 
 /** Times that a victim asks, one after another, in an attack that is one message. */
 const TIMES = 4

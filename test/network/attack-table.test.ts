@@ -8,12 +8,19 @@ import { TUNNEL_PROTOCOL } from '../../peer/tunnel/wire/protocol.ts'
 import { attackSecured, attackSocket, proposal } from './attacks/attacker.ts'
 import * as messages from './attacks/messages.ts'
 import { onStreams, stage, tunnelRequest } from './attacks/stage.ts'
-import { fieldAttacks, handshakeAttacks, lengthAttacks, negotiationAttacks } from './attacks/table.ts'
+import {
+  fieldAttacks,
+  handshakeAttacks,
+  lengthAttacks,
+  MIB,
+  negotiationAttacks,
+  SECURED_MESSAGES,
+} from './attacks/table.ts'
 import { message, SYNC } from './dcutr-message.ts'
 import { HOP, RESERVE, STOP } from './hop-client.ts'
 import type { Attack, MessageInit } from './attacks/table.ts'
 
-const LIMIT = { timeout: 85_000 }
+const LIMIT = { timeout: 170_000 }
 
 const set = stage()
 
@@ -36,8 +43,24 @@ for (const name of ['relay', 'peer'] as const)
 
     it('on an encrypted connection before multiplexing', async () => {
       const victim = set[name]
-      const send = async (bytes: Buffer): Promise<void> => attackSecured(victim.addr, bytes)
+      const send = async (bytes: Buffer): Promise<void> =>
+        attackSecured(victim.addr, secured => secured.send(bytes))
       await set.rule.hold({ victim, valid: proposal('/x'), send }, negotiationAttacks('/yamux/1.0.0'))
+    })
+
+    it('in messages of an encrypted connection that carry nothing', async () => {
+      const victim = set[name]
+      for (const [what, make] of SECURED_MESSAGES) {
+        const send = async (bytes: Buffer): Promise<void> =>
+          attackSecured(victim.addr, ({ handshake, stream }) => {
+            const one = (): Buffer => make(plain => handshake.encrypt(plain).subarray())
+            const count = Math.floor(bytes.byteLength / one().byteLength)
+            stream.send(Buffer.concat(Array.from({ length: count }, one)))
+          })
+        await set.rule.hold({ victim, valid: Buffer.alloc(64), send }, [
+          { name: what, bytes: Buffer.alloc(MIB) },
+        ])
+      }
     })
 
     it('on a stream without a protocol', async () => {

@@ -158,6 +158,36 @@ describe('a user without an entry in /etc/passwd and without HOME', () => {
   })
 })
 
+describe('a working directory that was removed', {
+  skip: process.platform === 'win32' && 'it cannot be',
+}, () => {
+  const start = async (t: TestContext, path: string, args: string[], json = false): Promise<Program> => {
+    const gone = join(await directory(t), 'gone')
+    const via = ['sh', '-c', 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"', gone]
+    return new Program(t, path, args, { json, via })
+  }
+
+  it('does not matter where no path starts from it', LIMIT, async t => {
+    const id = await start(t, THROUGHNAT, ['id', '--data-dir', await directory(t)])
+    assert.equal(await id.ended(), 0, id.stderr)
+    const args = ['--json', '--listen', '/ip4/127.0.0.1/tcp/0', '--data-dir', await directory(t)]
+    await (await start(t, RELAY, args, true)).line('relay:ready')
+  })
+
+  for (const [what, args] of [
+    ['--data-dir', ['id', '--data-dir', 'data']],
+    ['--names', ['ping', SOMEBODY, '--names', 'names']],
+    ['peer.yaml', ['up', '--config', 'peer.yaml']],
+  ] as const)
+    it(`is reported for a path that starts from it, of ${what}`, LIMIT, async t => {
+      const program = await start(t, THROUGHNAT, [...args])
+      const code = await program.ended()
+      assert.ok(code === 2 || code === 3, String(code))
+      assert.match(program.stderr, /the working directory does not exist any more/)
+      assert.ok(program.stderr.includes(what))
+    })
+})
+
 describe('--quiet', () => {
   it('leaves a listener, a relay and a forward without a word, and their errors in place', LIMIT, async t => {
     const quietly = { json: false }

@@ -1,6 +1,7 @@
 /** Tickets, from the command that makes one to the connection that it opens: programs as processes of their own. */
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -210,6 +211,32 @@ test('a ticket on the command line is not left where ps shows it', async t => {
   assert.ok(!(forward.stdout + forward.stderr).includes(String(text).slice(5, 40)))
 })
 
+test('a ticket on the command line is overwritten before the program has loaded', () => {
+  const text = `tnat1${'z'.repeat(200)}`
+  // stops when the first module of the program is asked for
+  const hold = `import { registerHooks } from 'node:module'
+    import { readFileSync, writeSync } from 'node:fs'
+    registerHooks({ resolve(specifier, context, next) {
+      if (!specifier.includes('cli/start')) return next(specifier, context)
+      writeSync(1, readFileSync('/proc/self/cmdline'))
+      process.exit(0)
+    } })`
+  for (const args of [
+    ['ping', text],
+    ['forward', `x${text}`, '--stdio'],
+    ['id', '--data-dir', text],
+    [text],
+  ]) {
+    const held = spawnSync(
+      process.execPath,
+      ['--import', `data:text/javascript,${encodeURIComponent(hold)}`, THROUGHNAT, ...args],
+      { timeout: 30_000 },
+    )
+    assert.equal(held.status, 0, String(held.stderr))
+    assert.ok(!String(held.stdout).includes('zzz'), String(held.stdout))
+  }
+})
+
 test('a ticket in the wrong place is not repeated', async t => {
   const { dataDir } = await startNode(t)
   const text = String((await makeTicket(t, dataDir)).text)
@@ -268,7 +295,7 @@ test('a ticket is written to a file that only this user can read, or not made', 
   assert.deepEqual([line['file'], line['text']], [file, undefined])
   assert.doesNotMatch(made.stdout + made.stderr, /tnat1|warning/)
   assert.equal((await stat(file)).mode & 0o777, 0o600)
-  const { port } = await startForward(t, [`@${file}`])
+  const { port } = await startForward(t, relay, `@${file}`)
   assert.equal((await read(port)).text, 'hello')
 
   const failing = new Program(t, THROUGHNAT, [...making, '--relay', relay, '--output', join(file, 'x')])

@@ -21,7 +21,8 @@ import {
   startVerifier,
   turnsOf,
 } from './dial-back-stage.ts'
-import { fuzzed, seededRandom } from './fuzz.ts'
+import fc from 'fast-check'
+import { mutated } from '../fuzz/frames.ts'
 import { framed, startClient, startVisitor, streamEnd } from './hop-client.ts'
 import { once, until } from '../waits.ts'
 import type { Socket, AddressInfo } from 'node:net'
@@ -143,11 +144,9 @@ describe('a requester', { concurrency: true }, () => {
     const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 32)
     const relay = await startRelay(t)
     const trap = await startTrap(t)
-    const random = seededRandom(seed)
     const valid = [dialRequest([loopback(trap.port).bytes]), dialRequest([])]
     const { connection } = await startVisitor(t, relay)
-    for (let n = 0; n < 55; n++) {
-      const frame = fuzzed(random, valid)
+    for (const frame of fc.sample(mutated(valid), { seed, numRuns: 55 })) {
       const stream = await openRequest(connection)
       const answer = readResponse(stream).then(
         ({ status }) => String(status),
@@ -223,10 +222,9 @@ describe('whoever brings a nonce', { concurrency: true }, () => {
     const { node, addr } = await startVerifier(t)
     const stranger = await startClient(t)
     const connection = await stranger.dial(addr)
-    const random = seededRandom(1)
-    for (let n = 0; n < 100; n++) {
+    for (const frame of fc.sample(mutated([framed(fixed64Field(1, 5n))]), { seed: 1, numRuns: 100 })) {
       const stream = await connection.newStream(DIAL_BACK)
-      stream.send(fuzzed(random, [framed(fixed64Field(1, 5n))]))
+      stream.send(frame)
       stream.close().catch(() => {})
       await streamEnd(stream)
     }

@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { createRelay } from '../../relay/index.ts'
-import { inTime } from '../waits.ts'
+import { inTime, until } from '../waits.ts'
 import {
   crowd,
   dial,
@@ -84,7 +84,7 @@ const isOpen = ({ status }: Connection): boolean => status === 'open'
 test('idle circuits of five strangers lock out nobody', LIMIT, async t => {
   const { victim, ticket } = await stage(t, [await startRelay(t)])
   const opened = await crowd(await strangers(t, 5), victim.addr, 62)
-  assert.ok(opened.filter(isOpen).length <= 45)
+  await until(() => opened.filter(isOpen).length <= 40, 'eight connections of each are left')
   await assertOpen(t, victim, ticket, [victim.addr, victim.direct])
 })
 
@@ -92,7 +92,7 @@ test('idle circuits of a hundred strangers lock out nobody', LIMIT, async t => {
   const { victim, ticket } = await stage(t, [await startRelay(t)])
   const opened: Connection[] = []
   for (let n = 0; n < 10; n++) opened.push(...(await crowd(await strangers(t, 10), victim.addr, 1)))
-  assert.ok(opened.filter(isOpen).length <= 65)
+  await until(() => opened.filter(isOpen).length <= 64, 'half of the places are left to others')
   await assertOpen(t, victim, ticket, [victim.addr, victim.direct])
 })
 
@@ -174,4 +174,39 @@ test('connections of strangers without a stream of an application end, and no ot
   )
   assert.ok(performance.now() - startedAt > 20_000)
   for (const connection of kept) assert.ok(connection.path !== undefined)
+})
+
+test('all of these together delay a named peer little, and a ticket holder not for long', LIMIT, async t => {
+  const [good, hostile] = [await startRelay(t), await startRelay(t)]
+  const { victim, ticket } = await stage(t, [good, hostile])
+  const medianMs = async (): Promise<number> => {
+    const times: number[] = []
+    for (let n = 0; n < 7; n++) times.push(await visit(victim, { privateKey: victim.named }))
+    return times.toSorted((a, b) => a - b)[3] ?? 0
+  }
+  await medianMs()
+  const usualMs = await medianMs()
+  const nodes = await strangers(t, 5)
+  await crowd(nodes, victim.addr, 40)
+  const asking = await Promise.all(nodes.slice(0, 2).map(node => dial(node, victim.direct)))
+  await Promise.all(asking.map(it => openSilentStreams(it, 1024)))
+  await openSilent(
+    t,
+    victim.port,
+    Array.from({ length: 70 }, () => '127.0.0.1'),
+  )
+  await handOver(hostile, victim, 300)
+  // at the rates of the first attacks: 35 circuits and 7 sockets a second, and 100 requests
+  const timers = [
+    setInterval(() => void crowd(nodes, victim.addr, 1), 143),
+    setInterval(() => void openSilent(t, victim.port, ['127.0.0.1']), 143),
+    setInterval(() => asking.forEach(it => void openSilentStreams(it, 16).catch(() => {})), 320),
+  ]
+  t.after(() => timers.forEach(clearInterval))
+  const attackedMs = await medianMs()
+  const ticketMs = await visitInTime(victim, ticket)
+  timers.forEach(clearInterval)
+  t.diagnostic(`named ${usualMs.toFixed(0)} -> ${attackedMs.toFixed(0)} ms, ticket ${ticketMs.toFixed(0)} ms`)
+  // what takes less than this differs from run to run by more than twice
+  assert.ok(attackedMs <= 2 * Math.max(usualMs, 100))
 })

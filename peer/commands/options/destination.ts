@@ -1,8 +1,8 @@
 /**
  * The destination of a command's connections: an address, a peer id, a name for one, or a ticket.
  *
- * Invariant: a ticket is a secret and is not shown. It may come from a file or from standard input. One on the command line
- * is overwritten as soon as it is read. Until then, some 0.5 s after the start, every user of the machine can see it.
+ * Invariant: a ticket is a secret and is not shown. It may come from a file or from standard input. The program overwrites one
+ * on the command line when it starts.
  */
 
 import type { Readable } from 'node:stream'
@@ -14,7 +14,7 @@ import { decodeText, readTextFile } from '../../../src/files/text-file.ts'
 import { findTarget } from './target-text.ts'
 import { InvalidConfigError, UsageError } from '../../../src/errors.ts'
 import { parseTarget } from '../../connections/target.ts'
-import { decodeTicket, looksLikeTicket, TICKET_PREFIX } from '../../tickets/ticket.ts'
+import { decodeTicket, looksLikeTicket } from '../../tickets/ticket.ts'
 import type { Output } from '../../../src/cli/output/output.ts'
 import type { PeerNames } from '../../connections/names.ts'
 import type { Ticket } from '../../tickets/ticket.ts'
@@ -55,8 +55,6 @@ const LONGEST_BYTES = 16_384
  * @throws {InvalidConfigError} if a name is unknown, a file cannot be read, or other users can change it
  */
 export async function readDestination(text: string, context: DestinationContext): Promise<Destination> {
-  // this overwrites the arguments
-  if (text.includes(TICKET_PREFIX)) process.title = 'throughnat'
   const target = await dereference(text, context)
   if (!looksLikeTicket(target))
     return { target, label: text, peerId: parseTarget(target).peerId.toString(), ticket: undefined }
@@ -98,15 +96,16 @@ async function dereference(text: string, { names, stdin, output }: DestinationCo
 async function readTicketFile(path: string, output: Output): Promise<string> {
   try {
     // no shell expands the ~ after an @
-    const file = expandPath(path, placeAt(process.cwd()))
-    const target = targetIn(await readTextFile(file), path)
+    const file = expandPath(path, placeAt())
+    const text = await readTextFile(file)
+    const target = targetIn(text.slice(0, LONGEST_BYTES), path)
     const fault = await integrityFault(file, { isModeFree: true })
     if (fault !== undefined) throw new InvalidConfigError([{ where: 'TARGET', what: fault }])
     const warning = looksLikeTicket(target) ? await privacyWarning(file) : undefined
     if (warning !== undefined) output.note(warning)
     return target
   } catch (error) {
-    if (error instanceof NoHomeError)
+    if (error instanceof NoHomeError || error instanceof RangeError)
       throw new InvalidConfigError([{ where: 'TARGET', what: `${path} cannot be read: ${error.message}` }])
     const { code } = error as NodeJS.ErrnoException
     if (code === undefined) throw error

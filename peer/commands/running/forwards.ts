@@ -9,6 +9,7 @@ import { forwardLocal } from '../../tunnel/dialer/forward.ts'
 import { keepStarting } from './keep-starting.ts'
 import { readDestination, serviceOf } from '../options/destination.ts'
 import { printHostPort } from '../../../src/config/kinds/address-kinds.ts'
+import { systemCodeOf } from '../../../src/failures/system-errors.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { HostPort } from '../../../src/config/kinds/address-kinds.ts'
 import type { Output } from '../../../src/cli/output/output.ts'
@@ -164,7 +165,10 @@ function report(forward: LocalForward, service: string, output: Output): void {
   output.event('forward:listening', { service, host, port }, human)
   forward.addEventListener('forward:opened', ({ detail }) => output.event('forward:opened', { ...detail }))
   forward.addEventListener('forward:closed', ({ detail }) => output.event('forward:closed', { ...detail }))
-  forward.addEventListener('forward:failed', ({ detail }) =>
-    output.event('forward:failed', { ...detail }, `A connection failed: ${detail.error.message}`),
-  )
+  forward.addEventListener('forward:failed', ({ detail }) => {
+    // people read of it once, for the whole process: see descriptor-watch.ts
+    const isShortage = systemCodeOf(detail.error) === 'EMFILE'
+    const human = isShortage ? undefined : `A connection failed: ${detail.error.message}`
+    output.event('forward:failed', { ...detail }, human)
+  })
 }

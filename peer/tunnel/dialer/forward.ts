@@ -5,6 +5,7 @@
  * gets a reset immediately.
  */
 import { listenOnHost } from '../../../src/addresses/listen-on-host.ts'
+import { descriptors } from '../../../src/node/descriptors.ts'
 import { AbortError, ConnectionClosedError, ConnectionFailedError } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import type { TypedEventTarget } from 'main-event'
@@ -150,6 +151,8 @@ class TcpForward extends TypedEventEmitter<ForwardEvents> implements LocalForwar
 
   #accept(socket: Socket): void {
     const localPort = socket.remotePort ?? 0
+    const shortage = descriptors.refuse(socket)
+    if (shortage !== undefined) return this.#fail(localPort, shortage)
     if (this.#open.size >= this.#maxConnections) {
       resetSocket(socket)
       this.#fail(

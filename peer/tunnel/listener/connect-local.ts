@@ -2,6 +2,7 @@
 import { StreamResetError } from '@libp2p/interface'
 import type { Stream } from '@libp2p/interface'
 import { connect } from 'node:net'
+import { descriptors } from '../../../src/node/descriptors.ts'
 import type { Socket } from 'node:net'
 import type { ServiceAddress } from './service-rules.ts'
 
@@ -11,10 +12,13 @@ import type { ServiceAddress } from './service-rules.ts'
  *
  * Gives up when `signal` fires or the stream closes, because then nobody waits for the result.
  *
- * @throws the socket's error (`ECONNREFUSED`), the reason of `signal`, or {StreamResetError} if the stream
+ * @throws the socket's error (`ECONNREFUSED`), EMFILE if this process has hardly any descriptors left, the reason of `signal`, or {StreamResetError} if the stream
  * closed
  */
 export function connectLocal(address: ServiceAddress, stream: Stream, signal: AbortSignal): Promise<Socket> {
+  const { path, host, port } = { path: undefined, host: undefined, port: undefined, ...address }
+  const lack = descriptors.lack({ syscall: 'connect', address: path ?? host, port })
+  if (lack !== undefined) return Promise.reject(lack)
   const { promise, resolve, reject } = Promise.withResolvers<Socket>()
   const socket = connect({ ...address, allowHalfOpen: true, noDelay: true, keepAlive: true })
   const stop = (): void => {

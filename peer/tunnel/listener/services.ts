@@ -22,13 +22,14 @@ import { decodeRequest, encodeResponse } from '../wire/protocol.ts'
 import { encodeProxyHeader } from './proxy-header.ts'
 import QuickLRU from 'quick-lru'
 import { RankedSlots } from './ranked-slots.ts'
+import { RequestSlots } from './request-slots.ts'
 import type { PeerRank } from '../../limits/rank.ts'
 import { Refusal, refuse } from './refuse.ts'
 import { START } from '../resume/receive-window.ts'
 import { Sessions } from '../resume/sessions.ts'
 import type { OpenRequest, TunnelRequest } from '../wire/protocol.ts'
 import type { ServiceOpened, ServiceRefusal, ServiceRefused, ServicesEvents } from './service-events.ts'
-import { ADMITTED_MS, defaultLimits, MAX_ADMITTED, OLD_REQUESTS } from './service-limits.ts'
+import { ADMITTED_MS, defaultLimits, MAX_ADMITTED } from './service-limits.ts'
 import type { ServicesLimits } from './service-limits.ts'
 import type { ServiceAddress } from './service-rules.ts'
 import { resetSocket, splice } from '../wire/splice.ts'
@@ -93,7 +94,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   readonly #onCarry: ServicesInit['onCarry']
   readonly #limits: ServicesLimits
   /** Slots of streams with a request or a refusal in progress. Nobody has admitted them yet. */
-  readonly #asking: RankedSlots
+  readonly #asking: RequestSlots
   readonly #connections: RankedSlots
   readonly #sessions: Sessions
   /** The peers that were admitted lately. */
@@ -112,7 +113,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     const slots = { perPeer: connectionsPerPeer, total: connections }
     this.#connections = new RankedSlots(slots)
     // as many requests as connections may be in progress; more get no answer
-    this.#asking = new RankedSlots(slots)
+    this.#asking = new RequestSlots(slots)
   }
 
   handle = async (stream: Stream, { remotePeer, remoteAddr, direct }: Bearer): Promise<void> => {
@@ -167,7 +168,6 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     const { signal } = serving.controller
     // 1. Take a slot for the request. A stream without one is not even read.
     const rank = this.rankOf(peerId)
-    if (rank === 'stranger') this.#asking.trim(peerId, rank, OLD_REQUESTS)
     const onLost = (): void => serving.controller.abort(new Refusal('none', 'busy'))
     using asking = this.#asking.take(peerId, rank, onLost)
     if (asking === undefined) {

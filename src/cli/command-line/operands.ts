@@ -12,7 +12,7 @@ import type { ParsedCommandLine } from './command-line.ts'
 /** Parameters of {@link readOperands}. */
 export interface OperandReading {
   /** The folder that relative paths start from. */
-  readonly directory: string
+  readonly directory: string | undefined
   /** True if a missing argument is a problem. */
   readonly isComplete: boolean
 }

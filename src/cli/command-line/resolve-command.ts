@@ -20,8 +20,8 @@ import { readOperands } from './operands.ts'
 /** The inputs besides the command line. */
 export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** The folder that relative paths start from. */
-  readonly directory: string
+  /** The folder that relative paths start from. @default the working directory */
+  readonly directory: string | undefined
   /** All commands of the program. Options of other commands are ignored. */
   readonly commands: readonly Command[]
 }

@@ -34,10 +34,20 @@ const sentences: Readonly<Record<string, string>> = {
   StreamResetError: 'The connection was cut: the service, or the remote peer, has reset it.',
 }
 
+/** What helps against errors of the system whose meaning does not say it. */
+const advice: Readonly<Record<string, string>> = {
+  EMFILE: ' Raise the limit (ulimit -n).',
+  ENFILE: ' Raise the limit (sysctl fs.file-max).',
+}
+
 /** One line. A plain error that only wraps others says what those say, too. */
 function describeOne(error: Error): string {
   const { name, message } = error
-  const sentence = describeSystemError(error) ?? sentences[name] ?? oneLine(message)
+  const ofSystem = describeSystemError(error)
+  const sentence =
+    ofSystem === undefined
+      ? (sentences[name] ?? oneLine(message))
+      : `${ofSystem}${advice[systemCodeOf(error) ?? ''] ?? ''}`
   const [, cause] = causesOf(error)
   if (!languageErrors.has(name) || cause === undefined || systemCodeOf(error) !== undefined)
     return sentence === '' ? `${name}, without a reason.` : sentence

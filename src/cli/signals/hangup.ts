@@ -6,7 +6,7 @@
  * ignored signals on, and the traces of `nohup`.
  */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
 
 /** What is looked at; a test brings its own. */
@@ -15,6 +15,8 @@ export interface HangupClues {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Reads a file of /proc; undefined where there is none. */
   readonly read: (path: string) => string | undefined
+  /** Where a link of /proc leads; undefined where there is none. */
+  readonly follow: (path: string) => string | undefined
   readonly parent: number
 }
 
@@ -24,14 +26,20 @@ const WRITE_ONLY = 0o1
 
 /** Looks at this process, once. */
 export function isHangupIgnored(
-  { env, read, parent }: HangupClues = { env: process.env, read: readProc, parent: process.ppid },
+  { env, read, follow, parent }: HangupClues = {
+    env: process.env,
+    read: readProc,
+    follow: followProc,
+    parent: process.ppid,
+  },
 ): boolean {
   return (
     // bash, zsh and ksh set it to the program that they start, which is nohup; that runs this one in its place
     basename(env['_'] ?? '') === 'nohup' ||
     isIgnoredIn(read('/proc/self/status')) ||
     (isIgnoredIn(read(`/proc/${parent}/status`)) && isSameSession(read, parent)) ||
-    isUnreadable(read('/proc/self/fdinfo/0'))
+    isUnreadable(read('/proc/self/fdinfo/0')) ||
+    ['/proc/self/fd/1', '/proc/self/fd/2'].some(fd => isNohupOut(follow(fd)))
   )
 }
 
@@ -58,9 +66,22 @@ function isUnreadable(fdinfo: string | undefined): boolean {
   return flags !== undefined && (Number.parseInt(flags, 8) & ACCESS_MODE) === WRITE_ONLY
 }
 
+/** nohup writes there what would go to a terminal. In a script of dash it is the only trace: standard input is /dev/null there. */
+function isNohupOut(path: string | undefined): boolean {
+  return path !== undefined && basename(path) === 'nohup.out'
+}
+
 function readProc(path: string): string | undefined {
   try {
     return readFileSync(path, 'latin1')
+  } catch {
+    return undefined
+  }
+}
+
+function followProc(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
   } catch {
     return undefined
   }

@@ -4,6 +4,7 @@
 
 import { noise } from '@chainsafe/libp2p-noise'
 import { decryptWithoutCopy } from './copied-messages.ts'
+import { refuseEmptyMessages } from './empty-messages.ts'
 import { keepKeyObjects } from './key-objects.ts'
 
 /**
@@ -14,6 +15,7 @@ export function nativeNoise(): ReturnType<typeof noise> {
     const encrypter = noise()(components)
     keepKeyObjects(encrypter)
     decryptWithoutCopy(encrypter)
+    refuseEmptyMessages(encrypter)
     return encrypter
   }
 }

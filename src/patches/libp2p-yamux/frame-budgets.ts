@@ -54,7 +54,7 @@ export type BudgetName = keyof typeof FRAME_BUDGETS
 export const FRAMES_OF_STREAM = 4
 
 /** A remote sent more of a kind of frame than its budget allows. */
-export class FrameFloodError extends Error {
+class FrameFloodError extends Error {
   override readonly name = 'FrameFloodError'
   readonly budget: BudgetName
 

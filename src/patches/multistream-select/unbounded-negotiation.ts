@@ -36,6 +36,21 @@ const USUAL_LINES = 2
  */
 const FAILED_PROPOSALS = { capacity: 256, perSecond: 16 } as const
 
+/**
+ * Streams that carry one request each, and cost up to 1 ms for 100 bytes. A remote may open 64 of them, and 16 a
+ * second more; others are reset, and count as proposals that fail. Two or three in the life of a connection are
+ * usual, and a ping now and then.
+ */
+const REQUESTS = { capacity: 64, perSecond: 16 } as const
+const REQUEST_PROTOCOLS: ReadonlySet<string> = new Set([
+  '/ipfs/id/1.0.0',
+  '/ipfs/id/push/1.0.0',
+  '/ipfs/ping/1.0.0',
+  '/libp2p/autonat/2/dial-request',
+  '/libp2p/autonat/2/dial-back',
+  '/throughnat/relay-token/1.0.0',
+])
+
 /** Time to negotiate a stream, in milliseconds (`PROTOCOL_NEGOTIATION_TIMEOUT` of libp2p). */
 const TIMEOUT_MS = 10_000
 
@@ -121,35 +136,54 @@ export function boundStreams(connection: Connection, registrar: Pick<Registrar, 
     boundStockReader(stream)
     return stream
   }
-  const failed = new TokenBucket(FAILED_PROPOSALS)
+  const budget = new NegotiationBudget(connection)
   const onStream = async (event: CustomEvent<Stream>): Promise<void> => {
-    const stream = event.detail
-    if (await negotiate(stream, registrar.getProtocols(), () => countFailure(failed, connection)))
-      await own.onIncomingStream(event)
+    if (await negotiate(event.detail, registrar.getProtocols(), budget)) await own.onIncomingStream(event)
   }
   muxer.removeEventListener('stream', own.onIncomingStream as never)
   muxer.addEventListener('stream', event => void onStream(event))
 }
 
 /** Agrees on the protocol of a stream that the remote has opened. Resolves with false if that fails. */
-async function negotiate(stream: Stream, protocols: string[], onFailure: () => void): Promise<boolean> {
+async function negotiate(stream: Stream, protocols: string[], budget: NegotiationBudget): Promise<boolean> {
   try {
     if (stream.protocol === '') {
       const bounds = negotiationBounds(MAX_LINES, before => {
-        if (before >= USUAL_LINES) onFailure()
+        if (before >= USUAL_LINES) budget.countFailure()
       })
       const signal = AbortSignal.timeout(TIMEOUT_MS)
       stream.protocol = await mss.handle(stream, protocols, { signal, ...bounds })
     }
+    budget.countRequest(stream.protocol)
     boundStockReader(stream)
     return true
   } catch (error) {
     stream.abort(error as Error)
-    onFailure()
+    budget.countFailure()
     return false
   }
 }
 
-function countFailure(failed: TokenBucket, connection: Connection): void {
-  if (failed.take(1) > 0) connection.abort(new InvalidMessageError('Too many proposals have failed'))
+/** What the remote of a connection may ask for. */
+class NegotiationBudget {
+  readonly #connection: Connection
+  readonly #failures = new TokenBucket(FAILED_PROPOSALS)
+  readonly #requests = new TokenBucket(REQUESTS)
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  /** Ends the connection if too many have failed. */
+  countFailure(): void {
+    if (this.#failures.take(1) > 0)
+      this.#connection.abort(new InvalidMessageError('Too many proposals have failed'))
+  }
+
+  /** @throws {InvalidMessageError} if there are too many streams of this kind */
+  countRequest(protocol: string): void {
+    if (!REQUEST_PROTOCOLS.has(protocol)) return
+    if (this.#requests.waitMs(1) > 0) throw new InvalidMessageError(`Too many streams of ${protocol}`)
+    this.#requests.take(1)
+  }
 }

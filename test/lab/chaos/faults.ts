@@ -4,6 +4,7 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
+import { STEP_TAKES_MS } from '../stepped-clock.ts'
 import type { Place, World } from './world.ts'
 
 /** Larger than any packet of a handshake, in bytes with the IP header. */
@@ -14,6 +15,9 @@ const DEAD_ADDRESS = '11.0.77.1'
 
 const LOSS_PERCENT = 20
 const LINE = { delayMs: 20 }
+
+/** An hour and two days both ways, and to 1972, in seconds. */
+const CLOCK_STEPS_S = [-3_600, 3_600, -172_800, 172_800, -1_728_000_000] as const
 
 /** Random numbers from 0 to 1, the same ones for the same seed. */
 export type Random = () => number
@@ -85,6 +89,19 @@ export const faults = {
     },
   },
 
+  'clock step': {
+    async begin({ clocks }, random) {
+      const stepped = pick([...clocks.map(it => [it]), clocks], random)
+      for (const clock of stepped) clock.setBy(pick(CLOCK_STEPS_S, random))
+      await pause(STEP_TAKES_MS)
+    },
+    /** A time server sets them right. */
+    async heal({ clocks }) {
+      for (const clock of clocks) clock.setBy(0)
+      await pause(STEP_TAKES_MS)
+    },
+  },
+
   'DNS change': {
     /** A relay moves to another host, and its name with it. */
     async begin({ relays, publishNames }, random) {
@@ -101,11 +118,6 @@ export const faults = {
 export type FaultKind = keyof typeof faults
 
 export const faultKinds = Object.keys(faults) as FaultKind[]
-
-/** Faults that the soak leaves out, with the reason. */
-export const leftOut = {
-  'clock step': 'it takes libfaketime or a time namespace for CLOCK_REALTIME, which Linux does not have',
-} as const
 
 /** Drops large packets that come to a peer from anywhere but the relays. */
 async function loseLargePackets({ host }: Place, { relays }: World): Promise<void> {

@@ -10,6 +10,7 @@ import { SmallDisk } from '../../network/small-disk.ts'
 import { Command, isEvent } from '../command.ts'
 import { createNetwork } from '../net/network.ts'
 import { Remote } from '../remote.ts'
+import { SteppedClock } from '../stepped-clock.ts'
 import type { Host, Nat, Network } from '../net/network.ts'
 
 const NAT = 'eim-apdf-drop'
@@ -23,15 +24,17 @@ const DISK_SIZE = '2m'
 class NamedRelay {
   readonly name: string
   readonly hosts: readonly Host[]
+  readonly clock: SteppedClock
   readonly #dataDir: string
   /** The number of the host that it runs on. */
   #at = 0
   #program: Command | undefined
   peerId = ''
 
-  constructor(name: string, hosts: readonly Host[], dataDir: string) {
+  constructor(name: string, hosts: readonly Host[], clock: SteppedClock, dataDir: string) {
     this.name = name
     this.hosts = hosts
+    this.clock = clock
     this.#dataDir = dataDir
   }
 
@@ -51,7 +54,9 @@ class NamedRelay {
   async start(): Promise<void> {
     const host = this.hosts[this.#at]!
     const args = ['--listen', '/ip4/0.0.0.0/tcp/4001', '--profile', 'custom', '--status', 'off']
-    this.#program = new Command(host, 'throughnat-relay', [...args, '--data-dir', this.#dataDir])
+    this.#program = new Command(host, 'throughnat-relay', [...args, '--data-dir', this.#dataDir], {
+      clock: this.clock,
+    })
     const { peerId } = await this.#program.event(isEvent('relay:ready'))
     if (this.peerId !== '') assert.equal(peerId, this.peerId, `${this.name} keeps its identity`)
     this.peerId = String(peerId)
@@ -83,6 +88,8 @@ export interface World extends AsyncDisposable {
   /** Makes connections on the host of `forward`. */
   client: Remote
   disk: SmallDisk
+  /** Those of the four programs. */
+  clocks: readonly SteppedClock[]
   /** Replaces what the relays' names stand for by their present addresses, after these ones. */
   publishNames: (first?: readonly string[]) => Promise<void>
 }
@@ -131,19 +138,21 @@ async function build(stack: AsyncDisposableStack): Promise<Omit<World, keyof Asy
   const toRelays = relays.flatMap(({ addr }) => ['--relay', addr])
   const expose = ['--expose', `echo=127.0.0.1:${SERVICE_PORT}`, '--allow', 'echo=anyone']
   const listenArgs = ['listen', ...toRelays, ...expose, '--data-dir', join(disk.path, 'listen')]
-  const listen = new Command(places.listen.host, 'throughnat', listenArgs, { hostsFile })
+  const clocks = [new SteppedClock(disk.path, 'listen'), new SteppedClock(disk.path, 'forward')] as const
+  const listen = new Command(places.listen.host, 'throughnat', listenArgs, { hostsFile, clock: clocks[0] })
   const { peerId } = await listen.event(isEvent('peer:ready'))
   const toService = ['forward', String(peerId), 'echo', '--local', `127.0.0.1:${LOCAL_PORT}`]
   const forwardArgs = [...toService, ...toRelays, '--data-dir', join(disk.path, 'forward')]
-  const forward = new Command(places.forward.host, 'throughnat', forwardArgs, { hostsFile })
+  const forward = new Command(places.forward.host, 'throughnat', forwardArgs, { hostsFile, clock: clocks[1] })
   await forward.event(isEvent('forward:listening'))
   const client = new Remote(places.forward.host, 'traffic-agent')
-  return { net, relays, places, listen, forward, client, disk, publishNames }
+  const all = [...clocks, a.clock, b.clock]
+  return { net, relays, places, listen, forward, client, disk, clocks: all, publishNames }
 }
 
 async function addRelay(net: Network, name: string, disk: SmallDisk): Promise<NamedRelay> {
   const hosts = [await net.addHost(`${name}1`), await net.addHost(`${name}2`)]
-  return new NamedRelay(`${name}.example`, hosts, join(disk.path, name))
+  return new NamedRelay(`${name}.example`, hosts, new SteppedClock(disk.path, name), join(disk.path, name))
 }
 
 async function addPlace(net: Network, name: string): Promise<Place> {

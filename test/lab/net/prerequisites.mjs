@@ -29,6 +29,7 @@ const PROGRAMS = [
   },
   { what: 'sshd', debianPackage: 'openssh-server', why: 'is what people reach through a tunnel' },
   { what: 'scp', debianPackage: 'openssh-client', why: 'copies through a tunnel' },
+  { what: 'faketime', debianPackage: 'faketime', why: 'sets the clock of one program' },
   { what: 'ping', debianPackage: 'iputils-ping', why: 'measures delay and loss in the lab’s own test' },
 ]
 

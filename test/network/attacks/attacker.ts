@@ -10,8 +10,14 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { framed } from '../hop-client.ts'
 import { once } from '../../waits.ts'
-import type { Connection, Libp2p, Stream, StreamMuxer } from '@libp2p/interface'
-import type { ConnectionEncrypter, MultiaddrConnection } from '@libp2p/interface'
+import type {
+  Connection,
+  ConnectionEncrypter,
+  Libp2p,
+  MessageStream,
+  Stream,
+  StreamMuxer,
+} from '@libp2p/interface'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 
@@ -125,29 +131,31 @@ export async function startListener(t: Context, bytes: () => Uint8Array): Promis
   return (server.address() as AddressInfo).port
 }
 
-/** Noise that sends these bytes once the handshake is complete, in place of a negotiation. */
-function noiseThen(bytes: () => Uint8Array): ReturnType<typeof noise> {
-  return components => {
-    const inner = noise()(components) as ConnectionEncrypter
+/** The encrypted connection of `@chainsafe/libp2p-noise`, and the socket beneath it. */
+export interface Secured extends MessageStream {
+  readonly handshake: { encrypt(message: Uint8Array): { subarray(): Uint8Array } }
+  readonly stream: MessageStream
+}
+
+/** Connects to the victim, and sends after the Noise handshake, in place of a negotiation. Never rejects. */
+export async function attackSecured(addr: string, send: (secured: Secured) => void): Promise<void> {
+  const encrypter: ReturnType<typeof noise> = components => {
+    const inner: ConnectionEncrypter = noise()(components)
     const secure = inner.secureOutbound.bind(inner)
     inner.secureOutbound = async (connection, options) => {
       const secured = await secure(connection, { ...options, skipStreamMuxerNegotiation: true })
-      secured.connection.send(bytes())
+      send(secured.connection as Secured)
       const closed = new Promise<void>(resolve =>
-        (connection as MultiaddrConnection).addEventListener('close', () => resolve(), { once: true }),
+        connection.addEventListener('close', () => resolve(), { once: true }),
       )
       await Promise.race([closed, new Promise(resolve => setTimeout(resolve, PATIENCE_MS))])
       throw new Error('the attack is over')
     }
     return inner as ReturnType<ReturnType<typeof noise>>
   }
-}
-
-/** Sends to the victim after the Noise handshake, in place of a negotiation. Never rejects. */
-export async function attackSecured(addr: string, bytes: Uint8Array): Promise<void> {
   const node = await createLibp2p({
     transports: [tcp()],
-    connectionEncrypters: [noiseThen(() => bytes)],
+    connectionEncrypters: [encrypter],
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false },
   })

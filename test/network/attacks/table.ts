@@ -171,3 +171,12 @@ export function handshakeAttacks(): Attack[] {
     { name: 'a key, then the longest message', bytes: Buffer.concat([framed(32), framed(65_535, MIB)]) },
   ]
 }
+
+/** Noise messages that carry nothing, or little: from the function that encrypts one. */
+export const SECURED_MESSAGES: ReadonlyArray<[string, (encrypt: (bytes: Buffer) => Uint8Array) => Buffer]> = [
+  ['empty', () => Buffer.alloc(2)],
+  ['of a byte that is no tag', () => Buffer.of(0, 1, 0)],
+  ['of nothing but a tag', encrypt => Buffer.concat([Buffer.of(0, 16), encrypt(Buffer.alloc(0))])],
+  ['of a wrong tag', () => Buffer.concat([Buffer.of(0, 17), Buffer.alloc(17)])],
+  ['of one byte', encrypt => Buffer.concat([Buffer.of(0, 17), encrypt(Buffer.of(0x0a))])],
+]

@@ -24,7 +24,7 @@ test('docs/services.md gives the limits of each rank', async () => {
   const { used, known, strangers, strangersPerRelay, strangersPerNetwork, perStranger } = CONNECTION_LIMITS
   const { sockets, socketsPerNetwork, circuitsPerRelay, circuitsPerPeer, perSecond } = PENDING_LIMITS
   for (const statement of [
-    `| connections | ${strangers}; of these ${strangersPerRelay} over one relay, ${strangersPerNetwork} from one IPv4 /24 or IPv6 /56, ${perStranger} from one peer |`,
+    `| connections | ${strangers}; of these ${strangersPerRelay} over one relay, ${strangersPerNetwork} from one IPv4 /24 or IPv6 /56, and ${perStranger} from one peer over each relay or network |`,
     `| known: ${used} in use and ${known} idle, ${CONNECTION_LIMITS.perKnownPeer} from one peer; named: ${CONNECTION_LIMITS.perNamedPeer} from one peer |`,
     `| ${sockets}; of these ${socketsPerNetwork} from one IPv4 /24 or IPv6 /56 |`,
     `| ${circuitsPerRelay} over one relay, ${circuitsPerPeer} from one peer |`,

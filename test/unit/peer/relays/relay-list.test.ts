@@ -5,7 +5,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
+import { base32 } from 'multiformats/bases/base32'
+import { base36 } from 'multiformats/bases/base36'
 import { resolveDnsaddr } from '../../../../peer/relays/dnsaddr.ts'
 import { ReservationSlots } from '../../../../peer/relays/reservations/slots.ts'
 import { RelayList } from '../../../../peer/relays/relay-list.ts'
@@ -72,6 +75,18 @@ test('a name stands for the addresses in its text records, of the peer that it n
   const [, peerId] = ONE.split('/p2p/')
   const one = await resolveDnsaddr(multiaddr(`/dnsaddr/example.org/p2p/${peerId}`), {}, lookUp)
   assert.deepEqual(one.map(String), [ONE])
+})
+
+test('a name whose records have peer ids as CIDs stands for the same relays', async () => {
+  const [, peerId = ''] = ONE.split('/p2p/')
+  const cid = peerIdFromString(peerId).toCID()
+  for (const form of [cid.toString(base32), cid.toString(base36)]) {
+    const lookUp = async (): Promise<string[][]> => [[`dnsaddr=${ONE.replace(peerId, form)}`]]
+    for (const name of ['/dnsaddr/example.org', `/dnsaddr/example.org/p2p/${peerId}`]) {
+      const found = await resolveDnsaddr(multiaddr(name), {}, lookUp)
+      assert.deepEqual(found.map(String), [ONE])
+    }
+  }
 })
 
 test('a name that stands for itself comes to an end', async () => {

@@ -2,6 +2,7 @@
 import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
+import { ticketRoutes } from '../../../../peer/tickets/routes.ts'
 import { LocalOffice, readWish } from '../../../../peer/tickets/ticket-issuer.ts'
 import { MAX_USES } from '../../../../peer/tickets/ticket-book.ts'
 import { longestDurationMs } from '../../../../src/config/kinds/quantities.ts'
@@ -47,3 +48,21 @@ test('a ticket that expires is not made by a clock that is certainly wrong', asy
   await assert.rejects(make(60_000), /enough/)
   assert.equal(issued.length, 2)
 })
+
+for (const relays of [
+  ['/unix/%'],
+  ['/ip4/192.0.2.1/tcp/1/p2p/bafk'],
+  ['/ip4/192.0.2.1/tcp/1/p2p/10OIl'],
+  ['/ip4/192.0.2.1/tcp/1/p2p/1' + 'z'.repeat(60_000)],
+  ['/nowhere'],
+  [{ toString: 1 }],
+  [null],
+  'text',
+])
+  test(`relays that are ${JSON.stringify(relays).slice(0, 60)} are the fault of the request`, async () => {
+    const { 'POST /tickets': issue } = ticketRoutes({} as LocalOffice)
+    await assert.rejects(
+      async () => issue?.({ service: 'ssh', relays }),
+      (error: Error) => error.name === 'InvalidTargetError' || error.name === 'TypeError',
+    )
+  })

@@ -65,3 +65,22 @@ it('an address without peer ids, or with all of them in base58, stays the same o
     assert.equal(withBase58Ids(addr), addr)
   }
 })
+
+describe('a text that costs more than it is worth', () => {
+  // decoding base58 takes quadratic time: 44,000 characters took 5 s
+  for (const first of ['1', 'Q', 'z', 'k', 'b'])
+    for (const [what, read] of [
+      ['a peer id', (text: string) => parsePeerId(text)],
+      ['an address', (text: string) => parseMultiaddr(`/ip4/192.0.2.1/tcp/1/p2p/${text}`)],
+      ['a target', (text: string) => parseTarget(text)],
+    ] as const)
+      it(`as ${what} that begins with ${first} is refused without being decoded`, () => {
+        const before = process.cpuUsage().user
+        assert.throws(() => read(first + 'z'.repeat(60_000)))
+        assert.ok(process.cpuUsage().user - before < 50_000)
+      })
+
+  it('is told from an address with a malformed escape', () => {
+    assert.throws(() => parseMultiaddr('/unix/%'), { name: 'Error', message: /hexadecimal/ })
+  })
+})

@@ -204,7 +204,6 @@ describe('errors of the operating system', () => {
       { code: 'EROFS', syscall: 'mkdir', path: '/x' },
       'Cannot make the directory /x: the file system is read-only (EROFS).',
     ],
-    [3, { code: 'EMFILE' }, 'This process has as many open files and sockets as it may have (EMFILE).'],
     [
       3,
       { code: 'Unknown system error -122', errno: -122, syscall: 'write' },
@@ -243,6 +242,23 @@ describe('errors of the operating system', () => {
       assert.equal(describeSystemError(error), text)
       assert.equal(describeProblem(error), `error: ${text}`)
       assert.equal(exitCodeOf(error), exitCode)
+    })
+})
+
+describe('no file descriptors', () => {
+  for (const [code, text, advice] of [
+    ['EMFILE', 'This process has as many open files and sockets as it may have (EMFILE).', 'ulimit -n'],
+    [
+      'ENFILE',
+      'This machine has as many open files and sockets as it may have (ENFILE).',
+      'sysctl fs.file-max',
+    ],
+  ] as const)
+    test(`${text} ${advice}`, () => {
+      const error = Object.assign(new Error('raw'), { code })
+      assert.equal(describeSystemError(error), text)
+      assert.equal(describeProblem(error), `error: ${text} Raise the limit (${advice}).`)
+      assert.equal(exitCodeOf(error), 3)
     })
 })
 

@@ -3,6 +3,9 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { isHangupIgnored } from '../../../../../src/cli/signals/hangup.ts'
@@ -12,7 +15,7 @@ const NOT_IGNORED = IGNORED.replace('0001\n', '1000\n')
 const stat = (session: number): string => `42 (a ) b) S 41 42 ${session} 34816 42 4194304`
 
 const clues = (files: Record<string, string>, env: Record<string, string> = {}): boolean =>
-  isHangupIgnored({ env, read: path => files[path], parent: 41 })
+  isHangupIgnored({ env, read: path => files[path], follow: path => files[path], parent: 41 })
 
 describe('SIGHUP counts as ignored', () => {
   test('where the shell has started nohup', () => {
@@ -27,6 +30,10 @@ describe('SIGHUP counts as ignored', () => {
   })
   test('where standard input cannot be read', () => {
     assert.equal(clues({ '/proc/self/fdinfo/0': 'pos:\t0\nflags:\t0100001\nmnt_id:\t24\n' }), true)
+  })
+  test('where output goes to nohup.out, in whatever folder', () => {
+    assert.equal(clues({ '/proc/self/fd/1': '/home/a/nohup.out' }), true)
+    assert.equal(clues({ '/proc/self/fd/1': 'pipe:[7]', '/proc/self/fd/2': '/nohup.out' }), true)
   })
 })
 
@@ -43,6 +50,12 @@ describe('SIGHUP does not count as ignored', () => {
     ['where the parent has gone', { '/proc/self/stat': stat(42) }, {}],
     ['where standard input is a file', { '/proc/self/fdinfo/0': 'pos:\t0\nflags:\t0100000\n' }, {}],
     ['where standard input is a terminal', { '/proc/self/fdinfo/0': 'pos:\t0\nflags:\t0100002\n' }, {}],
+    ['where output goes to another file', { '/proc/self/fd/1': '/tmp/nohup.out.log' }, {}],
+    [
+      'where output goes to a terminal',
+      { '/proc/self/fd/1': '/dev/pts/0', '/proc/self/fd/2': '/dev/pts/0' },
+      {},
+    ],
     ['where /proc is something else', { '/proc/self/status': 'nonsense', '/proc/self/fdinfo/0': '' }, {}],
   ] as const)
     test(what, () => assert.equal(clues(files, env), false))
@@ -74,6 +87,14 @@ describe('in a process', { skip: process.platform !== 'linux' && 'looks at /proc
   })
   test('nohup keeps a script and what it starts alive', { skip: !hasNohup }, async () => {
     assert.equal(await survives('nohup sh -c \'"$NODE" "$SCRIPT"; true\''), true)
+  })
+  test('nohup whose only trace is nohup.out keeps it alive', { skip: !hasNohup }, async t => {
+    const folder = await mkdtemp(join(tmpdir(), 'throughnat-test-'))
+    t.after(() => rm(folder, { recursive: true }))
+    // as in a background job of dash: no $_, and standard input is /dev/null
+    const command = `env -u _ nohup "$NODE" "$SCRIPT" </dev/null >${folder}/nohup.out & tail -f ${folder}/nohup.out --pid $!`
+    await writeFile(join(folder, 'nohup.out'), '')
+    assert.equal(await survives(command), true)
   })
   test('a trap of the shell keeps it alive', async () => {
     assert.equal(await survives('trap "" HUP; "$NODE" "$SCRIPT"; true'), true)

@@ -108,6 +108,33 @@ describe('a punch', { concurrency: true }, () => {
     assert.equal(dialled.length, candidates.length)
   })
 
+  for (const [host, isTold] of [
+    ['/ip4/11.0.0.1', true],
+    ['/ip6/2620:fe::fe', true],
+    ['/ip4/192.168.1.50', false],
+    ['/ip4/100.64.0.1', false],
+    ['/ip6/fd00::50', false],
+    ['/ip4/127.0.0.1', false],
+  ] as const)
+    it(`${isTold ? 'tells' : 'does not tell'} that ${host} was connected and stayed silent`, async () => {
+      for (const way of ['dialled', 'claimed']) {
+        const { init } = setUp(way === 'dialled' ? connected : unanswered, never)
+        const addr = multiaddr(`${host}/tcp/5000`)
+        let isSilent = false
+        const punching = punch(
+          { ...init, candidates: [addr], sharesNat: true, onSilence: () => (isSilent = true) },
+          unaborted,
+        )
+        if (way === 'claimed') {
+          const claims = init.transport.inboundClaims as InboundClaims
+          const { host: from } = endpointOf(addr)
+          assert.equal(claims.offer(await connected(addr, unaborted), from, 5000), true)
+        }
+        await assert.rejects(punching, { name: 'HolePunchFailedError' })
+        assert.equal(isSilent, isTold, way)
+      }
+    })
+
   it('that is a plain dial ends when nothing is connected in time', async () => {
     const { init, dialled } = setUp(unanswered)
     const startedAt = performance.now()

@@ -18,8 +18,12 @@ export async function acceptedBy(
   tcp: (components: TCPComponents) => Listening,
 ): Promise<{ listener: Listener; connection: MultiaddrConnection; remote: Socket }> {
   const { promise: accepted, resolve } = Promise.withResolvers<MultiaddrConnection>()
-  const upgrader = { upgradeInbound: async (connection: MultiaddrConnection) => resolve(connection) }
-  const transport = tcp({ logger: defaultLogger() } as TCPComponents)
+  const upgrader = {
+    upgradeInbound: async (connection: MultiaddrConnection) => resolve(connection),
+    upgradeOutbound: async () => {},
+  }
+  const components = { logger: defaultLogger(), upgrader, events: new EventTarget(), registrar: {} }
+  const transport = tcp(components as unknown as TCPComponents)
   const listener = transport.createListener({ upgrader } as unknown as CreateListenerOptions)
   await listener.listen(multiaddr('/ip4/127.0.0.1/tcp/0'))
   const { host, port } = getNetConfig(listener.getAddrs()[0]!)

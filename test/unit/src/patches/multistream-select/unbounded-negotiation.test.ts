@@ -101,6 +101,23 @@ describe('boundNegotiations()', LIMIT, () => {
     await closed
   })
 
+  it('ends a connection on which a request is made again and again', async t => {
+    const { toUs } = await connect(t, '/ipfs/ping/1.0.0')
+    const closed = once(toUs, 'close', { signal: AbortSignal.timeout(10_000) })
+    for (let n = 0; n < 400 && toUs.status === 'open'; n++) {
+      const stream = await toUs.muxer.createStream()
+      stream.send(Buffer.concat([HEADER, line('/ipfs/ping/1.0.0')]))
+      await once(stream, 'close', { signal: AbortSignal.timeout(5_000) })
+    }
+    await closed
+  })
+
+  it('lets any number of streams of other protocols pass', async t => {
+    const { toUs } = await connect(t)
+    for (let n = 0; n < 400; n++) await toUs.newStream(PROTOCOL, { signal: AbortSignal.timeout(5_000) })
+    assert.equal(toUs.status, 'open')
+  })
+
   it('patches a node once', async t => {
     await startNode(t, components => {
       const given = components as unknown as NegotiationComponents
@@ -137,11 +154,11 @@ describe('boundStreams()', () => {
 type Muxed = Connection & { muxer: StreamMuxer }
 
 /** Connects a stock node to one that is patched. */
-async function connect(t: TestContext): Promise<{ toUs: Muxed; fromUs: Muxed }> {
+async function connect(t: TestContext, protocol = PROTOCOL): Promise<{ toUs: Muxed; fromUs: Muxed }> {
   const patch = (components: unknown): void => boundNegotiations(components as NegotiationComponents)
   const { node: ours } = await startNode(t, patch)
   const { node: remote } = await startNode(t)
-  await ours.handle(PROTOCOL, (stream: Stream) => stream.abort(new Error('not read')))
+  await ours.handle(protocol, (stream: Stream) => stream.abort(new Error('not read')))
   const accepted = new Promise<Muxed>(resolve =>
     ours.addEventListener('connection:open', ({ detail }) => resolve(detail as Muxed), { once: true }),
   )

@@ -1,0 +1,233 @@
+/**
+ * What attacks of strangers cost relay and peer, and what innocents notice: `npm run bench:attack -- --only s1-a,s2`.
+ *
+ * Relay and peer run from dist/, attacker and innocent in processes of their own, on loopback. Each attack meets fresh victims. Not among them is
+ * the punch budget: loopback addresses are never dialled, so that it needs the lab (test/lab/hostile-remote.test.ts).
+ */
+
+import { once } from 'node:events'
+import { execFile } from 'node:child_process'
+import { createServer } from 'node:http'
+import { createServer as createTcpServer } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs, promisify } from 'node:util'
+import { attacks } from './bench/attack/attacks.ts'
+import { Victim } from './bench/attack/victims.ts'
+import { Child } from './bench/child.ts'
+import { circumstances, table } from './bench/stats.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressInfo, Server } from 'node:net'
+import type { Attack, Scene } from './bench/attack/attacks.ts'
+import type { Answers, Question } from './bench/attack/innocent.ts'
+
+/** How long innocents are watched before an attack, and after it, in milliseconds. */
+const CALM_MS = 4_000
+const AFTER_MS = 1_000
+
+/** The time of an admission program that is slow, in milliseconds. The relay waits 3 s. */
+const SLOW_MS = 2_900
+
+const { values } = parseArgs({
+  options: {
+    /** Some of the attacks, separated by commas. */
+    only: { type: 'string', default: attacks.map(it => it.id).join(',') },
+    json: { type: 'boolean', default: false },
+  },
+})
+const wanted = values.only.split(',')
+const unknown = wanted.filter(id => !attacks.some(it => it.id === id))
+if (unknown.length > 0) {
+  console.error(`There is no attack ${unknown.join(', ')}. There are ${attacks.map(it => it.id).join(', ')}.`)
+  process.exit(2)
+}
+
+interface Result {
+  attack: Attack
+  bytes: number
+  /** Processor time of the victim beyond what innocents cost it. */
+  cpuMs: number
+  calm: Answers
+  attacked: Answers
+  memoryBytes: number
+  crashed: boolean
+}
+
+const results: Result[] = []
+for (const attack of attacks) {
+  if (!wanted.includes(attack.id)) continue
+  console.error(`${attack.id}: ${attack.title}`)
+  try {
+    results.push(await measure(attack))
+  } catch (error) {
+    console.error(`${attack.id} could not be measured: ${(error as Error).message}`)
+    process.exitCode = 1
+  }
+}
+await print()
+process.exit()
+
+async function measure(attack: Attack): Promise<Result> {
+  await using stack = new AsyncDisposableStack()
+  const innocent = child(stack, 'attack/innocent')
+  const attacker = child(stack, 'attack/attacker')
+  const innocentId = await innocent.do<string>('identify')
+  const more = attack.asks === 'reserve' ? ['--admission-url', await startAdmission(stack, innocentId)] : []
+  const listen = attack.isWebSocket === true ? '/ip4/127.0.0.1/tcp/0/ws' : undefined
+  const relay = stack.use(await Victim.relay([...(attack.relayArgs ?? []), ...more], listen))
+  const peer = attack.victim === 'peer' ? stack.use(await startPeer(stack, relay, innocentId)) : undefined
+  const victim = peer ?? relay
+  const scene: Scene = { relay, peer, victim, attacker }
+  const question = await questionOf(attack, scene)
+  const watch = async (during: () => Promise<unknown>): Promise<Answers> => {
+    await innocent.do('start', question)
+    await during()
+    return innocent.do<Answers>('stop', {}, 60_000)
+  }
+  // code is compiled in the first seconds
+  await watch(async () => pause(1_000))
+  const start = victim.mark()
+  const calmAt = performance.now()
+  const calm = await watch(async () => pause(CALM_MS))
+  const calmCpu = (victim.cost().cpuMs - start.cpuMs) / Math.max(1, calm.count)
+  const calmMs = performance.now() - calmAt
+  const [before, disk] = [victim.mark(), await victim.diskBytes()]
+  let bytes = 0
+  const attacked = await watch(async () => {
+    bytes = await attack.run(scene)
+    await pause(AFTER_MS)
+  })
+  if (!victim.isRunning)
+    return { attack, bytes, cpuMs: calmMs, calm, attacked, memoryBytes: 0, crashed: true }
+  const after = victim.cost()
+  const isOnDisk = attack.id === 's5'
+  return {
+    attack,
+    bytes,
+    cpuMs: Math.max(0, after.cpuMs - before.cpuMs - calmCpu * attacked.count),
+    calm,
+    attacked,
+    memoryBytes: isOnDisk
+      ? (await victim.diskBytes()) - disk
+      : Math.max(0, after.peakRssBytes - before.rssBytes),
+    crashed: false,
+  }
+}
+
+function child(stack: AsyncDisposableStack, program: string): Child {
+  const started = new Child(program)
+  stack.defer(async () => started.stop())
+  return started
+}
+
+async function startPeer(stack: AsyncDisposableStack, relay: Victim, innocentId: string): Promise<Victim> {
+  const echo = createTcpServer(socket => socket.on('error', () => {}).pipe(socket))
+  const port = await listen(stack, echo)
+  return Victim.peer(relay, [
+    '--port',
+    String(await freePort()),
+    '--expose',
+    `web=127.0.0.1:${port}`,
+    '--allow',
+    `web=${innocentId}`,
+  ])
+}
+
+async function questionOf(attack: Attack, { relay, victim }: Scene): Promise<Question> {
+  const port =
+    attack.asks === 'http'
+      ? Number(new URL(relay.status).port)
+      : attack.victim === 'peer'
+        ? victim.port
+        : portIn(relay.addr)
+  const question = { kind: attack.asks, port, relay: relay.addr, target: victim.addr }
+  return attack.asks === 'ticket' ? { ...question, target: await ticketOf(victim) } : question
+}
+
+async function ticketOf({ dataDir }: Victim): Promise<string> {
+  const program = fileURLToPath(new URL('../dist/peer/bin/throughnat.js', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    program,
+    'ticket',
+    'web',
+    '--quiet',
+    '--data-dir',
+    dataDir,
+  ])
+  return stdout.trim()
+}
+
+/** Answers slowly, but for the innocent. */
+async function startAdmission(stack: AsyncDisposableStack, innocentId: string): Promise<string> {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const isInnocent = (await text(request)).includes(innocentId)
+    if (!isInnocent) await pause(SLOW_MS)
+    response.end(JSON.stringify({ allow: isInnocent }))
+  }
+  const server = createServer((request, response) => void answer(request, response))
+  return `http://127.0.0.1:${await listen(stack, server)}/`
+}
+
+async function listen(stack: AsyncDisposableStack, server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  stack.defer(() => void server.close())
+  return (server.address() as AddressInfo).port
+}
+
+async function freePort(): Promise<number> {
+  await using stack = new AsyncDisposableStack()
+  return await listen(stack, createTcpServer())
+}
+
+function portIn(addr: string): number {
+  return Number(/\/tcp\/(\d+)/.exec(addr)?.[1])
+}
+
+async function print(): Promise<void> {
+  const about = await circumstances()
+  if (values.json) {
+    console.log(
+      JSON.stringify({
+        about,
+        results: results.map(({ attack, ...rest }) => ({ id: attack.id, before: attack.before, ...rest })),
+      }),
+    )
+    return
+  }
+  console.log(
+    Object.entries(about)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', '),
+  )
+  const head = [
+    'attack',
+    'bytes',
+    'CPU',
+    'CPU a MiB',
+    'innocent, max (calm)',
+    'rate (failed)',
+    'memory',
+    '0.1: CPU',
+    '0.1: innocent',
+    '0.1: memory',
+  ]
+  console.log(table(head, results.map(rowOf)).join('\n'))
+}
+
+function rowOf({ attack, bytes, cpuMs, calm, attacked, memoryBytes, crashed }: Result): string[] {
+  const { cost, delay, memory } = attack.before
+  return [
+    `${attack.id}: ${attack.title}`,
+    `${(bytes / 1024).toFixed(0)} KiB`,
+    crashed ? 'CRASHED' : `${cpuMs.toFixed(0)} ms`,
+    crashed ? '' : `${((cpuMs * 2 ** 20) / bytes).toFixed(0)} ms`,
+    `${attacked.maxMs.toFixed(0)} ms (${calm.maxMs.toFixed(0)} ms)`,
+    `${((100 * attacked.perSecond) / calm.perSecond).toFixed(0)} % (${attacked.failed} of ${attacked.count})`,
+    `${(memoryBytes / 2 ** 20).toFixed(1)} MiB`,
+    cost,
+    delay,
+    memory,
+  ]
+}

@@ -1,0 +1,163 @@
+/** The programs under attack: relay and peer as they are shipped, from dist/, each in a process of its own. */
+
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { ChildProcess } from 'node:child_process'
+
+const PROGRAMS = {
+  relay: fileURLToPath(new URL('../../../dist/relay/bin/throughnat-relay.js', import.meta.url)),
+  peer: fileURLToPath(new URL('../../../dist/peer/bin/throughnat.js', import.meta.url)),
+}
+
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+/** Time for a program to get ready, in milliseconds. */
+const READY_MS = 60_000
+
+/** What an attack has cost a process so far. */
+export interface Cost {
+  /** Processor time of all its threads, in milliseconds. */
+  cpuMs: number
+  rssBytes: number
+  /** The most since the last call of {@link Victim.mark}. */
+  peakRssBytes: number
+}
+
+/** A running program. */
+export class Victim implements AsyncDisposable {
+  readonly dataDir: string
+  /** The addresses that it has reported. */
+  readonly addrs: readonly string[]
+  /** The address of its status server. */
+  readonly status: string
+  readonly #child: ChildProcess
+  readonly #port: number | undefined
+
+  private constructor(
+    child: ChildProcess,
+    dataDir: string,
+    addrs: readonly string[],
+    status: string,
+    port?: number,
+  ) {
+    this.#port = port
+    this.#child = child
+    this.dataDir = dataDir
+    this.addrs = addrs
+    this.status = status
+  }
+
+  /** Starts a relay on loopback. */
+  static async relay(args: readonly string[] = [], listen = '/ip4/127.0.0.1/tcp/0'): Promise<Victim> {
+    return Victim.#start(
+      PROGRAMS.relay,
+      ['--listen', listen, '--status', '127.0.0.1:0', ...args],
+      'relay:ready',
+    )
+  }
+
+  /** Starts a peer that has a reservation. */
+  static async peer(relay: Victim, args: readonly string[] = []): Promise<Victim> {
+    return Victim.#start(PROGRAMS.peer, ['listen', '--relay', relay.addr, ...args], 'peer:ready')
+  }
+
+  static async #start(program: string, args: readonly string[], event: string): Promise<Victim> {
+    if (!existsSync(program)) throw new Error(`${program} is missing: run npm run build`)
+    const dataDir = await mkdtemp(join(tmpdir(), 'throughnat-bench-'))
+    const child = spawn(process.execPath, [program, ...args, '--json', '--data-dir', dataDir], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    running.add(child)
+    child.once('exit', () => running.delete(child))
+    const { promise, resolve, reject } = Promise.withResolvers<Record<string, unknown>>()
+    child.once('exit', code => reject(new Error(`${program} ended with ${code}`)))
+    const timer = setTimeout(() => reject(new Error(`${program} is not ready`)), READY_MS)
+    createInterface(child.stdout!).on('line', line => {
+      const printed = JSON.parse(line) as Record<string, unknown>
+      if (printed['event'] === event) resolve(printed)
+    })
+    const ready = await promise.finally(() => clearTimeout(timer))
+    const at = args.indexOf('--port')
+    return new Victim(
+      child,
+      dataDir,
+      ready['addrs'] as string[],
+      (ready['status'] as string | undefined) ?? '',
+      at === -1 ? undefined : Number(args[at + 1]),
+    )
+  }
+
+  get addr(): string {
+    return this.addrs[0] ?? ''
+  }
+
+  /** The port that it was told to listen on, or that its address names. */
+  get port(): number {
+    return this.#port ?? portOf(this.addr)
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Measures, and forgets the peak of memory so far. */
+  mark(): Cost {
+    try {
+      writeFileSync(`/proc/${this.pid}/clear_refs`, '5')
+    } catch {
+      // the peak is that of the process then
+    }
+    return this.cost()
+  }
+
+  cost(): Cost {
+    // proc_pid_stat(5): the name may have spaces in it, and ends at the last parenthesis
+    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
+    const bytes = (name: string): number =>
+      Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]) * 1024
+    // clock ticks of 10 ms
+    return {
+      cpuMs: (Number(fields[11]) + Number(fields[12])) * 10,
+      rssBytes: bytes('VmRSS'),
+      peakRssBytes: bytes('VmHWM'),
+    }
+  }
+
+  /** Bytes in its data directory. */
+  async diskBytes(): Promise<number> {
+    const files = await readdir(this.dataDir, { recursive: true, withFileTypes: true })
+    const sizes = files
+      .filter(it => it.isFile())
+      .map(async it => (await stat(join(it.parentPath, it.name)).catch(() => undefined))?.size ?? 0)
+    return (await Promise.all(sizes)).reduce((sum, it) => sum + it, 0)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.isRunning) {
+      const gone = new Promise(resolve => this.#child.once('exit', resolve))
+      this.#child.kill('SIGKILL')
+      await gone
+    }
+    await rm(this.dataDir, { recursive: true, force: true })
+  }
+}
+
+/** The port in an address. */
+function portOf(addr: string): number {
+  return Number(/\/tcp\/(\d+)/.exec(addr)?.[1])
+}

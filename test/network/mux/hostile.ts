@@ -1,0 +1,102 @@
+/**
+ * A program with a hostile multiplexer: libp2p up to there, then frames by hand. It dials the victim, or
+ * listens for it, and does what its parent says over IPC.
+ */
+
+import { noise } from '@chainsafe/libp2p-noise'
+import { tcp } from '@libp2p/tcp'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { setImmediate as turn } from 'node:timers/promises'
+import { FLOODS, idsOf, open, SINK } from './frames.ts'
+import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface'
+import type { Ids } from './frames.ts'
+
+/** What the parent asks for. */
+export interface Orders {
+  /** The victim's address; without one the program listens. */
+  dial?: string
+  /** Breaks the connection. */
+  leave?: true
+  flood?: { name: string; bytes: number; isReading: boolean }
+}
+
+/** What the program reports. */
+export interface Report {
+  /** Where it listens. */
+  listening?: string
+  /** The connection is there, with an open stream. */
+  ready?: true
+  /** All was sent, or the victim has ended the connection. */
+  sent?: true
+}
+
+const LARGE_BYTES = 64 * 1024
+const report = (what: Report): void => void process.send?.(what)
+
+let connection: MessageStream | undefined
+let ids: Ids
+
+/** Stands in for a multiplexer: takes hold of the encrypted connection. */
+const bare = (): StreamMuxerFactory => ({
+  protocol: '/yamux/1.0.0',
+  createStreamMuxer: stream => {
+    connection = stream
+    ids = idsOf(stream.direction === 'outbound' ? 'dialer' : 'listener')
+    let text = ''
+    stream.addEventListener('message', ({ data }) => {
+      if (text.includes(SINK)) return
+      text += Buffer.from(data.subarray()).toString('latin1')
+      if (text.includes(SINK)) report({ ready: true })
+    })
+    stream.send(open(ids.sink, SINK))
+    const nothing = (): void => {}
+    return {
+      protocol: '/yamux/1.0.0',
+      status: 'open',
+      streams: [],
+      addEventListener: nothing,
+      removeEventListener: nothing,
+      close: async () => {},
+      abort: nothing,
+      createStream: async () => new Promise(() => {}),
+    } as never
+  },
+})
+
+const node = await createLibp2p({
+  addresses: { listen: process.argv[2] === 'listen' ? ['/ip4/127.0.0.1/tcp/0'] : [] },
+  transports: [tcp()],
+  connectionEncrypters: [noise()],
+  streamMuxers: [bare],
+  // libp2p takes 5 a second of one address
+  connectionManager: { inboundConnectionThreshold: Infinity },
+})
+report({ listening: String(node.getMultiaddrs()[0]) })
+
+process.on('message', ({ dial, leave, flood: order }: Orders) => {
+  if (leave === true) connection?.abort(new Error('leaves'))
+  if (dial !== undefined) void node.dial(multiaddr(dial))
+  if (order !== undefined) void flood(order).catch(() => report({ sent: true }))
+})
+process.on('disconnect', () => process.exit())
+
+async function flood({ name, bytes, isReading }: NonNullable<Orders['flood']>): Promise<void> {
+  const make = FLOODS[name]
+  if (make === undefined || connection === undefined) throw new Error(`no flood ${name}`)
+  if (!isReading) connection.pause()
+  let sent = 0
+  for (let n = 0; sent < bytes && connection.status === 'open'; ) {
+    const frames: Buffer[] = []
+    let size = 0
+    do {
+      const next = make(ids, n++)
+      frames.push(next)
+      size += next.byteLength
+    } while (size < LARGE_BYTES && sent + size < bytes)
+    sent += size
+    if (!connection.send(Buffer.concat(frames))) await connection.onDrain().catch(() => {})
+    else await turn()
+  }
+  report({ sent: true })
+}
