@@ -54,8 +54,13 @@ export const PENDING_LIMITS = {
   sockets: 128,
   /** Sockets from one IPv4 /24 or IPv6 /56. */
   socketsPerNetwork: 32,
-  /** New sockets per second from one IPv4 address or IPv6 /56, and new circuits of strangers over one relay. */
-  perSecond: 64,
+  /**
+   * New sockets per second from one IPv4 address or IPv6 /56, eight times the sockets that one network may keep silent.
+   * One address may be a NAT with many hosts behind it, and the newest sockets displace the oldest anyway.
+   */
+  socketsPerSecond: 256,
+  /** New circuits per second of strangers over one relay. */
+  circuitsPerSecond: 64,
   /** Circuits of one relay: for strangers, and as many for peers of higher rank. */
   circuitsPerRelay: 64,
   /** Circuits from one peer over one relay. */

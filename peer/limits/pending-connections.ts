@@ -26,9 +26,9 @@ export class PendingConnections implements ConnectionGater {
   readonly #init: PendingConnectionsInit
   readonly #slots = new FairSlots<SlotItem>()
   readonly #items = new WeakMap<MultiaddrConnection, SlotItem>()
-  readonly #socketRates = new RequestRates(PENDING_LIMITS.perSecond)
+  readonly #socketRates = new RequestRates(PENDING_LIMITS.socketsPerSecond)
   /** By the address of the relay. */
-  readonly #strangerRates = new RequestRates(PENDING_LIMITS.perSecond)
+  readonly #strangerRates = new RequestRates(PENDING_LIMITS.circuitsPerSecond)
 
   constructor(init: PendingConnectionsInit) {
     this.#init = init

@@ -114,7 +114,7 @@ export const bounds: Readonly<Record<string, readonly Bound[]>> = {
     },
     {
       what: 'sockets that are not authenticated; of one network; new ones',
-      limit: `${PENDING_LIMITS.sockets}; ${PENDING_LIMITS.socketsPerNetwork}; ${PENDING_LIMITS.perSecond} per second`,
+      limit: `${PENDING_LIMITS.sockets}; ${PENDING_LIMITS.socketsPerNetwork}; ${PENDING_LIMITS.socketsPerSecond} per second`,
       paths: CONNECTIONS,
     },
     {

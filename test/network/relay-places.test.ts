@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import tls from 'node:tls'
 import { setTimeout as pause } from 'node:timers/promises'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createPeer } from '../../peer/index.ts'
 import { ConfiguredAdmission } from '../../relay/admission/configured-admission.ts'
 import { startStatusServer } from '../../relay/index.ts'
@@ -23,6 +24,7 @@ import {
   statusOf,
   streamEnd,
 } from './hop-client.ts'
+import { directory, Program, RELAY } from './program.ts'
 import { once, until } from '../waits.ts'
 import type { Stream } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
@@ -188,7 +190,7 @@ describe('circuits to a peer of a public relay', { concurrency: 4 }, () => {
     t: TestContext,
     { ids, from }: { ids: number; from: string },
   ): Promise<{ relay: Relay; victim: Member; taken: Stream[] }> {
-    // how often one address may ask is another limit
+    // the rates of an address are another matter: the victim, the newcomer and the attackers may share it
     const rates = { connectionsPerSecondPerIp: Infinity, circuitsPerSecondPerIp: Infinity }
     const relay = await startRelay(t, { profile: 'public', ...rates })
     const victim = await startMember(t, relay)
@@ -294,4 +296,33 @@ describe('the status server', { concurrency: 4 }, () => {
       // those that went on
       await leftOpen(attackers, 0, 15_000)
     })
+})
+
+describe('the lines of a relay', () => {
+  it('are few where a peer is refused again and again, and count all refusals', LIMIT, async t => {
+    const args = ['--listen', '/ip4/127.0.0.1/tcp/0', '--data-dir', await directory(t), '--status', 'off']
+    const relay = new Program(t, RELAY, ['--json', '--deny-reserve', '127.0.0.0/8', ...args])
+    const { addrs } = await relay.line('relay:ready')
+    const addr = multiaddr((addrs as string[])[0] ?? '')
+    const { connection, node } = await startVisitor(t, { addrs: [addr] })
+    for (let n = 0; n < 40; n++) {
+      assert.equal(await statusOf(connection, RESERVE), 202)
+      assert.equal(await statusOf(connection, connectTo(node.peerId)), 204)
+    }
+    relay.child.kill('SIGINT')
+    await relay.ended()
+    for (const [event, reason] of [
+      ['reservation:refused', 'denied'],
+      ['circuit:refused', 'no-reservation'],
+    ] as const) {
+      const lines = relay.lines.filter(it => it.event === event && it['reason'] === reason)
+      const counts = lines.map(it => Number(it['count'] ?? 1))
+      assert.equal(
+        counts.reduce((sum, count) => sum + count, 0),
+        40,
+      )
+      // one window of 10 s, or a few on a busy machine
+      assert.ok(lines.length <= 18, `${lines.length} lines of ${event}`)
+    }
+  })
 })

@@ -22,14 +22,21 @@ async function textOf(name: string): Promise<string> {
 test('docs/services.md gives the limits of each rank', async () => {
   const text = await textOf('services.md')
   const { used, known, strangers, strangersPerRelay, strangersPerNetwork, perStranger } = CONNECTION_LIMITS
-  const { sockets, socketsPerNetwork, circuitsPerRelay, circuitsPerPeer, perSecond } = PENDING_LIMITS
+  const {
+    sockets,
+    socketsPerNetwork,
+    circuitsPerRelay,
+    circuitsPerPeer,
+    socketsPerSecond,
+    circuitsPerSecond,
+  } = PENDING_LIMITS
   for (const statement of [
     `| connections | ${strangers}; of these ${strangersPerRelay} over one relay, ${strangersPerNetwork} from one IPv4 /24 or IPv6 /56, and ${perStranger} from one peer over each relay or network |`,
     `| known: ${used} in use and ${known} idle, ${CONNECTION_LIMITS.perKnownPeer} from one peer; named: ${CONNECTION_LIMITS.perNamedPeer} from one peer |`,
     `| ${sockets}; of these ${socketsPerNetwork} from one IPv4 /24 or IPv6 /56 |`,
     `| ${circuitsPerRelay} over one relay, ${circuitsPerPeer} from one peer |`,
-    `| ${perSecond} from one IPv4 address or IPv6 /56 |`,
-    `| ${perSecond} over one relay | no limit |`,
+    `| ${socketsPerSecond} from one IPv4 address or IPv6 /56 |`,
+    `| ${circuitsPerSecond} over one relay | no limit |`,
     `| ${defaultLimits.connections}, of these ${defaultLimits.connectionsPerPeer} from one peer, ${OLD_REQUESTS.max} of them older than ${OLD_REQUESTS.olderThanMs / 1000} s |`,
     `used no service for ${STRANGER_IDLE_MS / 1000} s. Time for the upgrade to a direct path, up to ${MAX_UPGRADE_MS / 1000} s,`,
     `more than ${IDLE_CIRCUITS_PER_RELAY} circuits of one relay idle for more than ${SETTLED_MS / 1000} s`,

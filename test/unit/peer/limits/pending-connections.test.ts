@@ -84,9 +84,9 @@ test('one network that opens more than it may per second gets no more, and other
   const gater = createGater()
   const crowd = openAll(
     gater,
-    times(200, () => '/ip4/198.51.100.1/tcp/1'),
+    times(400, () => '/ip4/198.51.100.1/tcp/1'),
   )
-  assert.ok(crowd.slice(PENDING_LIMITS.perSecond).every(it => it.isAborted))
+  assert.ok(crowd.slice(PENDING_LIMITS.socketsPerSecond).every(it => it.isAborted))
   assert.ok(openAll(gater, ['/ip4/203.0.113.1/tcp/1']).every(isThere))
 })
 
