@@ -27,6 +27,8 @@ try {
   const [response] = (await once(sent, 'response')) as [IncomingMessage]
   console.log(`${response.statusCode} over a ${connection.path} path`)
   console.log(await text(response))
+  // the request closes it, and peer.stop() would cut it
+  if (!duplex.closed) await once(duplex, 'close')
 } catch (error) {
   console.error((error as Error).message)
   process.exitCode = 1

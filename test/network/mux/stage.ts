@@ -1,6 +1,7 @@
 /** A victim and a hostile remote, in processes of their own, and an innocent that asks the victim meanwhile. */
 
 import { fork } from 'node:child_process'
+import { setTimeout as wait } from 'node:timers/promises'
 import { on } from 'node:events'
 import { Agent, get } from 'node:http'
 import { fileURLToPath } from 'node:url'
@@ -74,8 +75,10 @@ export class Stage {
     const sent = this.#hostile.next(report => report.sent)
     this.#hostile.send({ flood })
     await sent
-    const pause = new Promise(resolve => setTimeout(resolve, mayStay ? AFTERMATH_MS : END_MS))
+    const over = new AbortController()
+    const pause = wait(mayStay ? AFTERMATH_MS : END_MS, undefined, over).catch(() => {})
     await Promise.race([left, pause])
+    over.abort()
     const innocentMs = await innocent.stop()
     const { cpuMs, rssMiB, connections } = await this.#usage()
     const isOpen = connections > 0
@@ -112,7 +115,7 @@ export class Stage {
           request.once('error', reject)
         })
         longest = Math.max(longest, performance.now() - startedAt)
-        await new Promise(resolve => setTimeout(resolve, PAUSE_MS))
+        await wait(PAUSE_MS)
       }
     })()
     const stop = async (): Promise<number> => {
