@@ -176,16 +176,15 @@ test('connections of strangers without a stream of an application end, and no ot
   for (const connection of kept) assert.ok(connection.path !== undefined)
 })
 
+function median(times: readonly number[]): number {
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
+}
+
 test('all of these together delay a named peer little, and a ticket holder not for long', LIMIT, async t => {
   const [good, hostile] = [await startRelay(t), await startRelay(t)]
   const { victim, ticket } = await stage(t, [good, hostile])
-  const medianMs = async (): Promise<number> => {
-    const times: number[] = []
-    for (let n = 0; n < 7; n++) times.push(await visit(victim, { privateKey: victim.named }))
-    return times.toSorted((a, b) => a - b)[3] ?? 0
-  }
-  await medianMs()
-  const usualMs = await medianMs()
+  // what else runs on this machine delays both alike, the attackers included
+  const { victim: quiet } = await stage(t, [good, hostile])
   const nodes = await strangers(t, 5)
   await crowd(nodes, victim.addr, 40)
   const asking = await Promise.all(nodes.slice(0, 2).map(node => dial(node, victim.direct)))
@@ -203,10 +202,21 @@ test('all of these together delay a named peer little, and a ticket holder not f
     setInterval(() => asking.forEach(it => void openSilentStreams(it, 16).catch(() => {})), 320),
   ]
   t.after(() => timers.forEach(clearInterval))
-  const attackedMs = await medianMs()
+  const times = { attacked: [] as number[], usual: [] as number[] }
+  for (let n = 0; n < 8; n++) {
+    const [attackedMs, usualMs] = [
+      await visit(victim, { privateKey: victim.named }),
+      await visit(quiet, { privateKey: quiet.named }),
+    ]
+    // the first compiles what the others use
+    if (n === 0) continue
+    times.attacked.push(attackedMs)
+    times.usual.push(usualMs)
+  }
   const ticketMs = await visitInTime(victim, ticket)
   timers.forEach(clearInterval)
+  const [attackedMs, usualMs] = [median(times.attacked), median(times.usual)]
   t.diagnostic(`named ${usualMs.toFixed(0)} -> ${attackedMs.toFixed(0)} ms, ticket ${ticketMs.toFixed(0)} ms`)
   // what takes less than this differs from run to run by more than twice
-  assert.ok(attackedMs <= 2 * Math.max(usualMs, 100))
+  assert.ok(attackedMs <= 2 * Math.max(usualMs, 100), `${usualMs} -> ${attackedMs} ms`)
 })
