@@ -34,7 +34,7 @@ interface Outcome {
 const isCI = process.env['CI'] === 'true'
 
 // most of the time is waiting; a file has nodes of its own, on ports that are free
-const NETWORK_CONCURRENCY = 3
+const NETWORK_CONCURRENCY = 2
 
 // the same, and each file makes networks of its own
 const LAB_CONCURRENCY = 3
