@@ -149,7 +149,7 @@ export class ConnectionSlots implements Startable {
   #place(held: Held, pool: Pool): void {
     this.#slots.release(held)
     held.pool = pool
-    this.#slots.take(held, this.#boundsOf(held))
+    if (!this.#slots.take(held, this.#boundsOf(held))) held.lose()
   }
 
   #boundsOf({ connection: { remotePeer, remoteAddr }, pool }: Held): Bounds {

@@ -2,7 +2,7 @@
  * Counts circuits: in total, per peer, and per pair of peers. When there are too many, a circuit makes room.
  *
  * Peers that a rule names, or that have shown a token, replace the circuits of strangers. Among equals, the circuits of a
- * peer are shared by the networks, addresses and peers that opened them (see {@link FairShares}): whoever has the most loses
+ * peer are shared by the networks, addresses and peers that opened them (see {@link FairShares}): the one with the most loses
  * the one that carried data least recently. A reservation gives no rank, because a stranger gets one for the asking.
  */
 

@@ -1,7 +1,7 @@
 /**
  * Whether another user of this machine can change a file or a directory, or put another one in its place.
  *
- * Every part of the path is checked, and every symbolic link on the way: whoever owns a directory, or can write in one
+ * Every part of the path is checked, and every symbolic link on the way: a user who owns a directory, or can write in one
  * that is not sticky, can replace what is in it. OpenSSH checks the files of its users in the same way (StrictModes of
  * sshd_config(5)). A result of `undefined` means that only this user and root can change what the path leads to.
  */

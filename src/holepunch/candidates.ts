@@ -5,7 +5,7 @@
  * otherwise: it makes this node send SYNs. So it is bounded in number, and never loopback, link-local, multicast,
  * a name, a circuit or this node itself. Private addresses are exchanged only between peers that share a public
  * address: they are behind one NAT, which may not be able to hairpin (RFC 4787 REQ-9). A remote can only claim that, and
- * what else there is in a private network trusts whoever can reach it: so no ports of system services there, nor here, and
+ * what else there is in a private network trusts all that can reach it: so no ports of system services there, nor here, and
  * what inside.ts says.
  */
 

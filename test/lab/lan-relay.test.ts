@@ -26,7 +26,10 @@ it('two peers and their relay in one private network end direct', LIMIT, async (
     assert.partialDeepStrictEqual(await dialer.do<object>('direct', { name: 'dialer' }), { path: 'direct' })
     const echo = await dialer.do<object>('echo', { name: 'dialer', bytes: 100_000 })
     assert.partialDeepStrictEqual(echo, { path: 'direct' })
-    await until(() => listener.events.some(it => it.event === 'holepunch:succeeded'), 'both sides are told')
+    await until(
+      () => listener.events.some(it => it.event === 'holepunch:succeeded'),
+      'both sides have the event',
+    )
     const dialled = listener.events.find(it => it.event === 'holepunch:succeeded')?.['remoteAddr']
     assert.ok(String(dialled).startsWith(`/ip4/${dialer.host.address}/`), String(dialled))
   })

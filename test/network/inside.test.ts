@@ -1,4 +1,4 @@
-/** A remote peer that names addresses of this host has nothing connected to, whoever has dialled whom. */
+/** A remote peer that names addresses of this host has nothing connected to, whichever side has dialled. */
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -19,6 +19,7 @@ const NO_PATCHES = new Set([
   'src/patches/libp2p-identify/answer.ts',
   'src/patches/libp2p-identify/observed-address.ts',
   'src/patches/libp2p-noise/native-cipher.ts',
+  'src/patches/libp2p-noise/secured.ts',
   'src/patches/libp2p-websockets/pre-handshake-bounds.ts',
   'src/patches/libp2p-yamux/amend.ts',
   'src/patches/libp2p-yamux/frame-reader.ts',

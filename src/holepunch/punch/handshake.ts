@@ -19,7 +19,7 @@ export function pin(
   return Object.assign(socket, { direction: initiator ? 'outbound' : 'inbound', remoteAddr } as const)
 }
 
-/** `/multistream/1.0.0` with its length and line end, in bytes. Whoever waits for a proposal may say this much (https://github.com/multiformats/multistream-select). */
+/** `/multistream/1.0.0` with its length and line end, in bytes. A side that waits for a proposal may say this much (https://github.com/multiformats/multistream-select). */
 const GREETING_BYTES = 20
 
 // a listener of `message` would keep what was said from the handshake

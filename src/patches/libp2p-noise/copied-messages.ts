@@ -9,6 +9,7 @@
  */
 
 import { shapeCheck } from '../expect-shape.ts'
+import { patchSecured } from './secured.ts'
 import type { ConnectionEncrypter } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
@@ -20,9 +21,10 @@ interface SecuredInternals {
   decrypt(message: Bytes): Bytes
 }
 
-const PACKAGE = '@chainsafe/libp2p-noise'
-const assertShape = shapeCheck(PACKAGE, { secureInbound: 'function', secureOutbound: 'function' })
-const assertSecuredShape = shapeCheck(PACKAGE, { 'handshake.decrypt': 'function', decrypt: 'function' })
+const assertShape = shapeCheck('@chainsafe/libp2p-noise', {
+  'handshake.decrypt': 'function',
+  decrypt: 'function',
+})
 
 /**
  * Patches an encrypter. Its connections reject with `UpstreamChangedError` too.
@@ -30,15 +32,9 @@ const assertSecuredShape = shapeCheck(PACKAGE, { 'handshake.decrypt': 'function'
  * @throws {UpstreamChangedError}
  */
 export function decryptWithoutCopy(encrypter: ConnectionEncrypter): void {
-  assertShape(encrypter)
-  for (const method of ['secureInbound', 'secureOutbound'] as const) {
-    const secure = encrypter[method].bind(encrypter)
-    encrypter[method] = async (connection, options) => {
-      const secured = await secure(connection, options)
-      const internals = secured.connection as unknown as SecuredInternals
-      assertSecuredShape(internals)
-      internals.decrypt = message => internals.handshake.decrypt(message)
-      return secured
-    }
-  }
+  patchSecured(encrypter, connection => {
+    assertShape(connection)
+    const internals = connection as SecuredInternals
+    internals.decrypt = message => internals.handshake.decrypt(message)
+  })
 }

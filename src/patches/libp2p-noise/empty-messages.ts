@@ -10,6 +10,7 @@
 
 import { InvalidMessageError } from '@libp2p/interface'
 import { shapeCheck } from '../expect-shape.ts'
+import { patchSecured } from './secured.ts'
 import type { ConnectionEncrypter } from '@libp2p/interface'
 import type { LengthDecoder } from '../../protocols/message-bounds.ts'
 
@@ -23,9 +24,7 @@ interface SecuredInternals {
   readonly decoder: { lengthDecoder: LengthDecoder }
 }
 
-const PACKAGE = '@chainsafe/libp2p-noise'
-const assertShape = shapeCheck(PACKAGE, { secureInbound: 'function', secureOutbound: 'function' })
-const assertSecuredShape = shapeCheck(PACKAGE, { 'decoder.lengthDecoder': 'function' })
+const assertShape = shapeCheck('@chainsafe/libp2p-noise', { 'decoder.lengthDecoder': 'function' })
 
 /**
  * Patches an encrypter. Its connections reject with `UpstreamChangedError` too.
@@ -33,17 +32,10 @@ const assertSecuredShape = shapeCheck(PACKAGE, { 'decoder.lengthDecoder': 'funct
  * @throws {UpstreamChangedError}
  */
 export function refuseEmptyMessages(encrypter: ConnectionEncrypter): void {
-  assertShape(encrypter)
-  for (const method of ['secureInbound', 'secureOutbound'] as const) {
-    const secure = encrypter[method].bind(encrypter)
-    encrypter[method] = async (connection, options) => {
-      const secured = await secure(connection, options)
-      const internals = secured.connection as unknown as SecuredInternals
-      assertSecuredShape(internals)
-      countEmpty(internals.decoder)
-      return secured
-    }
-  }
+  patchSecured(encrypter, connection => {
+    assertShape(connection)
+    countEmpty((connection as SecuredInternals).decoder)
+  })
 }
 
 function countEmpty(decoder: SecuredInternals['decoder']): void {

@@ -69,7 +69,7 @@ export function askAboutSockets<Slot extends object>(
   assertShape(listener)
   const internals = listener as unknown as WebSocketListener
   const sockets = new Map<string, Accepted<Slot>>()
-  // before the listener's own, which then waits in vain for a byte of a socket that is closed
+  // before the listener's own, which then waits for a byte of a socket that is closed
   internals.server.prependListener('connection', socket => {
     const slot = onSocket(socket)
     if (slot === undefined) return void socket.destroy()

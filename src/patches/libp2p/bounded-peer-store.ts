@@ -6,7 +6,7 @@
  * deleted when they have expired and somebody lists them, which libp2p does once, at its start.
  *
  * The invariant: there are at most {@link MAX_PEERS} records, unless more peers are known, and the one of a peer that is
- * not known has at most {@link MAX_BYTES}. Whoever was heard of the longest ago is forgotten.
+ * not known has at most {@link MAX_BYTES}. The peer that was heard of the longest ago is forgotten.
  *
  * Upstream issue: by design.
  */

@@ -119,7 +119,7 @@ export async function attackSocket(port: number, bytes: Uint8Array): Promise<voi
   clearTimeout(timer)
 }
 
-/** A listener that sends these bytes to whoever connects. */
+/** A listener that sends these bytes to each caller. */
 export async function startListener(t: Context, bytes: () => Uint8Array): Promise<number> {
   const server = net.createServer(socket => {
     socket.on('error', () => {})

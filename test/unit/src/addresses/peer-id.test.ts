@@ -80,7 +80,7 @@ describe('a text that costs more than it is worth', () => {
         assert.ok(process.cpuUsage().user - before < 50_000)
       })
 
-  it('is told from an address with a malformed escape', () => {
+  it('refuses an address with a malformed escape', () => {
     assert.throws(() => parseMultiaddr('/unix/%'), { name: 'Error', message: /hexadecimal/ })
   })
 })
