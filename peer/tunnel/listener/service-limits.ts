@@ -43,6 +43,12 @@ export const defaultLimits: ServicesLimits = {
  */
 export const OLD_REQUESTS = { max: 32, olderThanMs: 1_000 } as const
 
+/**
+ * Requests of one stranger that may be refused or break off: a browser's burst of 200 to a service that is down, and then
+ * a retry every 125 ms. Beyond it the connection is closed. Peers that a rule names, or that were admitted, are exempt.
+ */
+export const FRUITLESS_REQUESTS = { capacity: 256, perSecond: 8, maxKeys: 1_024 } as const
+
 /** How long a peer counts as known after its last admission, in milliseconds, and how many are remembered. */
 export const ADMITTED_MS = 600_000
 export const MAX_ADMITTED = 1_024

@@ -29,7 +29,8 @@ import { START } from '../resume/receive-window.ts'
 import { Sessions } from '../resume/sessions.ts'
 import type { OpenRequest, TunnelRequest } from '../wire/protocol.ts'
 import type { ServiceOpened, ServiceRefusal, ServiceRefused, ServicesEvents } from './service-events.ts'
-import { ADMITTED_MS, defaultLimits, MAX_ADMITTED } from './service-limits.ts'
+import { ADMITTED_MS, defaultLimits, FRUITLESS_REQUESTS, MAX_ADMITTED } from './service-limits.ts'
+import { TokenBuckets } from '../../../src/limits/token-buckets.ts'
 import type { ServicesLimits } from './service-limits.ts'
 import type { ServiceAddress } from './service-rules.ts'
 import { resetSocket, splice } from '../wire/splice.ts'
@@ -78,7 +79,8 @@ export function createServices(init: ServicesInit): Services {
 }
 
 /** The parts of a libp2p connection that are used. */
-export type Bearer = Pick<Connection, 'remotePeer' | 'remoteAddr' | 'direct'>
+export type Bearer = Pick<Connection, 'remotePeer' | 'remoteAddr' | 'direct'> &
+  Partial<Pick<Connection, 'abort'>>
 
 /** An open stream, and the controller that ends it. */
 interface Serving {
@@ -96,6 +98,8 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   /** Slots of streams with a request or a refusal in progress. Nobody has admitted them yet. */
   readonly #asking: RequestSlots
   readonly #connections: RankedSlots
+  /** The requests of strangers that were refused or broke off. */
+  readonly #fruitless = new TokenBuckets(FRUITLESS_REQUESTS)
   readonly #sessions: Sessions
   /** The peers that were admitted lately. */
   readonly #admitted = new QuickLRU<string, true>({ maxSize: MAX_ADMITTED, maxAge: ADMITTED_MS })
@@ -116,7 +120,8 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     this.#asking = new RequestSlots(slots)
   }
 
-  handle = async (stream: Stream, { remotePeer, remoteAddr, direct }: Bearer): Promise<void> => {
+  handle = async (stream: Stream, bearer: Bearer): Promise<void> => {
+    const { remotePeer, remoteAddr, direct } = bearer
     if (this.#isStopped) {
       stream.abort(new AbortError('The services were stopped'))
       return
@@ -131,6 +136,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     const ended = this.#serve(stream, serving)
     this.#servings.set(serving, ended)
     await ended.finally(() => this.#servings.delete(serving))
+    if (!serving.isAdmitted) this.#countFruitless(bearer)
   }
 
   replace(init: Pick<ServicesInit, 'services' | 'allow'>): void {
@@ -159,6 +165,15 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
     if (this.#admission.names(peerId)) return 'named'
     // it may want to resume a connection over another path, or open the next one
     return this.#connections.has(peerId) || this.#admitted.has(peerId) ? 'known' : 'stranger'
+  }
+
+  /** A stranger whose requests lead to nothing, again and again, loses its connection: refusing costs more than asking. */
+  #countFruitless(bearer: Bearer): void {
+    const peerId = bearer.remotePeer.toString()
+    if (this.#isStopped || this.rankOf(peerId) !== 'stranger') return
+    this.#fruitless.take(peerId)
+    if (this.#fruitless.waitMs(peerId) > 0)
+      bearer.abort?.(new AbortError('Too many requests for services led to nothing'))
   }
 
   /** Serves one stream from its first byte to its end. */

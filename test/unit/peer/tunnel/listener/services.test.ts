@@ -10,6 +10,7 @@ import { encodeRequest } from '../../../../../peer/tunnel/wire/protocol.ts'
 import { createServices } from '../../../../../peer/tunnel/listener/services.ts'
 import { decodeResponse } from '../../../../../peer/tunnel/wire/protocol.ts'
 import { readMessage } from '../../../../../peer/tunnel/wire/message.ts'
+import { FRUITLESS_REQUESTS } from '../../../../../peer/tunnel/listener/service-limits.ts'
 import { connection, remotePeer, session, silentService } from './caller.ts'
 import { once } from '../../../../waits.ts'
 import type { Stream } from '@libp2p/interface'
@@ -59,6 +60,24 @@ test('a stream that comes after the stop is reset', async () => {
   await services.handle(inbound, connection)
   assert.equal((await reset)[0].error.name, 'StreamResetError')
 })
+
+for (const [who, allow, isEnded] of [
+  ['a stranger', new Map<string, Set<string>>(), true],
+  ['a peer that a rule names', new Map([['other', new Set([remotePeer.toString()])]]), false],
+] as const)
+  test(`${who} whose requests lead to nothing ${isEnded ? 'loses' : 'keeps'} its connection`, async () => {
+    const services = createServices({ services: new Map([['other', { host: '127.0.0.1', port: 9 }]]), allow })
+    let ends = 0
+    const bearer = { ...connection, abort: () => void ends++ }
+    for (let n = 0; n < FRUITLESS_REQUESTS.capacity + 32; n++) {
+      const [outbound, inbound] = await streamPair()
+      const handled = services.handle(inbound, bearer)
+      outbound.abort(new Error('nothing to ask'))
+      await handled
+      if (n < FRUITLESS_REQUESTS.capacity) assert.equal(ends, 0)
+    }
+    assert.equal(ends > 0, isEnded)
+  })
 
 test('a stop cuts a peer that has not asked yet', async () => {
   const services = createServices({ services: new Map(), allow: new Map() })
