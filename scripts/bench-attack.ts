@@ -14,7 +14,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { attacks } from './bench/attack/attacks.ts'
-import { Victim } from './bench/attack/victims.ts'
+import { profileTo, Victim } from './bench/attack/victims.ts'
 import { Child } from './bench/child.ts'
 import { circumstances, table } from './bench/stats.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -34,8 +34,11 @@ const { values } = parseArgs({
     /** Some of the attacks, separated by commas. */
     only: { type: 'string', default: attacks.map(it => it.id).join(',') },
     json: { type: 'boolean', default: false },
+    /** A directory for CPU profiles of the victims. Profiling costs time, so do not compare the figures. */
+    profile: { type: 'string' },
   },
 })
+if (values.profile !== undefined) profileTo(values.profile)
 const wanted = values.only.split(',')
 const unknown = wanted.filter(id => !attacks.some(it => it.id === id))
 if (unknown.length > 0) {

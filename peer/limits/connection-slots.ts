@@ -9,6 +9,7 @@
 import { isCircuit, lastPeerId, relayAddrOf } from '../../src/addresses/circuit.ts'
 import { FairSlots } from '../../src/limits/fair-slots.ts'
 import { blockOf } from '../../src/limits/ip-network.ts'
+import { newStreamsOf } from '../../src/muxer/new-streams.ts'
 import {
   CONNECTION_LIMITS,
   IDLE_CIRCUITS_PER_RELAY,
@@ -107,6 +108,11 @@ export class ConnectionSlots implements Startable {
   }
 
   #onOpen = ({ detail: connection }: CustomEvent<Connection>): void => {
+    const newStreams = newStreamsOf(connection)
+    if (newStreams !== undefined) {
+      const id = connection.remotePeer.toString()
+      newStreams.isTrusted = () => this.#init.ranks.of(id) !== 'stranger'
+    }
     if (this.#init.ranks.isOwnDial(connection)) return
     const held: Held = {
       connection,

@@ -6,10 +6,12 @@
  * "..."}`. Any other answer, and no answer in time, denies.
  */
 
-import { FairShares } from '../../src/limits/fair-shares.ts'
+import { FairSlots } from '../../src/limits/fair-slots.ts'
 import { sharesOf } from '../../src/limits/ip-network.ts'
 import { anySignalOf, withDeadline } from '../../src/time/deadline.ts'
 import type { AbortOptions, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Bounds, SlotItem } from '../../src/limits/fair-slots.ts'
 import type { Verdict, Visitor } from './admission.ts'
 
 /**
@@ -20,9 +22,12 @@ const ANSWER_TIMEOUT_MS = 3_000
 
 /**
  * Questions in progress at the same time, so that a slow program has a bounded cost. When there are more, the network,
- * address and peer with the most questions loses its oldest one, which is denied.
+ * address and peer with the most questions loses its oldest one, which is denied. One network has at most a half, and one
+ * peer a quarter.
  */
 const MAX_QUESTIONS = 256
+
+const TOO_SLOW = 'the admission program is too slow'
 
 /** Longest answer that is read, in bytes. */
 const MAX_ANSWER_BYTES = 4096
@@ -31,8 +36,8 @@ const MAX_ANSWER_BYTES = 4096
 export class CallOut {
   readonly url: string
   readonly #maxQuestions: number
-  /** The questions in progress, each by the controller that ends it. */
-  readonly #asking = new FairShares<AbortController>()
+  /** The questions in progress. */
+  readonly #asking = new FairSlots<SlotItem>()
 
   /** @param maxQuestions - questions in progress, fewer for tests */
   constructor(url: string, maxQuestions: number = MAX_QUESTIONS) {
@@ -47,7 +52,9 @@ export class CallOut {
     { signal }: AbortOptions,
   ): Promise<Verdict> {
     const asked = { question, peerId, remoteAddr, ...(target === undefined ? {} : { target }) }
-    const replaced = this.#begin([...sharesOf(remoteAddr), peerId.toString()])
+    const replaced = new AbortController()
+    const slot: SlotItem = { lose: () => replaced.abort(new Error('too many questions')) }
+    if (!this.#asking.take(slot, this.#boundsOf(peerId, remoteAddr))) return { deniedBy: TOO_SLOW }
     const ended = anySignalOf(replaced.signal, signal ?? undefined)
     try {
       const answer = await withDeadline(ANSWER_TIMEOUT_MS, 'No answer in time', ended, signal =>
@@ -55,23 +62,22 @@ export class CallOut {
       )
       return verdictOf(answer)
     } catch (error) {
-      if (replaced.signal.aborted) return { deniedBy: 'the admission program is too slow' }
+      if (replaced.signal.aborted) return { deniedBy: TOO_SLOW }
       return { deniedBy: `the admission program failed: ${causeOf(error)}` }
     } finally {
-      this.#asking.delete(replaced)
+      this.#asking.release(slot)
     }
   }
 
-  /** Counts a question, and ends another one if there are too many. */
-  #begin(path: readonly string[]): AbortController {
-    if (this.#asking.size >= this.#maxQuestions) {
-      const other = this.#asking.replaceable(path)
-      if (other !== undefined) this.#asking.delete(other)
-      other?.abort(new Error('too many questions'))
-    }
-    const replaced = new AbortController()
-    this.#asking.add(replaced, path)
-    return replaced
+  #boundsOf(peerId: PeerId, remoteAddr: Multiaddr): Bounds {
+    const [wide, narrow] = sharesOf(remoteAddr)
+    const max = this.#maxQuestions
+    return [
+      { key: 'all', max },
+      { key: wide, max: max / 2 },
+      { key: narrow, max: max / 2 },
+      { key: peerId.toString(), max: max / 4 },
+    ]
   }
 
   async #post(asked: Record<string, unknown>, signal: AbortSignal): Promise<unknown> {

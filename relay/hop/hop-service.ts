@@ -15,6 +15,7 @@ import { TimeoutError } from '@libp2p/interface'
 import { pbStream } from '@libp2p/utils'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
+import { newStreamsOf, REFUSED_STREAMS } from '../../src/muxer/new-streams.ts'
 import { messageBounds } from '../../src/protocols/message-bounds.ts'
 import { openAdmission } from '../admission/admission.ts'
 import { limitsOf } from '../limits/limits.ts'
@@ -148,6 +149,7 @@ class Hop implements HopService, Startable {
     const { components, limits, admission } = this.#context
     this.#context.isDraining = false
     await admission.serve?.(components.registrar)
+    components.events.addEventListener('connection:open', this.#onConnectionOpen)
     components.events.addEventListener('connection:close', this.#onConnectionClose)
     await components.registrar.handle(RELAY_V2_HOP_CODEC, this.#onStream, {
       maxInboundStreams: limits.maxCircuitsPerPeer + PENDING_REQUESTS,
@@ -170,10 +172,20 @@ class Hop implements HopService, Startable {
   async stop(): Promise<void> {
     this.#isStarted = false
     const { components, reservations } = this.#context
+    components.events.removeEventListener('connection:open', this.#onConnectionOpen)
     components.events.removeEventListener('connection:close', this.#onConnectionClose)
     await components.registrar.unhandle(RELAY_V2_HOP_CODEC)
     this.#circuitRequests.stop()
     reservations.clear()
+  }
+
+  /** A peer that the admission names does not share new streams with strangers. */
+  #onConnectionOpen = ({ detail: connection }: CustomEvent<Connection>): void => {
+    const newStreams = newStreamsOf(connection)
+    const { remotePeer: peerId, remoteAddr } = connection
+    if (newStreams === undefined) return
+    newStreams.isTrusted = () =>
+      this.#context.admission.isNamed?.({ peerId, remoteAddr, connection }) ?? false
   }
 
   /**
@@ -224,12 +236,15 @@ class Hop implements HopService, Startable {
   async #handle(stream: Stream, connection: Connection, signal: AbortSignal): Promise<boolean> {
     const messages = pbStream(stream, messageBounds(MAX_MESSAGE_BYTES))
     const peerId = connection.remotePeer
+    const newStreams = newStreamsOf(connection)
     let request: RequestAnswered['request'] = 'unknown'
     const report = (status: string): void => {
       this.events.safeDispatchEvent('request:answered', { detail: { peerId, request, status } })
     }
     const answer: HopRequest['answer'] = async fields => {
       report(nameOf(fields.status))
+      if (fields.status === Status.OK) newStreams?.credit()
+      else newStreams?.charge(REFUSED_STREAMS)
       await messages.write({ ...fields, type: HopType.STATUS }, HopMessage, { signal })
     }
     let message: HopMessage

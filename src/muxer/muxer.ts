@@ -12,6 +12,7 @@ import { dropLateFrames } from '../patches/libp2p-yamux/late-frames.ts'
 import { closeAfterGoAway } from '../patches/libp2p-yamux/session-end.ts'
 import { boundUnreadAnswers } from '../patches/libp2p-yamux/unread-answers.ts'
 import { updateWindowsSparingly } from '../patches/libp2p-yamux/window-updates.ts'
+import { budgetStreams } from './new-streams.ts'
 import type { Amendment } from '../patches/libp2p-yamux/amend.ts'
 import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
 
@@ -51,7 +52,7 @@ const boundFrames: Amendment = (muxer, connection) => {
   for (const amend of [
     earnFrames(budgets),
     streams.amend,
-    handleInTurns({ maxWindowBytes: MAX_WINDOW_BYTES, budgets, streamOf }),
+    handleInTurns({ maxWindowBytes: MAX_WINDOW_BYTES, budgets, newStreams: budgetStreams(muxer), streamOf }),
   ])
     amend(muxer, connection)
 }

@@ -30,6 +30,8 @@ import { Sessions } from '../resume/sessions.ts'
 import type { OpenRequest, TunnelRequest } from '../wire/protocol.ts'
 import type { ServiceOpened, ServiceRefusal, ServiceRefused, ServicesEvents } from './service-events.ts'
 import { ADMITTED_MS, defaultLimits, FRUITLESS_REQUESTS, MAX_ADMITTED } from './service-limits.ts'
+import { newStreamsOf } from '../../../src/muxer/new-streams.ts'
+import type { NewStreams } from '../../../src/muxer/new-streams.ts'
 import { TokenBuckets } from '../../../src/limits/token-buckets.ts'
 import type { ServicesLimits } from './service-limits.ts'
 import type { ServiceAddress } from './service-rules.ts'
@@ -88,6 +90,7 @@ interface Serving {
   controller: AbortController
   remotePeer: PeerId
   remoteAddr: Multiaddr | undefined
+  newStreams: NewStreams | undefined
   isAdmitted: boolean
 }
 
@@ -131,6 +134,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
       controller: new AbortController(),
       remotePeer,
       remoteAddr: direct ? remoteAddr : undefined,
+      newStreams: newStreamsOf(bearer),
       isAdmitted: false,
     }
     const ended = this.#serve(stream, serving)
@@ -214,6 +218,7 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
         if (slot === undefined) throw new Refusal('busy', 'busy')
         connected.use(slot)
         serving.isAdmitted = true
+        serving.newStreams?.credit()
         this.#admitted.set(peerId, true)
         asking.dispose()
         // 7. Connect to the service.

@@ -19,6 +19,13 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
+let profileDir: string | undefined
+
+/** Has programs that start from now on write a CPU profile to this directory when they end. */
+export function profileTo(dir: string): void {
+  profileDir = dir
+}
+
 /** Time for a program to get ready, in milliseconds. */
 const READY_MS = 60_000
 
@@ -72,7 +79,8 @@ export class Victim implements AsyncDisposable {
   static async #start(program: string, args: readonly string[], event: string): Promise<Victim> {
     if (!existsSync(program)) throw new Error(`${program} is missing: run npm run build`)
     const dataDir = await mkdtemp(join(tmpdir(), 'throughnat-bench-'))
-    const child = spawn(process.execPath, [program, ...args, '--json', '--data-dir', dataDir], {
+    const profile = profileDir === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profileDir]
+    const child = spawn(process.execPath, [...profile, program, ...args, '--json', '--data-dir', dataDir], {
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     running.add(child)
@@ -150,7 +158,8 @@ export class Victim implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.isRunning) {
       const gone = new Promise(resolve => this.#child.once('exit', resolve))
-      this.#child.kill('SIGKILL')
+      // a profile is written at the end of a program
+      this.#child.kill(profileDir === undefined ? 'SIGKILL' : 'SIGTERM')
       await gone
     }
     await rm(this.dataDir, { recursive: true, force: true })

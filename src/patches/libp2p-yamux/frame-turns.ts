@@ -14,7 +14,6 @@
  */
 
 import { InvalidMessageError } from '@libp2p/interface'
-import { TokenBucket } from '../../limits/token-bucket.ts'
 import { shapeCheck } from '../expect-shape.ts'
 import { StreamIntake } from '../libp2p-utils/stream-intake.ts'
 import { FrameReader } from './frame-reader.ts'
@@ -22,6 +21,7 @@ import { Flag, FIRST_WINDOW_BYTES, FrameType } from './internals.ts'
 import type { MessageStream, Stream } from '@libp2p/interface'
 import type { Amendment } from './amend.ts'
 import type { FrameBudgets } from './frame-budgets.ts'
+import type { NewStreams } from '../../muxer/new-streams.ts'
 import type { Frame, FrameHeader, Yamux, YamuxStream } from './internals.ts'
 
 /**
@@ -31,16 +31,10 @@ import type { Frame, FrameHeader, Yamux, YamuxStream } from './internals.ts'
 const TURN_MS = 6
 
 /**
- * New streams of one connection in one turn. Most of what a stream costs comes after its frame: some 100 us
- * until its protocol is agreed.
+ * New streams of one connection in one turn. Most of what a stream costs comes after its frame: some 300 us
+ * until its protocol is agreed and a handler has it.
  */
-const STREAMS_PER_TURN = 32
-
-/**
- * New streams of one connection: twice as many as a peer may have open, and then a rate that costs a tenth of
- * the processor. Beyond it the connection is not ended but slowed down.
- */
-const NEW_STREAMS = { capacity: 4_096, perSecond: 1_024 }
+const STREAMS_PER_TURN = 8
 
 const PACKAGE = '@chainsafe/libp2p-yamux'
 const assertShape = shapeCheck(PACKAGE, {
@@ -56,6 +50,7 @@ export interface FrameTurnsInit {
   /** The largest window of a stream. */
   maxWindowBytes: number
   budgets: FrameBudgets
+  newStreams: NewStreams
   streamOf: (id: number) => YamuxStream | undefined
 }
 
@@ -78,20 +73,21 @@ class FrameTurns {
   readonly #connection: MessageStream
   readonly #intake: StreamIntake
   readonly #reader: FrameReader
-  readonly #newStreams = new TokenBucket(NEW_STREAMS)
+  readonly #newStreams: NewStreams
   #spentMs = 0
   #streams = 0
-  #pauseMs = 0
+  #isSpent = false
   #isHeld = false
   #isCounting = false
 
   constructor(
     muxer: Yamux,
     connection: MessageStream,
-    { maxWindowBytes, budgets, streamOf }: FrameTurnsInit,
+    { maxWindowBytes, budgets, newStreams, streamOf }: FrameTurnsInit,
   ) {
     this.#muxer = muxer
     this.#connection = connection
+    this.#newStreams = newStreams
     this.#intake = new StreamIntake(connection as MessageStream & Pick<Stream, 'readStatus'>)
     this.#reader = new FrameReader({
       onHeader: header => budgets.chargeFrame(header),
@@ -101,7 +97,8 @@ class FrameTurns {
 
   noteStream(): void {
     this.#streams++
-    this.#pauseMs = this.#newStreams.take(1)
+    this.#newStreams.charge()
+    this.#isSpent = this.#newStreams.isSpent
   }
 
   take(data: Parameters<Yamux['onData']>[0]): void {
@@ -127,7 +124,7 @@ class FrameTurns {
       if (frame === undefined) break
       this.#handle(frame)
       const isOver = performance.now() - startedAt + this.#spentMs > TURN_MS
-      if (isOver || this.#streams >= STREAMS_PER_TURN || this.#pauseMs > 0) {
+      if (isOver || this.#streams >= STREAMS_PER_TURN || this.#isSpent) {
         this.#wait()
         return
       }
@@ -156,9 +153,10 @@ class FrameTurns {
   #wait(): void {
     if (!this.#isHeld) this.#intake.hold()
     this.#isHeld = true
-    if (this.#pauseMs > 0) setTimeout(() => this.#goOn(), this.#pauseMs)
-    else setImmediate(() => this.#goOn())
-    this.#pauseMs = 0
+    const goOn = (): void => this.#goOn()
+    if (this.#isSpent) this.#newStreams.wait({ goOn, isOver: () => this.#connection.status !== 'open' })
+    else setImmediate(goOn)
+    this.#isSpent = false
   }
 
   #goOn(): void {

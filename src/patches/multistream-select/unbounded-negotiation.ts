@@ -13,12 +13,14 @@
 import * as mss from '@libp2p/multistream-select'
 import { InvalidMessageError } from '@libp2p/interface'
 import { TokenBucket } from '../../limits/token-bucket.ts'
+import { newStreamsOf, REFUSED_STREAMS, streamNetworkOf } from '../../muxer/new-streams.ts'
 import { lengthDecoder } from '../../protocols/message-bounds.ts'
 import { boundStockReader } from '../libp2p-utils/unbounded-messages.ts'
 import { shapeCheck } from '../expect-shape.ts'
 import type { Connection, Libp2pEvents, Stream, StreamMuxer, Upgrader } from '@libp2p/interface'
 import type { Registrar } from '@libp2p/interface-internal'
 import type { TypedEventTarget } from 'main-event'
+import type { NewStreams } from '../../muxer/new-streams.ts'
 import type { LengthDecoder } from '../../protocols/message-bounds.ts'
 
 /** Longest line of multistream-select, in bytes (`MAX_PROTOCOL_LENGTH` of `@libp2p/multistream-select`). */
@@ -51,6 +53,17 @@ const REQUEST_PROTOCOLS: ReadonlySet<string> = new Set([
   '/throughnat/relay-token/1.0.0',
 ])
 
+/** Protocols of services that call `NewStreams.credit`, or whose peers are trusted once they use a service. */
+const CREDITED_PROTOCOLS: ReadonlySet<string> = new Set([
+  '/libp2p/circuit/relay/0.2.0/hop',
+  '/libp2p/circuit/relay/0.2.0/stop',
+  '/libp2p/dcutr',
+  '/throughnat/tunnel/2',
+])
+
+/** Streams of one protocol, where its handler sets no limit (`DEFAULT_MAX_INBOUND_STREAMS` of libp2p). */
+const MAX_INBOUND_STREAMS = 32
+
 /** Time to negotiate a stream, in milliseconds (`PROTOCOL_NEGOTIATION_TIMEOUT` of libp2p). */
 const TIMEOUT_MS = 10_000
 
@@ -60,6 +73,9 @@ export interface NegotiationComponents {
   events: TypedEventTarget<Libp2pEvents>
   registrar: Registrar
 }
+
+/** What is asked of libp2p's registrar. */
+export type BoundedRegistrar = Pick<Registrar, 'getProtocols' | 'getHandler'>
 
 /** What is behind the interface of a connection. */
 interface OwnConnection extends Connection {
@@ -122,7 +138,7 @@ export function negotiationBounds(
 }
 
 /** Bounds the streams of one connection. @throws {UpstreamChangedError} */
-export function boundStreams(connection: Connection, registrar: Pick<Registrar, 'getProtocols'>): void {
+export function boundStreams(connection: Connection, registrar: BoundedRegistrar): void {
   const own = connection as OwnConnection
   const { muxer } = own
   // a connection that is not multiplexed has no streams
@@ -137,41 +153,75 @@ export function boundStreams(connection: Connection, registrar: Pick<Registrar, 
     return stream
   }
   const budget = new NegotiationBudget(connection)
+  const { newStreams } = budget
+  if (newStreams !== undefined) newStreams.network = streamNetworkOf(connection)
   const onStream = async (event: CustomEvent<Stream>): Promise<void> => {
-    if (await negotiate(event.detail, registrar.getProtocols(), budget)) await own.onIncomingStream(event)
+    const { detail: stream } = event
+    if (!(await negotiate(stream, own, registrar, budget))) return
+    if (!isOwn(stream.protocol)) creditWhenClosed(stream, newStreams)
+    await own.onIncomingStream(event)
   }
   muxer.removeEventListener('stream', own.onIncomingStream as never)
   muxer.addEventListener('stream', event => void onStream(event))
 }
 
 /** Agrees on the protocol of a stream that the remote has opened. Resolves with false if that fails. */
-async function negotiate(stream: Stream, protocols: string[], budget: NegotiationBudget): Promise<boolean> {
+async function negotiate(
+  stream: Stream,
+  { streams }: Connection,
+  registrar: BoundedRegistrar,
+  budget: NegotiationBudget,
+): Promise<boolean> {
   try {
     if (stream.protocol === '') {
       const bounds = negotiationBounds(MAX_LINES, before => {
         if (before >= USUAL_LINES) budget.countFailure()
       })
       const signal = AbortSignal.timeout(TIMEOUT_MS)
-      stream.protocol = await mss.handle(stream, protocols, { signal, ...bounds })
+      stream.protocol = await mss.handle(stream, registrar.getProtocols(), { signal, ...bounds })
     }
     budget.countRequest(stream.protocol)
     boundStockReader(stream)
-    return true
   } catch (error) {
     stream.abort(error as Error)
     budget.countFailure()
     return false
   }
+  if (hasRoom(stream, streams, registrar)) return true
+  stream.abort(new InvalidMessageError(`Too many streams of ${stream.protocol} are open`))
+  budget.newStreams?.charge(REFUSED_STREAMS)
+  return false
+}
+
+/** False for a stream that libp2p would refuse later, at a higher cost. */
+function hasRoom({ protocol }: Stream, streams: readonly Stream[], registrar: BoundedRegistrar): boolean {
+  const { maxInboundStreams = MAX_INBOUND_STREAMS } = registrar.getHandler(protocol).options
+  if (streams.length <= maxInboundStreams) return true
+  return (
+    streams.filter(it => it.direction === 'inbound' && it.protocol === protocol).length <= maxInboundStreams
+  )
+}
+
+/** True for protocols whose handlers credit what is of use. All others are those of the application. */
+function isOwn(protocol: string): boolean {
+  return REQUEST_PROTOCOLS.has(protocol) || CREDITED_PROTOCOLS.has(protocol)
+}
+
+/** A stream of the application has led to something if neither side has reset it. */
+function creditWhenClosed(stream: Stream, newStreams: NewStreams | undefined): void {
+  stream.addEventListener('close', ({ error }) => error === undefined && newStreams?.credit(), { once: true })
 }
 
 /** What the remote of a connection may ask for. */
 class NegotiationBudget {
+  readonly newStreams: NewStreams | undefined
   readonly #connection: Connection
   readonly #failures = new TokenBucket(FAILED_PROPOSALS)
   readonly #requests = new TokenBucket(REQUESTS)
 
   constructor(connection: Connection) {
     this.#connection = connection
+    this.newStreams = newStreamsOf(connection)
   }
 
   /** Ends the connection if too many have failed. */

@@ -6,6 +6,7 @@ import {
   FrameBudgets,
   FRAMES_OF_STREAM,
 } from '../../../../../src/patches/libp2p-yamux/frame-budgets.ts'
+import { NewStreams } from '../../../../../src/muxer/new-streams.ts'
 import { handleInTurns } from '../../../../../src/patches/libp2p-yamux/frame-turns.ts'
 import { until } from '../until.ts'
 import { refusesWithout } from '../upstream-changed.ts'
@@ -28,7 +29,10 @@ const bounded: Amendment = (muxer, connection) => {
   const budgets = new FrameBudgets()
   earnFrames(budgets)(muxer, connection)
   const streamOf = (id: number): never => muxer.streams.find(it => it.streamId === id) as never
-  handleInTurns({ maxWindowBytes: 4 * 1024 * 1024, budgets, streamOf })(muxer, connection)
+  handleInTurns({ maxWindowBytes: 4 * 1024 * 1024, budgets, newStreams: new NewStreams(), streamOf })(
+    muxer,
+    connection,
+  )
 }
 
 describe('@chainsafe/libp2p-yamux', LIMIT, () => {

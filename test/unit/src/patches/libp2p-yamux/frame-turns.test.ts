@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { NewStreams } from '../../../../../src/muxer/new-streams.ts'
 import { FrameBudgets } from '../../../../../src/patches/libp2p-yamux/frame-budgets.ts'
 import { handleInTurns } from '../../../../../src/patches/libp2p-yamux/frame-turns.ts'
 import { until } from '../until.ts'
@@ -20,6 +21,7 @@ const inTurns: Amendment = (muxer, connection) =>
   handleInTurns({
     maxWindowBytes: MAX,
     budgets: new FrameBudgets(),
+    newStreams: new NewStreams(),
     streamOf: id => muxer.streams.find(it => it.streamId === id),
   })(muxer, connection)
 

@@ -147,7 +147,7 @@ describe('boundStreams()', () => {
   )
 
   it('leaves a connection alone that is not multiplexed', () => {
-    boundStreams({} as Connection, { getProtocols: () => [] })
+    boundStreams({} as Connection, { getProtocols: () => [] } as unknown as Registrar)
   })
 })
 
