@@ -16,10 +16,10 @@ import type { Connection, StreamMuxer } from '@libp2p/interface'
  * New streams of one connection. A peer needs some five when it connects. A browser opens up to 50 connections together
  * for a page before the first of them is admitted.
  */
-export const NEW_STREAMS = { capacity: 128, perSecond: 32 } as const
+export const NEW_STREAMS = { capacity: 64, perSecond: 16 } as const
 
-/** New streams of all connections that have used up theirs: 256 a second, a tenth of a processor. */
-export const SHARED_STREAMS = { perTurn: 8, turnMs: 31.25 } as const
+/** New streams of all connections that have used up theirs: 128 a second, some 5 % of a processor. */
+export const SHARED_STREAMS = { perTurn: 4, turnMs: 31.25 } as const
 
 /**
  * New streams of one connection of a remote that this node trusts: twice as many as a peer may have open, and then as many a

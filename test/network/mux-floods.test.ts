@@ -20,16 +20,16 @@ const EXTRA_CPU_MS = 75
  * The same for streams that bring data: 512 of them, and 2,048 that are open, are not told from a page that is
  * left, and from a busy one.
  */
-const EXTRA_STREAMS_CPU_MS = 800
+const EXTRA_STREAMS_CPU_MS = 600
 
 /** The longest that an innocent may wait, in milliseconds, on a machine that does other work as well. */
-const LONGEST_DELAY_MS = 1_500
+const LONGEST_DELAY_MS = 600
 
 /** What memory may grow by, in MiB. Without bounds it is 100 for pings, and 450 for new streams. */
 const GROWTH_MIB = 48
 
 /** The same for streams that bring data. */
-const STREAMS_GROWTH_MIB = 120
+const STREAMS_GROWTH_MIB = 40
 
 /** Floods of data in small frames: they cost little more than data, and the connection stays. */
 const HARMLESS = new Set(['data of a byte', 'data of a byte that echoes', 'data of a byte to no stream'])

@@ -61,6 +61,12 @@ const CREDITED_PROTOCOLS: ReadonlySet<string> = new Set([
   '/throughnat/tunnel/2',
 ])
 
+/**
+ * Streams without a protocol that a remote may leave open for longer than this, in milliseconds. The side that opens a
+ * stream proposes a protocol with its first bytes, or one round trip later.
+ */
+const UNDECIDED = { max: 64, olderThanMs: 1_000 } as const
+
 /** Streams of one protocol, where its handler sets no limit (`DEFAULT_MAX_INBOUND_STREAMS` of libp2p). */
 const MAX_INBOUND_STREAMS = 32
 
@@ -177,7 +183,8 @@ async function negotiate(
       const bounds = negotiationBounds(MAX_LINES, before => {
         if (before >= USUAL_LINES) budget.countFailure()
       })
-      const signal = AbortSignal.timeout(TIMEOUT_MS)
+      using undecided = budget.begin()
+      const { signal } = undecided
       stream.protocol = await mss.handle(stream, registrar.getProtocols(), { signal, ...bounds })
     }
     budget.countRequest(stream.protocol)
@@ -218,10 +225,20 @@ class NegotiationBudget {
   readonly #connection: Connection
   readonly #failures = new TokenBucket(FAILED_PROPOSALS)
   readonly #requests = new TokenBucket(REQUESTS)
+  readonly #undecided = new Set<Undecided>()
 
   constructor(connection: Connection) {
     this.#connection = connection
     this.newStreams = newStreamsOf(connection)
+  }
+
+  /** Begins to negotiate on a stream, for which the oldest one that is undecided may have to end. */
+  begin(): Undecided {
+    const [oldest] = this.#undecided
+    const isFull = this.#undecided.size >= UNDECIDED.max && !(this.newStreams?.isTrusted() ?? false)
+    if (isFull && oldest !== undefined && oldest.ageMs > UNDECIDED.olderThanMs)
+      oldest.end('Too many streams have no protocol')
+    return new Undecided(this.#undecided)
   }
 
   /** Ends the connection if too many have failed. */
@@ -235,5 +252,36 @@ class NegotiationBudget {
     if (!REQUEST_PROTOCOLS.has(protocol)) return
     if (this.#requests.waitMs(1) > 0) throw new InvalidMessageError(`Too many streams of ${protocol}`)
     this.#requests.take(1)
+  }
+}
+
+/** A stream that has no protocol yet, among those of its connection. */
+class Undecided implements Disposable {
+  readonly #all: Set<Undecided>
+  readonly #startedAt = performance.now()
+  readonly #controller = new AbortController()
+  readonly #timer = setTimeout(() => this.end('No protocol was agreed on in time'), TIMEOUT_MS).unref()
+
+  constructor(all: Set<Undecided>) {
+    this.#all = all
+    all.add(this)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  get ageMs(): number {
+    return performance.now() - this.#startedAt
+  }
+
+  end(why: string): void {
+    this.#all.delete(this)
+    this.#controller.abort(new InvalidMessageError(why))
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer)
+    this.#all.delete(this)
   }
 }
