@@ -11,10 +11,9 @@ import { createServer } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { attacks } from './bench/attack/attacks.ts'
-import { Victim } from './bench/attack/victims.ts'
+import { PROGRAMS, Victim } from './bench/attack/victims.ts'
 import { Child } from './bench/child.ts'
 import { circumstances, table } from './bench/stats.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -33,6 +32,8 @@ const { values } = parseArgs({
   options: {
     /** Some of the attacks, separated by commas. */
     only: { type: 'string', default: attacks.map(it => it.id).join(',') },
+    /** The `dist` directory of another version, whose programs are attacked. */
+    dist: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -146,9 +147,8 @@ async function questionOf(attack: Attack, { relay, victim }: Scene): Promise<Que
 }
 
 async function ticketOf({ dataDir }: Victim): Promise<string> {
-  const program = fileURLToPath(new URL('../dist/peer/bin/throughnat.js', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [
-    program,
+    PROGRAMS.peer,
     'ticket',
     'web',
     '--quiet',

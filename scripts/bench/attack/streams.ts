@@ -1,12 +1,13 @@
 /** Attacks on streams, by strangers that have finished the handshake. */
 
 import { setTimeout as pause } from 'node:timers/promises'
+import { publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TUNNEL_PROTOCOL } from '../../../peer/tunnel/wire/protocol.ts'
 import { field, framed, HOP, RESERVE, STOP } from '../../../test/network/hop-client.ts'
 import { endlessLength } from './sockets.ts'
 import { hostileNode } from './hostile-node.ts'
-import type { Connection, Stream, StreamMuxer } from '@libp2p/interface'
+import type { Connection, Libp2p, PublicKey, Stream, StreamMuxer } from '@libp2p/interface'
 
 const IDENTIFY = '/ipfs/id/1.0.0'
 
@@ -62,13 +63,15 @@ export async function fatIdentities({ addr, count }: { addr: string; count: numb
   let bytes = 0
   for (let n = 0; n < count; n++) {
     await using node = await disposableNode()
+    // without the key, nothing of the answer is kept
+    const key = field(1, publicKeyToProtobuf(publicKeyOf(node)))
     const told = Promise.withResolvers<void>()
     await node.handle(IDENTIFY, async stream => {
       for (let part = 0; part < 9; part++) {
         const protocols = Array.from({ length: 8 }, (_, m) =>
           field(3, Buffer.from(`/${n}/${part}/${m}/`.padEnd(980, 'x'))),
         )
-        const message = framed(Buffer.concat(protocols))
+        const message = framed(Buffer.concat([key, ...protocols]))
         bytes += message.byteLength
         stream.send(message)
       }
@@ -149,6 +152,11 @@ export async function slowReservations({
   }
   await Promise.all(Array.from({ length: count }, ask))
   return asked * 100
+}
+
+function publicKeyOf({ peerId }: Libp2p): PublicKey {
+  if (peerId.publicKey === undefined) throw new Error('The node has no public key')
+  return peerId.publicKey
 }
 
 function muxerOf(connection: Connection): StreamMuxer {

@@ -7,11 +7,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import type { ChildProcess } from 'node:child_process'
 
-const PROGRAMS = {
-  relay: fileURLToPath(new URL('../../../dist/relay/bin/throughnat-relay.js', import.meta.url)),
-  peer: fileURLToPath(new URL('../../../dist/peer/bin/throughnat.js', import.meta.url)),
+/** Where the programs are: this version's, or with `--dist` those of another. */
+const { dist } = parseArgs({
+  options: { dist: { type: 'string', default: fileURLToPath(new URL('../../../dist', import.meta.url)) } },
+  strict: false,
+}).values
+
+/** The programs, by name. */
+export const PROGRAMS = {
+  relay: join(String(dist), 'relay/bin/throughnat-relay.js'),
+  peer: join(String(dist), 'peer/bin/throughnat.js'),
 }
 
 const running = new Set<ChildProcess>()
