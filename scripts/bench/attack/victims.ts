@@ -44,8 +44,7 @@ export class Victim implements AsyncDisposable {
   readonly dataDir: string
   /** The addresses that it has reported. */
   readonly addrs: readonly string[]
-  /** The address of its status server. */
-  readonly status: string
+  readonly #status: string
   readonly #child: ChildProcess
   readonly #port: number | undefined
 
@@ -60,14 +59,14 @@ export class Victim implements AsyncDisposable {
     this.#child = child
     this.dataDir = dataDir
     this.addrs = addrs
-    this.status = status
+    this.#status = status
   }
 
   /** Starts a relay on loopback. */
-  static async relay(args: readonly string[] = [], listen = '/ip4/127.0.0.1/tcp/0'): Promise<Victim> {
+  static async relay(args: readonly string[] = [], listen = ['/ip4/127.0.0.1/tcp/0']): Promise<Victim> {
     return Victim.#start(
       PROGRAMS.relay,
-      ['--listen', listen, '--status', '127.0.0.1:0', ...args],
+      [...listen.flatMap(it => ['--listen', it]), '--status', '127.0.0.1:0', ...args],
       'relay:ready',
     )
   }
@@ -103,13 +102,28 @@ export class Victim implements AsyncDisposable {
     )
   }
 
+  /** A relay's address, or a peer's circuit address. */
   get addr(): string {
-    return this.addrs[0] ?? ''
+    return this.addrs.find(it => !it.includes('/ws/')) ?? ''
+  }
+
+  /** Its own address on loopback. */
+  get ownAddr(): string {
+    return `/ip4/127.0.0.1/tcp/${this.port}/p2p/${this.addr.split('/p2p/').at(-1)}`
   }
 
   /** The port that it was told to listen on, or that its address names. */
   get port(): number {
     return this.#port ?? portOf(this.addr)
+  }
+
+  /** The port of a relay's WebSocket listener. */
+  get webSocketPort(): number {
+    return portOf(this.addrs.find(it => it.includes('/ws/')) ?? '')
+  }
+
+  get statusPort(): number {
+    return Number(new URL(this.#status).port)
   }
 
   get pid(): number {
