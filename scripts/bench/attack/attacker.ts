@@ -34,8 +34,8 @@ export type Order = {
 /** Orders that are followed side by side. */
 export interface Orders {
   /** Each is followed once. */
-  together: readonly Order[]
-  /** Each is followed again and again, with pauses. */
+  once: readonly Order[]
+  /** Each is followed again and again, with pauses, also if it fails. */
   again?: ReadonlyArray<{ order: Order; everyMs: number }>
   /** For how long. */
   seconds?: number
@@ -54,9 +54,9 @@ async function repeat(order: Order, everyMs: number, seconds: number): Promise<n
 }
 
 serve({
-  attack: async ({ together, again = [], seconds = 0 }: Orders): Promise<number> => {
+  attack: async ({ once, again = [], seconds = 0 }: Orders): Promise<number> => {
     const bytes = await Promise.all([
-      ...together.map(follow),
+      ...once.map(follow),
       ...again.map(async ({ order, everyMs }) => repeat(order, everyMs, seconds)),
     ])
     return bytes.reduce((sum, it) => sum + it, 0)

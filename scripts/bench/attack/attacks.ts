@@ -75,7 +75,7 @@ function attacksOn(setting: Setting) {
     id,
     title,
     before,
-    orders: scene => ({ together: orders(scene) }),
+    orders: scene => ({ once: orders(scene) }),
   })
 }
 
@@ -256,6 +256,6 @@ function combinedWhile(asks: keyof typeof MEANWHILE): Attack {
     id: `all-${asks}`,
     title: `all of these together; ${MEANWHILE[asks]}`,
     before: {},
-    orders: combined,
+    orders: scene => combined(scene),
   }
 }

@@ -3,46 +3,57 @@
  * candidates for punches are never loopback addresses (test/lab has those), and hostile targets, tickets and names harm the one who dials.
  */
 
-import type { Orders } from './attacker.ts'
-import type { Scene } from './attacks.ts'
+import type { Order, Orders } from './attacker.ts'
 
 /** How long they last. */
 const SECONDS = 20
 
+/** What is left open ends a little later than it began. */
+const END_SECONDS = 2
+
 const KIB = 1024
 
+/** Where the attackers go. */
+export interface Targets {
+  relay: {
+    readonly addr: string
+    readonly port: number
+    readonly webSocketPort: number
+    readonly statusPort: number
+  }
+  /** `addr` is a circuit address, `ownAddr` that of its own port. */
+  peer: { readonly addr: string; readonly ownAddr: string; readonly port: number }
+}
+
 /** Orders for all of them. */
-export function combined({ relay, peer }: Scene): Orders {
-  const circuits = { relay: relay.addr, target: peer.addr, seconds: SECONDS }
+export function combined({ relay, peer }: Targets, seconds: number = SECONDS): Orders {
+  const circuits = { relay: relay.addr, target: peer.addr, seconds }
   const length = { bytes: 250 * KIB }
   const flood = { mib: 4, reads: true }
+  const eachSecond: Order[] = [
+    ['drip', { port: relay.port, kibPerSecond: 200, seconds }],
+    ['drip', { port: peer.port, kibPerSecond: 200, seconds }],
+    ['newSockets', { port: relay.port, perSecond: 100, seconds }],
+    ['silentSockets', { port: peer.port, count: 70, seconds }],
+    ['halfRequests', { port: relay.webSocketPort, count: 110, seconds }],
+    ['halfRequests', { port: relay.statusPort, count: 64, seconds }],
+    ['lockOut', { ...circuits, ids: 5, each: 62 }],
+    ['holdCircuits', { ...circuits, ids: 4, each: 4 }],
+    ['silentCircuits', { ...circuits, perSecond: 50 }],
+    ['slowReservations', { addr: relay.addr, count: 256, seconds, pauseMs: 3_000 }],
+    ['streamLength', { addr: relay.addr, ...length, protocol: 'none' }],
+    ['streamLength', { addr: peer.ownAddr, ...length, protocol: 'stop' }],
+    ['identifyAnswer', { addr: peer.ownAddr, ...length }],
+    ['answerOwnStream', { addr: peer.ownAddr, ...length }],
+    ['fatIdentities', { addr: peer.ownAddr, count: 1 }],
+    ['floodFrames', { addr: relay.addr, frame: 'ping', ...flood }],
+    ['floodFrames', { addr: relay.addr, frame: 'synrst', ...flood }],
+    ['floodFrames', { addr: peer.ownAddr, frame: 'ping', ...flood }],
+  ]
+  const silent: Order = ['silentStreams', { addr: peer.ownAddr, peers: 2, count: 1024, seconds }]
   return {
-    seconds: SECONDS,
-    together: [
-      ['drip', { port: relay.port, kibPerSecond: 200, seconds: SECONDS }],
-      ['drip', { port: peer.port, kibPerSecond: 200, seconds: SECONDS }],
-      ['newSockets', { port: relay.port, perSecond: 100, seconds: SECONDS }],
-      ['silentSockets', { port: peer.port, count: 70, seconds: SECONDS }],
-      ['halfRequests', { port: relay.webSocketPort, count: 110, seconds: SECONDS }],
-      ['halfRequests', { port: relay.statusPort, count: 64, seconds: SECONDS }],
-      ['lockOut', { ...circuits, ids: 5, each: 62 }],
-      ['holdCircuits', { ...circuits, ids: 4, each: 4 }],
-      ['silentCircuits', { ...circuits, perSecond: 50 }],
-      ['slowReservations', { addr: relay.addr, count: 256, seconds: SECONDS, pauseMs: 3_000 }],
-    ],
-    again: [
-      { everyMs: 1_000, order: ['streamLength', { addr: relay.addr, ...length, protocol: 'none' }] },
-      { everyMs: 1_000, order: ['streamLength', { addr: peer.ownAddr, ...length, protocol: 'stop' }] },
-      { everyMs: 1_000, order: ['identifyAnswer', { addr: peer.ownAddr, ...length }] },
-      { everyMs: 1_000, order: ['answerOwnStream', { addr: peer.ownAddr, ...length }] },
-      { everyMs: 1_000, order: ['fatIdentities', { addr: peer.ownAddr, count: 1 }] },
-      { everyMs: 1_000, order: ['floodFrames', { addr: relay.addr, frame: 'ping', ...flood }] },
-      { everyMs: 1_000, order: ['floodFrames', { addr: relay.addr, frame: 'synrst', ...flood }] },
-      { everyMs: 1_000, order: ['floodFrames', { addr: peer.ownAddr, frame: 'ping', ...flood }] },
-      {
-        everyMs: 10_000,
-        order: ['silentStreams', { addr: peer.ownAddr, peers: 2, count: 1024, seconds: SECONDS }],
-      },
-    ],
+    once: [],
+    again: [...eachSecond.map(order => ({ order, everyMs: 1_000 })), { order: silent, everyMs: 10_000 }],
+    seconds: seconds + END_SECONDS,
   }
 }
