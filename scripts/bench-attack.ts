@@ -8,15 +8,16 @@
 import { once } from 'node:events'
 import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
+import os from 'node:os'
 import { createServer as createTcpServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { attacks } from './bench/attack/attacks.ts'
-import { profileTo, Victim } from './bench/attack/victims.ts'
+import { profileTo, PROGRAMS, Victim } from './bench/attack/victims.ts'
 import { Child } from './bench/child.ts'
-import { circumstances, table } from './bench/stats.ts'
+import { ATTACKERS } from './bench/attack/hostile-node.ts'
+import { circumstances, median, table } from './bench/stats.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Server } from 'node:net'
 import type { Attack, Scene } from './bench/attack/attacks.ts'
@@ -26,6 +27,14 @@ import type { Answers, Question } from './bench/attack/innocent.ts'
 const CALM_MS = 4_000
 const AFTER_MS = 1_000
 
+/** What strangers tell is written to the disk after some seconds. */
+const WRITTEN_MS = 10_000
+
+/** Longest time for an attack, in milliseconds. */
+const ATTACK_MS = 120_000
+
+const TCP = '/ip4/127.0.0.1/tcp/0'
+
 /** The time of an admission program that is slow, in milliseconds. The relay waits 3 s. */
 const SLOW_MS = 2_900
 
@@ -33,6 +42,8 @@ const { values } = parseArgs({
   options: {
     /** Some of the attacks, separated by commas. */
     only: { type: 'string', default: attacks.map(it => it.id).join(',') },
+    /** The `dist` directory of another version, whose programs are attacked. */
+    dist: { type: 'string' },
     json: { type: 'boolean', default: false },
     /** A directory for CPU profiles of the victims. Profiling costs time, so do not compare the figures. */
     profile: { type: 'string' },
@@ -75,13 +86,15 @@ async function measure(attack: Attack): Promise<Result> {
   await using stack = new AsyncDisposableStack()
   const innocent = child(stack, 'attack/innocent')
   const attacker = child(stack, 'attack/attacker')
+  // real attackers have machines of their own
+  os.setPriority(attacker.pid, os.constants.priority.PRIORITY_LOW)
   const innocentId = await innocent.do<string>('identify')
-  const more = attack.asks === 'reserve' ? ['--admission-url', await startAdmission(stack, innocentId)] : []
-  const listen = attack.isWebSocket === true ? '/ip4/127.0.0.1/tcp/0/ws' : undefined
+  const more = attack.hasAdmission === true ? ['--admission-url', await startAdmission(stack)] : []
+  const listen = attack.isWebSocket === true ? [TCP, `${TCP}/ws`] : [TCP]
   const relay = stack.use(await Victim.relay([...(attack.relayArgs ?? []), ...more], listen))
-  const peer = attack.victim === 'peer' ? stack.use(await startPeer(stack, relay, innocentId)) : undefined
-  const victim = peer ?? relay
-  const scene: Scene = { relay, peer, victim, attacker }
+  const peer = stack.use(await startPeer(stack, relay, innocentId))
+  const victim = attack.victim === 'peer' ? peer : relay
+  const scene: Scene = { relay, peer, victim }
   const question = await questionOf(attack, scene)
   const watch = async (during: () => Promise<unknown>): Promise<Answers> => {
     await innocent.do('start', question)
@@ -90,32 +103,47 @@ async function measure(attack: Attack): Promise<Result> {
   }
   // code is compiled in the first seconds
   await watch(async () => pause(1_000))
-  const start = victim.mark()
-  const calmAt = performance.now()
-  const calm = await watch(async () => pause(CALM_MS))
-  const calmCpu = (victim.cost().cpuMs - start.cpuMs) / Math.max(1, calm.count)
-  const calmMs = performance.now() - calmAt
   const [before, disk] = [victim.mark(), await victim.diskBytes()]
-  let bytes = 0
-  const attacked = await watch(async () => {
-    bytes = await attack.run(scene)
-    await pause(AFTER_MS)
-  })
-  if (!victim.isRunning)
-    return { attack, bytes, cpuMs: calmMs, calm, attacked, memoryBytes: 0, crashed: true }
-  const after = victim.cost()
-  const isOnDisk = attack.id === 's5'
+  const [calm, attacked]: [Answers[], Answers[]] = [[], []]
+  let [bytes, cpuMs] = [0, 0]
+  for (let round = 0; round < (attack.rounds ?? 1); round++) {
+    const start = victim.cost().cpuMs
+    const quiet = await watch(async () => pause(CALM_MS))
+    const calmMs = victim.cost().cpuMs - start
+    const loud = await watch(async () => {
+      bytes += await attacker.do<number>('attack', attack.orders(scene), ATTACK_MS)
+      await pause(AFTER_MS)
+    })
+    calm.push(quiet)
+    attacked.push(loud)
+    if (!victim.isRunning)
+      return { attack, bytes, cpuMs, calm: sum(calm), attacked: sum(attacked), memoryBytes: 0, crashed: true }
+    cpuMs += victim.cost().cpuMs - start - calmMs - (calmMs * loud.times.length) / quiet.times.length
+  }
+  if (attack.isOnDisk === true) await pause(WRITTEN_MS)
   return {
     attack,
     bytes,
-    cpuMs: Math.max(0, after.cpuMs - before.cpuMs - calmCpu * attacked.count),
-    calm,
-    attacked,
-    memoryBytes: isOnDisk
+    cpuMs: Math.max(0, cpuMs),
+    calm: sum(calm),
+    attacked: sum(attacked),
+    memoryBytes: attack.isOnDisk
       ? (await victim.diskBytes()) - disk
-      : Math.max(0, after.peakRssBytes - before.rssBytes),
+      : Math.max(0, victim.cost().peakRssBytes - before.rssBytes),
     crashed: false,
   }
+}
+
+function sum(answers: readonly Answers[]): Answers {
+  return {
+    times: answers.flatMap(it => it.times),
+    failed: answers.reduce((count, it) => count + it.failed, 0),
+    seconds: answers.reduce((seconds, it) => seconds + it.seconds, 0),
+  }
+}
+
+function perSecond({ times, failed, seconds }: Answers): number {
+  return (times.length - failed) / seconds
 }
 
 function child(stack: AsyncDisposableStack, program: string): Child {
@@ -137,21 +165,15 @@ async function startPeer(stack: AsyncDisposableStack, relay: Victim, innocentId:
   ])
 }
 
-async function questionOf(attack: Attack, { relay, victim }: Scene): Promise<Question> {
-  const port =
-    attack.asks === 'http'
-      ? Number(new URL(relay.status).port)
-      : attack.victim === 'peer'
-        ? victim.port
-        : portIn(relay.addr)
-  const question = { kind: attack.asks, port, relay: relay.addr, target: victim.addr }
-  return attack.asks === 'ticket' ? { ...question, target: await ticketOf(victim) } : question
+async function questionOf({ asks }: Attack, { relay, peer, victim }: Scene): Promise<Question> {
+  const port = { http: relay.statusPort, 'web-socket': relay.webSocketPort }[asks as string] ?? victim.port
+  const target = asks === 'ticket' ? await ticketOf(peer) : peer.addr
+  return { kind: asks, port, relay: relay.addr, target }
 }
 
 async function ticketOf({ dataDir }: Victim): Promise<string> {
-  const program = fileURLToPath(new URL('../dist/peer/bin/throughnat.js', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [
-    program,
+    PROGRAMS.peer,
     'ticket',
     'web',
     '--quiet',
@@ -161,12 +183,12 @@ async function ticketOf({ dataDir }: Victim): Promise<string> {
   return stdout.trim()
 }
 
-/** Answers slowly, but for the innocent. */
-async function startAdmission(stack: AsyncDisposableStack, innocentId: string): Promise<string> {
+/** Answers attackers slowly. */
+async function startAdmission(stack: AsyncDisposableStack): Promise<string> {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const isInnocent = (await text(request)).includes(innocentId)
-    if (!isInnocent) await pause(SLOW_MS)
-    response.end(JSON.stringify({ allow: isInnocent }))
+    const isHostile = (await text(request)).includes(`/ip4/${ATTACKERS}/`)
+    if (isHostile) await pause(SLOW_MS)
+    response.end(JSON.stringify({ allow: !isHostile }))
   }
   const server = createServer((request, response) => void answer(request, response))
   return `http://127.0.0.1:${await listen(stack, server)}/`
@@ -182,10 +204,6 @@ async function listen(stack: AsyncDisposableStack, server: Server): Promise<numb
 async function freePort(): Promise<number> {
   await using stack = new AsyncDisposableStack()
   return await listen(stack, createTcpServer())
-}
-
-function portIn(addr: string): number {
-  return Number(/\/tcp\/(\d+)/.exec(addr)?.[1])
 }
 
 async function print(): Promise<void> {
@@ -209,6 +227,7 @@ async function print(): Promise<void> {
     'bytes',
     'CPU',
     'CPU a MiB',
+    'innocent, median (calm)',
     'innocent, max (calm)',
     'rate (failed)',
     'memory',
@@ -220,14 +239,18 @@ async function print(): Promise<void> {
 }
 
 function rowOf({ attack, bytes, cpuMs, calm, attacked, memoryBytes, crashed }: Result): string[] {
-  const { cost, delay, memory } = attack.before
+  const { cost = '', delay = '', memory = '' } = attack.before
+  const rate = (100 * perSecond(attacked)) / perSecond(calm)
+  const compared = (of: (times: readonly number[]) => number): string =>
+    `${of(attacked.times).toFixed(0)} ms (${of(calm.times).toFixed(0)} ms)`
   return [
     `${attack.id}: ${attack.title}`,
     `${(bytes / 1024).toFixed(0)} KiB`,
     crashed ? 'CRASHED' : `${cpuMs.toFixed(0)} ms`,
     crashed ? '' : `${((cpuMs * 2 ** 20) / bytes).toFixed(0)} ms`,
-    `${attacked.maxMs.toFixed(0)} ms (${calm.maxMs.toFixed(0)} ms)`,
-    `${((100 * attacked.perSecond) / calm.perSecond).toFixed(0)} % (${attacked.failed} of ${attacked.count})`,
+    compared(median),
+    compared(times => Math.max(...times)),
+    `${rate.toFixed(0)} % (${attacked.failed} of ${attacked.times.length})`,
     `${(memoryBytes / 2 ** 20).toFixed(1)} MiB`,
     cost,
     delay,

@@ -44,7 +44,9 @@ export function isInUse({ streams }: Pick<Connection, 'streams'>, rank: PeerRank
 export interface RanksInit {
   /** What the application says of a peer, by its id. */
   rankOf: ((peerId: string) => PeerRank) | undefined
-  /** True for relays, and for peers that this node keeps connected. */
+  /** True for the relays of this node. */
+  isRelay: (peerId: string) => boolean
+  /** True for peers that this node dials or keeps connected. */
   isChosen: (peerId: string) => boolean
   /** True while a circuit that this peer has dialled is being upgraded. */
   isUpgradedFor: (peerId: PeerId) => boolean
@@ -68,7 +70,17 @@ export class Ranks {
 
   /** The rank of a peer, whatever its connections carry. */
   of(peerId: string): PeerRank {
-    return this.#init.isChosen(peerId) ? 'named' : (this.#init.rankOf?.(peerId) ?? 'stranger')
+    return this.#init.isRelay(peerId) || this.isChosenPeer(peerId)
+      ? 'named'
+      : (this.#init.rankOf?.(peerId) ?? 'stranger')
+  }
+
+  /**
+   * True for a peer that the application names, or that this node dials. A relay is none: it forwards, and has no
+   * business in the network of this node.
+   */
+  isChosenPeer(peerId: string): boolean {
+    return this.#init.isChosen(peerId) || this.#init.rankOf?.(peerId) === 'named'
   }
 
   /**

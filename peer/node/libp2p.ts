@@ -121,7 +121,10 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
     ],
     services: {
       ...common.services,
-      dcutr: components => new HolePunchService(components, {}, lossyPaths, isNamed),
+      dcutr: components =>
+        new HolePunchService(components, {}, lossyPaths, peerId =>
+          init.ranks.isChosenPeer(peerId.toString()),
+        ),
       dialBack: dialBack(),
       ownAddresses: components => new OwnAddresses(components, init.dialBack),
       // off until a relay has seen this peer behind a NAT

@@ -104,7 +104,8 @@ export class PeerNode extends TypedEventEmitter<PeerEvents> implements Peer {
       isRelay: peerId => this.#isRelay(peerId),
       ranks: new Ranks({
         rankOf: init.rankOf,
-        isChosen: peerId => this.#isRelay(peerId) || this.#kept.has(peerId) || this.#sought.has(peerId),
+        isRelay: peerId => this.#isRelay(peerId),
+        isChosen: peerId => this.#kept.has(peerId) || this.#sought.has(peerId),
         isUpgradedFor: peerId => this.libp2p.services.dcutr.isUpgrading(peerId, 'responder'),
       }),
       isUpgrading: peerId => this.libp2p.services.dcutr.isUpgrading(peerId),

@@ -8,6 +8,7 @@
 
 import { tcp } from '@libp2p/tcp'
 import { boundNegotiations } from '../../src/patches/multistream-select/unbounded-negotiation.ts'
+import { separateUpgradeSignals } from '../../src/patches/libp2p/upgrade-signals.ts'
 import { coalesceWrites } from '../../src/patches/libp2p-tcp/coalesced-writes.ts'
 import { watchOver } from '../../src/transport/keep-alive.ts'
 import { SOCKET_BUFFER_BYTES } from '../../src/transport/socket-buffer.ts'
@@ -21,7 +22,9 @@ export function coalescingTcp(init: TCPOptions): ReturnType<typeof tcp> {
   const listenOpts = { ...init.listenOpts, highWaterMark: SOCKET_BUFFER_BYTES }
   const create = tcp({ ...init, listenOpts })
   return components => {
-    boundNegotiations(components as typeof components & NegotiationComponents)
+    const all = components as typeof components & NegotiationComponents
+    boundNegotiations(all)
+    separateUpgradeSignals(all.upgrader)
     const transport: Transport = create(components)
     const createListener = transport.createListener.bind(transport)
     transport.createListener = options => createListener({ ...options, upgrader: prepared(options.upgrader) })

@@ -87,7 +87,7 @@ export interface AcceptOptions {
   acceptLoopback?: boolean
   /** True for an address whose path does not carry data: it is left out. @default none */
   isLossy?: (addr: Multiaddr) => boolean
-  /** Decides about an address in a private network or on the host itself. @default all of those that are accepted otherwise */
+  /** False for an address in the network of this node, or on its host, that is not dialled. @default all of those that are accepted otherwise */
   isInside?: IsInside
   /** False for a remote whose private addresses are not dialled. @default true */
   sharesNetwork?: boolean
@@ -169,11 +169,11 @@ export class RemoteCandidates {
   }
 
   #mayBeDialled(candidate: Multiaddr): boolean {
-    if (endpointOf(candidate).port === 0) return false
+    const endpoint = endpointOf(candidate)
+    if (endpoint.port === 0 || this.#options.isInside?.(endpoint) === false) return false
     const scope = scopeOfAddr(candidate)
     if (scope === 'public') return true
-    if (endpointOf(candidate).port < FIRST_USER_PORT) return false
-    if (this.#options.isInside?.(endpointOf(candidate)) === false) return false
+    if (endpoint.port < FIRST_USER_PORT) return false
     return scope === 'private' || (scope === 'loopback' && this.#options.acceptLoopback === true)
   }
 }

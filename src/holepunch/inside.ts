@@ -2,8 +2,9 @@
  * Which addresses inside this node's network, or on its host, are dialled because a remote peer has named them.
  *
  * A remote can name any of them, and learns from what follows whether something listens there. So addresses of the
- * network are dialled only for a peer that this node has chosen, and only in the networks of its own interfaces. Addresses
- * of this host are dialled only at the port of a peer: one that a client of the same relay dials from.
+ * network are dialled only for a peer that this node has chosen, and only in the networks of its own interfaces. That
+ * includes public addresses there, most of all IPv6: a firewall protects them from everyone else. Addresses of this host
+ * are dialled only at the port of a peer: one that a client of the same relay dials from.
  */
 
 import { isOwnHost, isOwnNetwork } from '../addresses/interfaces.ts'
@@ -12,7 +13,7 @@ import { portsOfClients } from '../transport/relay-clients.ts'
 import type { Interfaces } from '../addresses/interfaces.ts'
 import type { Endpoint } from '../addresses/endpoint.ts'
 
-/** Decides about an endpoint that is not public. */
+/** Tells whether an endpoint may be dialled. */
 export type IsInside = (endpoint: Endpoint) => boolean
 
 /** What the rule looks at. */
@@ -33,11 +34,11 @@ export function insideRule({ isChosen, relay, ...init }: InsideInit): IsInside {
   let hasLooked = false
   return ({ host, port }) => {
     const scope = scopeOf(host)
-    if (scope !== 'private' && scope !== 'loopback') return false
+    if (scope === 'unusable') return false
     if (!isOwnHost(host, init.interfaces))
-      return isChosen && scope === 'private' && isOwnNetwork(host, init.interfaces)
+      return isOwnNetwork(host, init.interfaces) ? isChosen : scope === 'public'
     if (!hasLooked) ports = (init.portsOfClients ?? portsOfClients)(relay)
     hasLooked = true
-    return ports === undefined ? isChosen && scope === 'private' : ports.has(port)
+    return ports === undefined ? isChosen && scope !== 'loopback' : ports.has(port)
   }
 }

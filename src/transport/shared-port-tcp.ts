@@ -14,6 +14,7 @@ import { transportSymbol } from '@libp2p/interface'
 import { getNetConfig } from '@libp2p/utils'
 import { CODE_UNIX } from '@multiformats/multiaddr'
 import { boundNegotiations } from '../patches/multistream-select/unbounded-negotiation.ts'
+import { separateUpgradeSignals } from '../patches/libp2p/upgrade-signals.ts'
 import { coalesceWrites } from '../patches/libp2p-tcp/coalesced-writes.ts'
 import { Accepted } from '../patches/libp2p-tcp/flush-before-close.ts'
 import { isNamed, resolveHost } from '../addresses/resolve-host.ts'
@@ -95,7 +96,9 @@ export class SharedPortTcp implements Transport, PunchTransport {
 
   constructor(components: TCPComponents, init: SharedPortTcpInit) {
     const { dialFromPunchPort: _, resolve: _resolve, ...tcpOptions } = init
-    boundNegotiations(components as TCPComponents & NegotiationComponents)
+    const all = components as TCPComponents & NegotiationComponents
+    boundNegotiations(all)
+    separateUpgradeSignals(all.upgrader)
     this.#init = init
     this.#log = components.logger.forComponent('throughnat:tcp')
     // the listener hands all of these to net.createServer() and server.listen(), and the type of @libp2p/tcp knows some of them

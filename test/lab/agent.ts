@@ -41,8 +41,9 @@ const actions: Actions = {
     return { ...event.detail }
   },
 
-  peer: async ({ name, relays, reserve, timeoutMs }: PeerRequest) => {
-    const peer = await createPeer({ relays, reserve })
+  peer: async ({ name, relays, reserve, rank, timeoutMs }: PeerRequest) => {
+    const ranks = rank === undefined ? {} : { rankOf: () => rank }
+    const peer = await createPeer({ relays, reserve, ...ranks })
     peers.set(name, peer)
     report(name, peer)
     await peer.handle(ECHO_PROTOCOL, echo)
@@ -183,6 +184,8 @@ interface PeerRequest {
   name: string
   relays: string[]
   reserve: boolean
+  /** Of all remote peers. */
+  rank?: 'named' | 'stranger'
   timeoutMs: number
 }
 

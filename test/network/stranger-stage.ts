@@ -11,6 +11,7 @@ import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { createServer, connect } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { createPeer } from '../../peer/index.ts'
 import { decodeTicket } from '../../peer/tickets/ticket.ts'
 import { openService } from '../../peer/tunnel/dialer/open-service.ts'
@@ -81,7 +82,27 @@ export async function visit(victim: Victim, visitor: Visitor = {}, timeoutMs = 1
   return performance.now() - startedAt
 }
 
-/** Does the same, and stays connected, with nothing open. */
+/** Visits with a ticket, again and again as a person does, within a time in milliseconds. Resolves with how long that took. */
+export async function visitInTime(
+  victim: Victim,
+  ticket: string,
+  withinMs: number,
+  addr = victim.addr,
+): Promise<number> {
+  const startedAt = performance.now()
+  for (;;) {
+    const leftMs = Math.ceil(withinMs - (performance.now() - startedAt))
+    try {
+      await visit(victim, { ticket, addr }, leftMs)
+      return performance.now() - startedAt
+    } catch (error) {
+      if (leftMs < 500) throw error
+      await pause(100)
+    }
+  }
+}
+
+/** Opens the service, and stays connected, with nothing open. */
 export async function stay(t: TestContext, victim: Victim, visitor: Visitor): Promise<PeerConnection> {
   const peer = await startVisitor(victim, visitor)
   t.after(() => peer.stop())

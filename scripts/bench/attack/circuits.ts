@@ -1,102 +1,88 @@
 /** Attacks with circuits: strangers with made-up ids that connect to a peer over its relay and do nothing. */
 
-import { setTimeout as pause } from 'node:timers/promises'
-import { connectTo, HOP } from '../../../test/network/hop-client.ts'
-import { multiaddr } from '@multiformats/multiaddr'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { circuitNode, hostileNode } from './hostile-node.ts'
+import { connectTo, HOP } from '../../../test/network/hop-client.ts'
+import { circuitNode, dial, hostileNode, MANY_STREAMS } from './hostile-node.ts'
+import { atRate, ended, inLanes } from './repeat.ts'
+import type { HostileNode } from './hostile-node.ts'
+import type { Rate } from './repeat.ts'
 
-/** Time for one circuit, in milliseconds. */
-const DIAL_MS = 15_000
+/** The handshakes of one connection over a circuit, and the request for a circuit alone, in bytes. */
+const CONNECTION_BYTES = 1500
+const REQUEST_BYTES = 150
 
-/** Idle connections over circuits, all handshakes finished. They are opened again when the victim closes them. */
-export async function lockOut({
-  relay,
-  target,
-  ids,
-  each,
-  seconds,
-}: {
+/** Between the end of a circuit and the next one, in milliseconds. */
+const PAUSE_MS = 1000
+
+interface Circuits {
   relay: string
+  /** A circuit address of the victim. */
   target: string
+  /** How many strangers, and how many circuits each has open. */
   ids: number
   each: number
   seconds: number
-}): Promise<number> {
-  const endsAt = performance.now() + seconds * 1000
-  const circuit = multiaddr(target)
+}
+
+/** Idle connections over circuits, all handshakes finished. They are opened again when the victim closes them. */
+export async function lockOut({ relay, target, ids, each, seconds }: Circuits): Promise<number> {
   let opened = 0
-  const attack = async (): Promise<void> => {
-    const node = await circuitNode()
-    try {
-      await node.dial(multiaddr(relay), { signal: AbortSignal.timeout(DIAL_MS) })
-      const hold = async (): Promise<void> => {
-        while (performance.now() < endsAt) {
-          const connection = await node
-            .dial(circuit, { force: true, signal: AbortSignal.timeout(DIAL_MS) })
-            .catch(() => undefined)
-          if (connection !== undefined) {
-            opened++
-            await Promise.race([
-              new Promise(resolve => connection.addEventListener('close', resolve, { once: true })),
-              pause(Math.max(0, endsAt - performance.now())),
-            ])
-          }
-          await pause(1000)
-        }
-      }
-      await Promise.all(Array.from({ length: each }, hold))
-    } finally {
-      await node.stop()
-    }
-  }
-  await Promise.allSettled(Array.from({ length: ids }, attack))
-  // the handshakes of one connection
-  return opened * 1500
+  await strangers(ids, circuitNode, async node => {
+    await dial(node, relay)
+    await inLanes({ count: each, seconds, pauseMs: PAUSE_MS }, async () => {
+      const connection = await dial(node, target)
+      opened++
+      await ended(connection)
+    })
+  })
+  return opened * CONNECTION_BYTES
 }
 
 /** Circuits without any byte on them. */
-export async function holdCircuits({
+export async function holdCircuits({ relay, target, ids, each, seconds }: Circuits): Promise<number> {
+  const request = requestFor(target)
+  let opened = 0
+  await strangers(ids, hostileNode, async node => {
+    const connection = await dial(node, relay)
+    const hold = async (): Promise<void> => {
+      const stream = await connection.newStream(HOP, MANY_STREAMS)
+      opened++
+      stream.send(request)
+      await ended(stream)
+    }
+    await inLanes({ count: each, seconds, pauseMs: PAUSE_MS }, hold, ended(connection))
+  })
+  return opened * REQUEST_BYTES
+}
+
+/** Circuits without any byte on them, at a rate. */
+export async function silentCircuits({
   relay,
   target,
-  ids,
-  each,
-  seconds,
-}: {
-  relay: string
-  target: string
-  ids: number
-  each: number
-  seconds: number
-}): Promise<number> {
-  const endsAt = performance.now() + seconds * 1000
-  const request = connectTo(peerIdFromString(target.split('/').at(-1) ?? ''))
-  let opened = 0
-  const attack = async (): Promise<void> => {
-    const node = await hostileNode()
-    try {
-      const connection = await node.dial(multiaddr(relay), { signal: AbortSignal.timeout(DIAL_MS) })
-      const hold = async (): Promise<void> => {
-        while (performance.now() < endsAt && connection.status === 'open') {
-          const stream = await connection
-            .newStream(HOP, { maxOutboundStreams: Infinity })
-            .catch(() => undefined)
-          if (stream !== undefined) {
-            opened++
-            stream.send(request)
-            await Promise.race([
-              new Promise(resolve => stream.addEventListener('close', resolve, { once: true })),
-              pause(Math.max(0, endsAt - performance.now())),
-            ])
-          }
-          await pause(1000)
-        }
-      }
-      await Promise.all(Array.from({ length: each }, hold))
-    } finally {
-      await node.stop()
-    }
+  ...rate
+}: { relay: string; target: string } & Rate): Promise<number> {
+  await using node = await hostileNode()
+  const connection = await dial(node, relay)
+  const request = requestFor(target)
+  const opened = await atRate(rate, async () => {
+    const stream = await connection.newStream(HOP, MANY_STREAMS)
+    stream.send(request)
+  })
+  return opened * REQUEST_BYTES
+}
+
+function requestFor(target: string): Buffer {
+  return connectTo(peerIdFromString(target.split('/').at(-1) ?? ''))
+}
+
+async function strangers(
+  count: number,
+  start: () => Promise<HostileNode>,
+  attack: (node: HostileNode) => Promise<void>,
+): Promise<void> {
+  const one = async (): Promise<void> => {
+    await using node = await start()
+    await attack(node)
   }
-  await Promise.allSettled(Array.from({ length: ids }, attack))
-  return opened * 150
+  await Promise.allSettled(Array.from({ length: count }, one))
 }

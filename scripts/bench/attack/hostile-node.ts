@@ -5,45 +5,75 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { bareMuxer } from '../../../test/fuzz/nodes.ts'
-import type { Libp2p, MessageStream, StreamMuxerFactory } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Connection, Libp2p, MessageStream, StreamMuxerFactory } from '@libp2p/interface'
 
 /** Attackers come from an address of their own. */
-const SOURCE = '127.0.0.2'
+export const ATTACKERS = '127.0.0.2'
+
+/** Time for one connection, in milliseconds. */
+const DIAL_MS = 15_000
+
+/** Streams without a limit. */
+export const MANY_STREAMS = { maxOutboundStreams: Infinity, runOnLimitedConnection: true } as const
 
 const STREAMS = { maxOutboundStreams: 1e6, maxInboundStreams: 1e6, maxEarlyStreams: 1e6 }
 
+/** A node that stops at the end of its scope. */
+export type HostileNode = Libp2p & AsyncDisposable
+
 /** Starts one. */
-export async function hostileNode(muxer: () => StreamMuxerFactory = yamux(STREAMS)): Promise<Libp2p> {
-  return createLibp2p({ ...hostileOptions(), streamMuxers: [muxer] })
+export async function hostileNode(muxer?: () => StreamMuxerFactory): Promise<HostileNode> {
+  return disposable(await createLibp2p(hostileOptions(muxer)))
 }
 
 /** Starts one that can dial circuits. */
-export async function circuitNode(): Promise<Libp2p> {
-  const options = hostileOptions()
-  return createLibp2p({
-    ...options,
-    transports: [...options.transports, circuitRelayTransport()],
-    streamMuxers: [yamux(STREAMS)],
-    services: { identify: identify() },
-  })
+export async function circuitNode(): Promise<HostileNode> {
+  const { transports, ...options } = hostileOptions()
+  const all = [...transports, circuitRelayTransport()]
+  return disposable(await createLibp2p({ ...options, transports: all, services: { identify: identify() } }))
 }
 
-function hostileOptions() {
+/** Opens a connection, whatever connections there are. */
+export async function dial(node: Libp2p, addr: string): Promise<Connection> {
+  return node.dial(multiaddr(addr), { force: true, signal: AbortSignal.timeout(DIAL_MS) })
+}
+
+/** A connection that has finished Noise. What is sent are the bytes of the multiplexer. */
+export interface BareConnection extends AsyncDisposable {
+  readonly connection: MessageStream
+}
+
+/** Opens one. */
+export async function bareConnection(addr: string): Promise<BareConnection> {
+  const opened = Promise.withResolvers<MessageStream>()
+  const node = await hostileNode(bareMuxer(opened.resolve))
+  try {
+    await dial(node, addr)
+  } catch (error) {
+    await node.stop()
+    throw error
+  }
+  const connection = await opened.promise
+  const close = async (): Promise<void> => {
+    connection.abort(new Error('done'))
+    await node.stop()
+  }
+  return { connection, [Symbol.asyncDispose]: close }
+}
+
+function hostileOptions(muxer: () => StreamMuxerFactory = yamux(STREAMS)) {
   return {
-    transports: [tcp({ dialOpts: { localAddress: SOURCE } as object })],
+    transports: [tcp({ dialOpts: { localAddress: ATTACKERS } as object })],
     connectionEncrypters: [noise()],
+    streamMuxers: [muxer],
     connectionMonitor: { enabled: false },
     connectionManager: { maxParallelDials: 1000, maxDialQueueLength: 10_000 },
   }
 }
 
-/** Connects over Noise. What is sent are the bytes of the multiplexer. */
-export async function bareConnection(addr: Multiaddr): Promise<{ node: Libp2p; connection: MessageStream }> {
-  const opened = Promise.withResolvers<MessageStream>()
-  const node = await hostileNode(bareMuxer(opened.resolve))
-  await node.dial(addr, { signal: AbortSignal.timeout(10_000) })
-  return { node, connection: await opened.promise }
+function disposable(node: Libp2p): HostileNode {
+  return Object.assign(node, { [Symbol.asyncDispose]: async () => node.stop() })
 }

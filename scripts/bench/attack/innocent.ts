@@ -13,8 +13,9 @@ import { createPeer } from '../../../peer/index.ts'
 import { openService } from '../../../peer/tunnel/dialer/open-service.ts'
 import { decodeTicket } from '../../../peer/tickets/ticket.ts'
 import { HOP, readAnswer, RESERVE } from '../../../test/network/hop-client.ts'
+import type { Stream, StreamMessageEvent } from '@libp2p/interface'
+import type { Peer } from '../../../peer/index.ts'
 import { serve } from '../serve.ts'
-import { median } from '../stats.ts'
 
 /** Longest wait for one answer, in milliseconds. */
 const PATIENCE_MS = 10_000
@@ -29,9 +30,9 @@ const SOURCE = '127.0.0.3'
 export interface Question {
   /**
    * `handshake`: the first answer on a TCP connection; `web-socket`: the same after HTTP; `http`: /healthz; `reserve`: a reservation of the named
-   * peer; `service`, `ticket`: a service of a peer, over a new connection.
+   * peer; `service`, `ticket`: a service of a peer, over a new connection; `data`: an echo over the last one, without pauses.
    */
-  kind: 'handshake' | 'web-socket' | 'http' | 'reserve' | 'service' | 'ticket'
+  kind: 'handshake' | 'web-socket' | 'http' | 'reserve' | 'service' | 'ticket' | 'data'
   port: number
   relay?: string
   /** A circuit address, or a ticket. */
@@ -40,11 +41,11 @@ export interface Question {
 
 /** How it was answered. */
 export interface Answers {
-  count: number
+  /** How long each took, in milliseconds. */
+  times: number[]
   failed: number
-  perSecond: number
-  medianMs: number
-  maxMs: number
+  /** How long it was asked. */
+  seconds: number
 }
 
 const privateKey = await generateKeyPair('Ed25519')
@@ -61,7 +62,15 @@ const asks: Record<Question['kind'], (question: Question) => Promise<void>> = {
   reserve,
   service: async question => useService(question),
   ticket: async question => useService(question, question.target),
+  data: transfer,
 }
+
+/** Bytes of one echo: as much as the tunnel has under way. */
+const ECHO_BYTES = 64 * 1024
+const DATA = Buffer.alloc(ECHO_BYTES, 1)
+
+/** The open service over which data goes. */
+let service: Service | undefined
 
 let answers:
   | { startedAt: number; times: number[]; failed: number; isDone: boolean; done: Promise<void> }
@@ -85,13 +94,7 @@ serve({
     current.isDone = true
     await current.done
     const { times, failed, startedAt } = current
-    return {
-      count: times.length,
-      failed,
-      perSecond: (times.length - failed) / ((performance.now() - startedAt) / 1000),
-      medianMs: median(times),
-      maxMs: Math.max(...times),
-    }
+    return { times, failed, seconds: (performance.now() - startedAt) / 1000 }
   },
 })
 
@@ -104,7 +107,7 @@ async function askAgain(question: Question, current: NonNullable<typeof answers>
       current.failed++
     }
     current.times.push(performance.now() - askedAt)
-    await new Promise(resolve => setTimeout(resolve, PAUSE_MS))
+    if (question.kind !== 'data') await new Promise(resolve => setTimeout(resolve, PAUSE_MS))
   } while (!current.isDone)
 }
 
@@ -142,8 +145,51 @@ async function plainNode(): Promise<Awaited<ReturnType<typeof createLibp2p>> & A
   return Object.assign(node, { [Symbol.asyncDispose]: async () => node.stop() })
 }
 
+/** Waits for an echo. The connection is a new one after a failure. */
+async function transfer(question: Question): Promise<void> {
+  service ??= await openServiceOf(question)
+  const { peer, stream } = service
+  try {
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const echoed = new Promise<void>((resolve, reject) => {
+      let bytes = 0
+      const onMessage = ({ data }: StreamMessageEvent): void => {
+        bytes += data.byteLength
+        if (bytes < ECHO_BYTES) return
+        stream.removeEventListener('message', onMessage)
+        resolve()
+      }
+      stream.addEventListener('message', onMessage)
+      stream.addEventListener('close', () => reject(new Error('the stream has ended')), {
+        once: true,
+        signal,
+      })
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+    })
+    stream.resume()
+    stream.send(DATA)
+    await echoed
+  } catch (error) {
+    service = undefined
+    stream.abort(error as Error)
+    await peer.stop()
+    throw error
+  }
+}
+
+async function useService(question: Question, ticket?: string): Promise<void> {
+  const { peer, stream } = await openServiceOf(question, ticket)
+  stream.abort(new Error('done'))
+  await peer.stop()
+}
+
+interface Service {
+  peer: Peer
+  stream: Stream
+}
+
 /** A new connection and a stream to the service. A ticket's holder has an id that nobody knows. */
-async function useService({ target = '', relay = '' }: Question, ticket?: string): Promise<void> {
+async function openServiceOf({ target = '', relay = '' }: Question, ticket?: string): Promise<Service> {
   const peer = await createPeer({
     relays: [relay],
     reserve: false,
@@ -159,8 +205,9 @@ async function useService({ target = '', relay = '' }: Question, ticket?: string
       'web',
       { signal, ...credentials },
     )
-    stream.abort(new Error('done'))
-  } finally {
+    return { peer, stream }
+  } catch (error) {
     await peer.stop()
+    throw error
   }
 }

@@ -1,24 +1,24 @@
 /** Attacks on streams, by strangers that have finished the handshake. */
 
 import { setTimeout as pause } from 'node:timers/promises'
-import { multiaddr } from '@multiformats/multiaddr'
+import { publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { TUNNEL_PROTOCOL } from '../../../peer/tunnel/wire/protocol.ts'
 import { field, framed, HOP, RESERVE, STOP } from '../../../test/network/hop-client.ts'
+import { dial, hostileNode, MANY_STREAMS } from './hostile-node.ts'
+import { ended, inLanes } from './repeat.ts'
 import { endlessLength } from './sockets.ts'
-import { hostileNode } from './hostile-node.ts'
-import type { Connection, Stream, StreamMuxer } from '@libp2p/interface'
+import type { Connection, Libp2p, PublicKey, Stream, StreamMuxer } from '@libp2p/interface'
 
 const IDENTIFY = '/ipfs/id/1.0.0'
 
 /** Longest wait for the victim to end a stream, in milliseconds. */
 const END_MS = 10_000
 
-async function ended(stream: Stream): Promise<void> {
-  if (stream.status !== 'open') return
-  await Promise.race([
-    new Promise(resolve => stream.addEventListener('close', resolve, { once: true })),
-    pause(END_MS),
-  ])
+/** What a stream costs to open: two frames, and the negotiation, in bytes. */
+const STREAM_BYTES = 80
+
+async function endedInTime(stream: Stream): Promise<void> {
+  await Promise.race([ended(stream), pause(END_MS)])
 }
 
 /** A length that does not end: before the protocol of a stream is agreed on, or as the first message of `stop`. */
@@ -31,13 +31,13 @@ export async function streamLength({
   bytes: number
   protocol: 'none' | 'stop'
 }): Promise<number> {
-  await using node = await disposableNode()
-  const connection = await node.dial(multiaddr(addr), { signal: AbortSignal.timeout(END_MS) })
+  await using node = await hostileNode()
+  const connection = await dial(node, addr)
   const stream =
     protocol === 'stop' ? await connection.newStream(STOP) : await muxerOf(connection).createStream()
   try {
     stream.send(endlessLength(bytes))
-    await ended(stream)
+    await endedInTime(stream)
   } catch {
     // the victim was faster
   }
@@ -46,41 +46,32 @@ export async function streamLength({
 
 /** Answers a victim that asks who this is with a length that does not end. */
 export async function identifyAnswer({ addr, bytes }: { addr: string; bytes: number }): Promise<number> {
-  await using node = await disposableNode()
-  const answered = Promise.withResolvers<void>()
-  await node.handle(IDENTIFY, stream => {
+  await answerIdentify(addr, async (_node, stream) => {
     stream.send(endlessLength(bytes))
-    void ended(stream).then(answered.resolve)
+    await endedInTime(stream)
   })
-  await node.dial(multiaddr(addr), { signal: AbortSignal.timeout(END_MS) })
-  await Promise.race([answered.promise, pause(END_MS)])
   return bytes
 }
 
-/** Strangers that tell as much of themselves as is read: nine messages of 8,000 bytes. */
+/** Strangers that tell as much of themselves as is read: nine messages of 8,000 bytes. One comes after the other. */
 export async function fatIdentities({ addr, count }: { addr: string; count: number }): Promise<number> {
   let bytes = 0
   for (let n = 0; n < count; n++) {
-    await using node = await disposableNode()
-    const told = Promise.withResolvers<void>()
-    await node.handle(IDENTIFY, async stream => {
+    await answerIdentify(addr, async (node, stream) => {
+      // without the key, nothing of the answer is kept
+      const key = field(1, publicKeyToProtobuf(publicKeyOf(node)))
       for (let part = 0; part < 9; part++) {
         const protocols = Array.from({ length: 8 }, (_, m) =>
           field(3, Buffer.from(`/${n}/${part}/${m}/`.padEnd(980, 'x'))),
         )
-        const message = framed(Buffer.concat(protocols))
+        const message = framed(Buffer.concat([key, ...protocols]))
         bytes += message.byteLength
         stream.send(message)
       }
-      await stream.close().catch(() => {})
-      told.resolve()
+      await stream.close()
+      await pause(300)
     })
-    await node.dial(multiaddr(addr), { signal: AbortSignal.timeout(END_MS) }).catch(() => told.resolve())
-    await Promise.race([told.promise, pause(END_MS)])
-    await pause(300)
   }
-  // what is noted is written to the disk later
-  await pause(10_000)
   return bytes
 }
 
@@ -96,30 +87,18 @@ export async function silentStreams({
   count: number
   seconds: number
 }): Promise<number> {
-  const endsAt = performance.now() + seconds * 1000
   let opened = 0
   const attack = async (): Promise<void> => {
-    await using node = await disposableNode()
-    const connection = await node.dial(multiaddr(addr), { signal: AbortSignal.timeout(END_MS) })
+    await using node = await hostileNode()
+    const connection = await dial(node, addr)
     const hold = async (): Promise<void> => {
-      while (performance.now() < endsAt && connection.status === 'open') {
-        opened++
-        const stream = await connection
-          .newStream(TUNNEL_PROTOCOL, { maxOutboundStreams: Infinity, runOnLimitedConnection: true })
-          .catch(() => undefined)
-        if (stream?.status === 'open')
-          await Promise.race([
-            new Promise(resolve => stream.addEventListener('close', resolve, { once: true })),
-            pause(Math.max(0, endsAt - performance.now())),
-          ])
-        await pause(200)
-      }
+      opened++
+      await ended(await connection.newStream(TUNNEL_PROTOCOL, MANY_STREAMS))
     }
-    await Promise.all(Array.from({ length: count }, hold))
+    await inLanes({ count, seconds, pauseMs: 200 }, hold, ended(connection))
   }
   await Promise.allSettled(Array.from({ length: peers }, attack))
-  // what a stream costs to open: two frames, and the negotiation
-  return opened * 80
+  return opened * STREAM_BYTES
 }
 
 /** One stranger with many questions that the admission program answers slowly. */
@@ -127,35 +106,45 @@ export async function slowReservations({
   addr,
   count,
   seconds,
+  pauseMs = 50,
 }: {
   addr: string
   count: number
   seconds: number
+  pauseMs?: number
 }): Promise<number> {
-  await using node = await disposableNode()
-  const connection = await node.dial(multiaddr(addr), { signal: AbortSignal.timeout(END_MS) })
-  const endsAt = performance.now() + seconds * 1000
+  await using node = await hostileNode()
+  const connection = await dial(node, addr)
   let asked = 0
   const ask = async (): Promise<void> => {
-    while (performance.now() < endsAt && connection.status === 'open') {
-      const stream = await connection.newStream(HOP, { maxOutboundStreams: Infinity }).catch(() => undefined)
-      if (stream !== undefined) {
-        asked++
-        if (stream.status === 'open') stream.send(RESERVE)
-        await ended(stream)
-      }
-      await pause(50)
-    }
+    const stream = await connection.newStream(HOP, MANY_STREAMS)
+    asked++
+    stream.send(RESERVE)
+    await endedInTime(stream)
   }
-  await Promise.all(Array.from({ length: count }, ask))
-  return asked * 100
+  await inLanes({ count, seconds, pauseMs }, ask, ended(connection))
+  return asked * (STREAM_BYTES + RESERVE.byteLength)
+}
+
+/** Connects, and answers the victim's question who this is. Resolves when that is done. */
+async function answerIdentify(
+  addr: string,
+  answer: (node: Libp2p, stream: Stream) => Promise<void>,
+): Promise<void> {
+  await using node = await hostileNode()
+  const answered = Promise.withResolvers<void>()
+  await node.handle(IDENTIFY, stream => {
+    answer(node, stream).then(answered.resolve, answered.resolve)
+  })
+  await dial(node, addr).catch(answered.resolve)
+  await Promise.race([answered.promise, pause(END_MS)])
+}
+
+function publicKeyOf({ peerId }: Libp2p): PublicKey {
+  if (peerId.publicKey === undefined) throw new Error('The node has no public key')
+  return peerId.publicKey
 }
 
 function muxerOf(connection: Connection): StreamMuxer {
   return (connection as Connection & { muxer: StreamMuxer }).muxer
-}
-
-async function disposableNode(): Promise<Awaited<ReturnType<typeof hostileNode>> & AsyncDisposable> {
-  const node = await hostileNode()
-  return Object.assign(node, { [Symbol.asyncDispose]: async () => node.stop() })
 }

@@ -7,11 +7,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import type { ChildProcess } from 'node:child_process'
 
-const PROGRAMS = {
-  relay: fileURLToPath(new URL('../../../dist/relay/bin/throughnat-relay.js', import.meta.url)),
-  peer: fileURLToPath(new URL('../../../dist/peer/bin/throughnat.js', import.meta.url)),
+/** Where the programs are: this version's, or with `--dist` those of another. */
+const { dist } = parseArgs({
+  options: { dist: { type: 'string', default: fileURLToPath(new URL('../../../dist', import.meta.url)) } },
+  strict: false,
+}).values
+
+/** The programs, by name. */
+export const PROGRAMS = {
+  relay: join(String(dist), 'relay/bin/throughnat-relay.js'),
+  peer: join(String(dist), 'peer/bin/throughnat.js'),
 }
 
 const running = new Set<ChildProcess>()
@@ -43,8 +51,7 @@ export class Victim implements AsyncDisposable {
   readonly dataDir: string
   /** The addresses that it has reported. */
   readonly addrs: readonly string[]
-  /** The address of its status server. */
-  readonly status: string
+  readonly #status: string
   readonly #child: ChildProcess
   readonly #port: number | undefined
 
@@ -59,14 +66,14 @@ export class Victim implements AsyncDisposable {
     this.#child = child
     this.dataDir = dataDir
     this.addrs = addrs
-    this.status = status
+    this.#status = status
   }
 
   /** Starts a relay on loopback. */
-  static async relay(args: readonly string[] = [], listen = '/ip4/127.0.0.1/tcp/0'): Promise<Victim> {
+  static async relay(args: readonly string[] = [], listen = ['/ip4/127.0.0.1/tcp/0']): Promise<Victim> {
     return Victim.#start(
       PROGRAMS.relay,
-      ['--listen', listen, '--status', '127.0.0.1:0', ...args],
+      [...listen.flatMap(it => ['--listen', it]), '--status', '127.0.0.1:0', ...args],
       'relay:ready',
     )
   }
@@ -103,13 +110,28 @@ export class Victim implements AsyncDisposable {
     )
   }
 
+  /** A relay's address, or a peer's circuit address. */
   get addr(): string {
-    return this.addrs[0] ?? ''
+    return this.addrs.find(it => !it.includes('/ws/')) ?? ''
+  }
+
+  /** Its own address on loopback. */
+  get ownAddr(): string {
+    return `/ip4/127.0.0.1/tcp/${this.port}/p2p/${this.addr.split('/p2p/').at(-1)}`
   }
 
   /** The port that it was told to listen on, or that its address names. */
   get port(): number {
     return this.#port ?? portOf(this.addr)
+  }
+
+  /** The port of a relay's WebSocket listener. */
+  get webSocketPort(): number {
+    return portOf(this.addrs.find(it => it.includes('/ws/')) ?? '')
+  }
+
+  get statusPort(): number {
+    return Number(new URL(this.#status).port)
   }
 
   get pid(): number {

@@ -54,6 +54,7 @@ function createStage(ranks: Record<string, PeerRank> | null = {}): {
     {
       ranks: new Ranks({
         rankOf: ranks === null ? undefined : peerId => ranks[peerId] ?? 'stranger',
+        isRelay: () => false,
         isChosen: peerId => peerId === 'chosen',
         isUpgradedFor: peerId => upgrading.has(String(peerId)),
       }),

@@ -11,7 +11,8 @@ const DIRECT = '/ip4/192.0.2.1/tcp/1'
 const CIRCUIT = `${DIRECT}/p2p/12D3KooWL3XJ9EMCyZvmmGXL2LMiVBtrVa2BuESsJiXkSj7333Jw/p2p-circuit`
 
 function createRanks(init: Partial<RanksInit> = {}): Ranks {
-  return new Ranks({ rankOf: undefined, isChosen: () => false, isUpgradedFor: () => false, ...init })
+  const none = (): boolean => false
+  return new Ranks({ rankOf: undefined, isRelay: none, isChosen: none, isUpgradedFor: none, ...init })
 }
 
 const carrying = (...protocols: string[]): Pick<Connection, 'streams'> =>
@@ -36,8 +37,23 @@ test('a stream of an application is use, and one of libp2p, or one that asks for
 })
 
 test('what this node has chosen is named, whatever the application says', () => {
-  const ranks = createRanks({ rankOf: () => 'stranger', isChosen: peerId => peerId === 'relay' })
-  assert.deepEqual([ranks.of('relay'), ranks.of('other')], ['named', 'stranger'])
+  const ranks = createRanks({
+    rankOf: () => 'stranger',
+    isRelay: peerId => peerId === 'relay',
+    isChosen: peerId => peerId === 'kept',
+  })
+  assert.deepEqual(
+    ['relay', 'kept', 'other'].map(it => ranks.of(it)),
+    ['named', 'named', 'stranger'],
+  )
+})
+
+test('a relay is not a chosen peer, unless the application names it or this node dials it', () => {
+  const isRelay = (): boolean => true
+  assert.ok(!createRanks({ isRelay }).isChosenPeer('relay'))
+  assert.ok(!createRanks({ isRelay, rankOf: () => 'known' }).isChosenPeer('relay'))
+  assert.ok(createRanks({ isRelay, rankOf: () => 'named' }).isChosenPeer('relay'))
+  assert.ok(createRanks({ isRelay, isChosen: () => true }).isChosenPeer('relay'))
 })
 
 test('an application that ranks nobody has strangers alone, and no strict limits', () => {

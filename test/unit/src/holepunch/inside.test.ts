@@ -16,11 +16,12 @@ const RELAY = { host: '11.0.0.1', port: 4001 }
 /** The port that a peer on this host dials its relay from. */
 const PEER_PORT = 5001
 
-/** A machine with an address in one network of each family. */
+/** A machine with an address in a private and in a public network of each family. */
+const NETWORKS = ['192.168.1.', 'fd00:1::', '11.7.0.', '2a0f:1::']
 const interfaces: Interfaces = {
-  nameOf: host => (['192.168.1.2', 'fd00:1::2'].includes(host) ? 'eth0' : undefined),
+  nameOf: host => (NETWORKS.map(it => `${it}2`).includes(host) ? 'eth0' : undefined),
   hasDefaultRoute: () => true,
-  hasNetworkOf: host => host.startsWith('192.168.1.') || host.startsWith('fd00:1::'),
+  hasNetworkOf: host => NETWORKS.some(it => host.startsWith(it)),
 }
 
 interface Row {
@@ -58,7 +59,24 @@ const rows: Row[] = [
     stranger: false,
     chosen: true,
   },
-  { what: 'a public address', host: '9.9.9.9', stranger: false, chosen: false },
+  { what: 'a public address', host: '9.9.9.9', stranger: true, chosen: true },
+  { what: 'a public IPv6 address', host: '2600::9', stranger: true, chosen: true },
+  { what: 'a neighbour with a public address', host: '11.7.0.50', stranger: false, chosen: true },
+  { what: 'a neighbour with a public IPv6 address', host: '2a0f:1::50', stranger: false, chosen: true },
+  { what: 'a program at a public address of this host', host: '11.7.0.2', stranger: false, chosen: false },
+  {
+    what: 'a program at a public IPv6 address of this host',
+    host: '2a0f:1::2',
+    stranger: false,
+    chosen: false,
+  },
+  {
+    what: 'a peer at a public address of this host',
+    host: '2a0f:1::2',
+    port: PEER_PORT,
+    stranger: true,
+    chosen: true,
+  },
   { what: 'a name', host: 'localhost', stranger: false, chosen: false },
 ]
 
