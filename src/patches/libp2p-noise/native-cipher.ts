@@ -6,6 +6,7 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { decryptWithoutCopy } from './copied-messages.ts'
 import { refuseEmptyMessages } from './empty-messages.ts'
 import { keepKeyObjects } from './key-objects.ts'
+import { joinPiecesOfMessages } from './unread-pieces.ts'
 
 /**
  * Makes the encrypter, in place of `noise()`. Making it, or a connection, may throw `UpstreamChangedError`.
@@ -16,6 +17,7 @@ export function nativeNoise(): ReturnType<typeof noise> {
     keepKeyObjects(encrypter)
     decryptWithoutCopy(encrypter)
     refuseEmptyMessages(encrypter)
+    joinPiecesOfMessages(encrypter)
     return encrypter
   }
 }
