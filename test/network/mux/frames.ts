@@ -60,6 +60,7 @@ export function idsOf(role: 'dialer' | 'listener'): Ids {
 export type Flood = (ids: Ids, n: number) => Buffer
 
 const ONE = Uint8Array.of(1)
+const BYTES_100 = new Uint8Array(100)
 const KIB_60 = new Uint8Array(60 * 1024)
 
 /** All floods by name. `data` is none: ordinary data, which the others are compared with. */
@@ -81,6 +82,14 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
   'data of a byte': ({ sink }) => frame(DATA, 0, sink, ONE),
   'data of a byte that echoes': ({ next, sink }, n) =>
     n === 0 ? open(next(), ECHO) : frame(DATA, 0, sink + 2, ONE),
+  'data of a byte on two streams by turns': ({ next, sink }, n) =>
+    n === 0 ? open(next(), SINK) : frame(DATA, 0, sink + 2 * (n % 2), ONE),
+  'data of a byte on 16 streams by turns': ({ next, sink }, n) =>
+    n < 16 ? open(next(), SINK) : frame(DATA, 0, sink + 2 * (n % 16), ONE),
+  'data of a byte on a stream and on none by turns': ({ sink }, n) =>
+    frame(DATA, 0, n % 2 === 0 ? sink : NOBODYS_STREAM, ONE),
+  'data of a byte and of 100 bytes on two streams by turns': ({ next, sink }, n) =>
+    n === 0 ? open(next(), SINK) : frame(DATA, 0, sink + 2 * (n % 2), n % 2 === 0 ? ONE : BYTES_100),
   'data of a byte to no stream': () => frame(DATA, 0, NOBODYS_STREAM, ONE),
   'data of no bytes to no stream': () => frame(DATA, 0, NOBODYS_STREAM),
   'data of no bytes that opens one stream': ({ sink }) => frame(DATA, SYN, sink),
