@@ -129,4 +129,17 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
 
   'data of the session': () => frame(DATA, 0, 0),
   'frames of no type': () => frame(9, 0, 1),
+
+  'messages of a byte': ({ sink }, n) =>
+    n % (KIB_60.byteLength + 1) === 0 ? frame(DATA, 0, sink, KIB_60).subarray(0, 12) : Buffer.from(ONE),
+  'messages of half a frame': ({ sink }, n) =>
+    n % 2 === 0 ? frame(DATA, 0, sink, ONE).subarray(0, 6) : frame(DATA, 0, sink, ONE).subarray(6),
+  'messages of a frame of a byte': ({ sink }) => frame(DATA, 0, sink, ONE),
+  'messages of 100 bytes': ({ sink }) => frame(DATA, 0, sink, BYTES_100),
 }
+
+/** Whether each step of a flood is encrypted by itself, in a message of Noise. */
+export const isInMessages = (name: string): boolean => name.startsWith('messages of')
+
+/** What Noise adds to each message, in bytes: a length, and a tag. */
+export const MESSAGE_BYTES = 18

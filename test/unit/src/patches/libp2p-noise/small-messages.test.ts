@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { multiaddrConnectionPair } from '@libp2p/utils'
-import { joinPiecesOfMessages } from '../../../../../src/patches/libp2p-noise/unread-pieces.ts'
+import { joinSmallMessages } from '../../../../../src/patches/libp2p-noise/small-messages.ts'
 import { until } from '../until.ts'
 import { refusesWithout } from '../upstream-changed.ts'
 import { encrypterWith } from './encrypter.ts'
@@ -15,6 +15,7 @@ const PACKAGE = '@chainsafe/libp2p-noise'
 const PIECES = 5_000
 
 interface Secured extends MessageStream {
+  readonly handshake: { encrypt(message: Uint8Array): { subarray(): Uint8Array } }
   readonly decoder: { readonly buffer: Uint8ArrayList }
 }
 
@@ -24,13 +25,42 @@ describe(PACKAGE, LIMIT, () => {
   })
 })
 
-describe('joinPiecesOfMessages()', LIMIT, () => {
+describe('joinSmallMessages()', LIMIT, () => {
+  it('passes on small messages that come together in one piece, in order', async t => {
+    const { from, to, outbound } = await connect(t, joinSmallMessages)
+    const received: Uint8Array[] = []
+    to.addEventListener('message', ({ data }) => received.push(data.subarray()))
+    const sent = Array.from({ length: 300 }, (_, n) => Buffer.alloc(n % 50 === 7 ? 2_000 : (n % 5) + 1, n))
+    const messages = sent.flatMap(plain => {
+      const message = (from as Secured).handshake.encrypt(plain).subarray()
+      return [Buffer.of(message.byteLength >> 8, message.byteLength & 255), message]
+    })
+    // the last one comes in two parts
+    const bytes = Buffer.concat(messages)
+    outbound.send(bytes.subarray(0, -3))
+    outbound.send(bytes.subarray(-3))
+    const all = Buffer.concat(sent)
+    await until(() => Buffer.concat(received).byteLength === all.byteLength)
+    assert.deepEqual(Buffer.concat(received), all)
+    assert.ok(received.length < 20, `${received.length}`)
+  })
+
+  it('passes on what came before a message that ends the connection', async t => {
+    const { from, to, outbound } = await connect(t, joinSmallMessages)
+    const received: Uint8Array[] = []
+    to.addEventListener('message', ({ data }) => received.push(data.subarray()))
+    const good = (from as Secured).handshake.encrypt(Buffer.from('good')).subarray()
+    outbound.send(Buffer.concat([Buffer.of(0, 20), good, Buffer.of(0, 20), Buffer.alloc(20)]))
+    await until(() => to.status === 'aborted')
+    assert.equal(Buffer.concat(received).toString(), 'good')
+  })
+
   it('joins the pieces of a message that has not come in whole', async t => {
-    assert.ok((await piecesKept(t, joinPiecesOfMessages)) < 300)
+    assert.ok((await piecesKept(t, joinSmallMessages)) < 300)
   })
 
   it('leaves the message whole', async t => {
-    const { from, to, outbound } = await connect(t, joinPiecesOfMessages)
+    const { from, to, outbound } = await connect(t, joinSmallMessages)
     const sent = Buffer.from(Array.from({ length: 4_000 }, (_, n) => n % 251))
     const received: Uint8Array[] = []
     to.addEventListener('message', ({ data }) => received.push(data.subarray()))
@@ -44,15 +74,20 @@ describe('joinPiecesOfMessages()', LIMIT, () => {
     assert.deepEqual(Buffer.concat(received), sent)
   })
 
-  refusesWithout(PACKAGE, { secureInbound: () => {}, secureOutbound: () => {} }, joinPiecesOfMessages)
+  refusesWithout(PACKAGE, { secureInbound: () => {}, secureOutbound: () => {} }, joinSmallMessages)
 
   for (const method of ['secureInbound', 'secureOutbound'] as const)
     describe(`${method}()`, () => {
-      const members = { 'decoder.buffer': {}, 'decoder.decode': () => [] }
+      const members = {
+        'decoder.buffer': {},
+        'decoder.decode': () => [],
+        'decoder.lengthDecoder': () => 0,
+        onData: () => {},
+      }
       refusesWithout(PACKAGE, members, async (connection: MessageStream) => {
         const secure = async (): Promise<unknown> => ({ connection })
         const encrypter = { secureInbound: secure, secureOutbound: secure } as unknown as ConnectionEncrypter
-        joinPiecesOfMessages(encrypter)
+        joinSmallMessages(encrypter)
         await encrypter[method](connection)
       })
     })
