@@ -46,9 +46,12 @@ export interface RelayInit extends LimitOverrides {
    * @default 'open'
    */
   profile?: ProfileName
-  /** The file with the certificate for `/tls/ws` addresses, in PEM, followed by its chain. */
+  /**
+   * The file with the certificate for `/tls/ws` addresses, in PEM, followed by its chain. A file that other users can
+   * change is refused.
+   */
   tlsCert?: string | undefined
-  /** The file with the certificate's key, in PEM. */
+  /** The file with the certificate's key, in PEM. A file that other users can change is refused. */
   tlsKey?: string | undefined
   /** Which peers may reserve and connect. @default everybody */
   admission?: Admission

@@ -9,6 +9,7 @@ import { impliedLimits, limitOptions } from '../limits/options.ts'
 import { admissionOptions, admissionRulesOf } from '../admission/options.ts'
 import { ConfiguredAdmission } from '../admission/configured-admission.ts'
 import { generatedTokenFile } from '../admission/generated-token.ts'
+import { privacyWarning } from '../../src/files/private-file.ts'
 import { printValue } from '../../src/config/kinds/kind.ts'
 import { startStatus, statusOptions } from '../status/options.ts'
 import { createRelay, relayDefaults } from '../relay.ts'
@@ -118,10 +119,13 @@ export const relayCommand: Command = defineCommand({
     const warn = (text: string): void => output.note(text)
     const admission = new ConfiguredAdmission(await admissionRulesOf({ ...config, tokenFile }, warn))
     await using relay = await createRelay(initOf(config, admission), { signal })
+    await warnOfKey(config, warn)
+    relay.addEventListener('certificate:renewed', () => void warnOfKey(config, warn))
     const status = await startStatus(relay, config.status)
     onReload(async renewed => {
       const rules = await admissionRulesOf({ ...renewed, tokenFile: await tokenFileOf(renewed) }, warn)
       await relay.reloadCertificate()
+      await warnOfKey(config, warn)
       admission.replace(rules)
       output.event('config:reloaded', {}, 'Reloaded the admission rules and the certificate.')
     })
@@ -162,6 +166,12 @@ function initOf(config: Config, admission: ConfiguredAdmission): RelayInit {
   const logger = quietLogger()
   const addrs = { listen: listen.map(String), announce: announce.map(String) }
   return { ...rest, ...addrs, admission, ...(logger === undefined ? {} : { logger }) }
+}
+
+/** Warns of a key that other users can read. Never rejects. */
+async function warnOfKey({ tlsKey }: Config, warn: (text: string) => void): Promise<void> {
+  const warning = tlsKey === undefined ? undefined : await privacyWarning(tlsKey)
+  if (warning !== undefined) warn(warning)
 }
 
 /** The token file: the configured one, or the generated one of a private relay without admission rules. */

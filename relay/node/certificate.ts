@@ -1,13 +1,15 @@
 /**
  * The certificate of `/tls/ws` listeners. Its files may be renewed while the relay runs.
  *
- * If the new files cannot be used, the previous certificate stays in use.
+ * If the new files cannot be used, the previous certificate stays in use. Files that another user can change are not used:
+ * that user could show a certificate of their own, or take the relay out of service.
  */
 
 import { unwatchFile, watchFile } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { CertificateError } from '../../src/errors.ts'
 import { readWithin } from '../../src/files/bounded-read.ts'
+import { integrityFault } from '../../src/files/integrity.ts'
 import type { Server, ServerOptions } from 'node:https'
 
 /** The PEM files, as ACME clients write them. */
@@ -59,8 +61,8 @@ export class Certificate {
   /**
    * Reads the files, for the first time or again. Open connections are not affected.
    *
-   * @throws {CertificateError} if the files cannot be read or do not belong together; the previous
-   * certificate then stays in use
+   * @throws {CertificateError} if the files cannot be read, other users can change them, or they do not belong together;
+   * the previous certificate then stays in use
    */
   async load(): Promise<void> {
     const { certFile, keyFile } = this.#files
@@ -127,10 +129,15 @@ function isSame(one: Pem, other: Pem | undefined): boolean {
 }
 
 async function read(path: string): Promise<Buffer> {
+  let bytes: Buffer
+  let fault: string | undefined
   try {
-    return await readWithin(path, LONGEST_BYTES)
+    bytes = await readWithin(path, LONGEST_BYTES)
+    fault = await integrityFault(path, { isModeFree: true })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new CertificateError(path, `it cannot be read (${code ?? message})`, { cause: error })
   }
+  if (fault !== undefined) throw new CertificateError(path, fault)
+  return bytes
 }

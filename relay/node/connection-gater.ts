@@ -1,19 +1,19 @@
 /** Refuses connections before they cost anything. */
 
 import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
-import type { ConnectionSlot, ConnectionSlots } from './connection-slots.ts'
+import type { SocketSlot, SocketSlots } from './socket-slots.ts'
 
 /** A connection gater that gives each connection a slot. */
 export class RelayConnectionGater implements ConnectionGater {
-  readonly #slots: ConnectionSlots
-  readonly #held = new WeakMap<MultiaddrConnection, ConnectionSlot>()
+  readonly #slots: SocketSlots
+  readonly #held = new WeakMap<MultiaddrConnection, SocketSlot>()
 
-  constructor(slots: ConnectionSlots) {
+  constructor(slots: SocketSlots) {
     this.#slots = slots
   }
 
   /** Notes the slot of a connection whose socket got one when it was accepted. */
-  hold(connection: MultiaddrConnection, slot: ConnectionSlot): void {
+  hold(connection: MultiaddrConnection, slot: SocketSlot): void {
     this.#held.set(connection, slot)
   }
 

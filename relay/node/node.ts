@@ -11,7 +11,7 @@ import { ConnectionList } from '../../src/patches/libp2p/connection-list.ts'
 import { DialBackServer } from '../dial-back/service.ts'
 import { AddressWatch } from './address-watch.ts'
 import { RelayConnectionGater } from './connection-gater.ts'
-import { ConnectionSlots } from './connection-slots.ts'
+import { SocketSlots } from './socket-slots.ts'
 import { circuitRelayHop } from '../hop/hop-service.ts'
 import { IdentifySilentPeers } from './identify-silent-peers.ts'
 import { NoPeerStore } from '../../src/patches/libp2p/no-peer-store.ts'
@@ -21,7 +21,7 @@ import type { TypedEventTarget } from 'main-event'
 import type { Socket } from 'node:net'
 import type { Certificate } from './certificate.ts'
 import type { RelayEvents } from '../events.ts'
-import type { ConnectionSlot } from './connection-slots.ts'
+import type { SocketSlot } from './socket-slots.ts'
 import type { HopService } from '../hop/hop-service.ts'
 import type { Limits } from '../limits/limits.ts'
 import type { Admission } from '../admission/admission.ts'
@@ -80,7 +80,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
       maxOutboundStreams: streamsPerConnection,
     },
   })
-  const slots = new ConnectionSlots({ limits, events })
+  const slots = new SocketSlots({ limits, events })
   const gater = new RelayConnectionGater(slots)
   return createLibp2p({
     ...common,
@@ -110,7 +110,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
     ],
     connectionGater: gater,
     connectionManager: {
-      // libp2p refuses newcomers when it is full; the connection slots make room for them
+      // libp2p refuses newcomers when it is full; the socket slots make room for them
       maxConnections: Infinity,
       maxIncomingPendingConnections: Infinity,
       inboundConnectionThreshold: Infinity,
@@ -133,7 +133,7 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
 }
 
 /** Takes a slot for a socket of a WebSocket listener. */
-function slotOf(slots: ConnectionSlots, socket: Socket): ConnectionSlot | undefined {
+function slotOf(slots: SocketSlots, socket: Socket): SocketSlot | undefined {
   const { remoteAddress, remotePort } = socket
   // the remote has closed the socket already
   if (remoteAddress === undefined || remotePort === undefined) return undefined

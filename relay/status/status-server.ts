@@ -13,6 +13,7 @@ import { shareConnections } from './client-slots.ts'
 import { createMetrics } from './metrics.ts'
 import { PAGE_POLICY, renderPage } from './page.ts'
 import { PeersTotals } from './peer-totals.ts'
+import { passFirstHead } from '../../src/limits/first-head.ts'
 import { Moment } from '../../src/time/moment.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -82,9 +83,8 @@ function boundedServer(routes: ReadonlyMap<string, Route>, host: string): Server
     },
     (request, response) => void respond(routes, host, request, response),
   )
+  passFirstHead(server, { maxBytes: MAX_HEAD_BYTES, timeoutMs: REQUEST_TIMEOUT_MS })
   shareConnections(server, MAX_CONNECTIONS)
-  // all requests sent in one flight would be answered in the relay's time, and the answers kept until they are read
-  server.maxRequestsPerSocket = 1
   // the other timeouts end with the request: a client that does not read its answer would keep the connection
   server.timeout = 2 * REQUEST_TIMEOUT_MS
   // accepting can fail later, for want of file descriptors; the server goes on listening

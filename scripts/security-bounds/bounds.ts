@@ -41,6 +41,11 @@ export const bounds: Readonly<Record<string, readonly Bound[]>> = {
       (lines, bytes, ms) => `${lines}; ${size(bytes)}; ${ms / 1000} s`,
     ),
     bound(
+      'pieces in which a handshake may come',
+      [constantIn('src/patches/libp2p-utils/handshake-pieces.ts', 'MAX_PIECES')],
+      String,
+    ),
+    bound(
       'proposals of protocols that fail, on one connection',
       [
         constantIn(NEGOTIATION, 'FAILED_PROPOSALS.capacity'),
@@ -162,6 +167,22 @@ export const bounds: Readonly<Record<string, readonly Bound[]>> = {
     { what: 'DNS queries of one look-up', limit: String(MAX_QUERIES), paths: ['peer/relays/dnsaddr.ts'] },
   ],
   'A stranger at a relay': [
+    bound(
+      'messages of a WebSocket, pings among them; average size of those beyond that',
+      [
+        constantIn('src/patches/libp2p-websockets/small-messages.ts', 'FREE_MESSAGES'),
+        constantIn('src/patches/libp2p-websockets/small-messages.ts', 'AVERAGE_BYTES'),
+      ],
+      (free, bytes) => `${free}; ${bytes} B`,
+    ),
+    bound(
+      'head of a request for a WebSocket; of a request to the status server',
+      [
+        constantIn('src/patches/libp2p-websockets/pre-handshake-bounds.ts', 'HEAD_BOUNDS.maxBytes'),
+        constantIn('relay/status/status-server.ts', 'MAX_HEAD_BYTES'),
+      ],
+      (webSocket, status) => `${size(webSocket)}; ${size(status)}`,
+    ),
     bound(
       'size of a request',
       [constantIn('src/protocols/circuit-relay/messages.ts', 'MAX_MESSAGE_BYTES')],

@@ -4,7 +4,6 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 
 export interface TestCertificate {
   key: Buffer
@@ -75,7 +74,10 @@ function stamp(date: Date): string {
 }
 
 /** A certificate for loopback in files, as a relay is given it, until the test is over. */
-export function certificateFiles(t: Pick<TestContext, 'after'>): { tlsCert: string; tlsKey: string } {
+export function certificateFiles(t: { after: (close: () => void) => void }): {
+  tlsCert: string
+  tlsKey: string
+} {
   const directory = mkdtempSync(join(tmpdir(), 'throughnat-cert-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const { cert, key } = newCertificate({ name: 'IP:127.0.0.1' })

@@ -6,6 +6,7 @@ import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { createPeer } from '../../peer/index.ts'
+import { certificateFiles } from './certificates.ts'
 import { assertCarries, connectCircuit, startPlain } from './circuit-stage.ts'
 import { directory, Program, RELAY, startListener, THROUGHNAT } from './program.ts'
 import { once } from '../waits.ts'
@@ -249,5 +250,28 @@ describe('a profile', () => {
     const { addr } = await start(t, '--data-dir', dataDir, '--profile', 'private', ...rules)
     await startListener(t, addr)
     await assert.rejects(stat(join(dataDir, 'relay.token')), { code: 'ENOENT' })
+  })
+})
+
+describe('the key of a certificate', () => {
+  const secure = ['--listen', '/ip4/127.0.0.1/tcp/0/tls/ws']
+
+  it('that others can read brings a warning at the start and at SIGHUP', LIMIT, async t => {
+    const { tlsCert, tlsKey } = certificateFiles(t)
+    await chmod(tlsKey, 0o644)
+    const { relay } = await start(t, ...secure, '--tls-cert', tlsCert, '--tls-key', tlsKey)
+    const warning = `key\\.pem contains a secret and can be read by others \\(mode 644\\); run: chmod 600 ${tlsKey}`
+    await relay.said(new RegExp(warning))
+    relay.child.kill('SIGHUP')
+    await relay.said(new RegExp(`${warning}[^]*${warning}`))
+  })
+
+  it('that others can change keeps a relay from starting, with code 3', LIMIT, async t => {
+    const { tlsCert, tlsKey } = certificateFiles(t)
+    await chmod(tlsKey, 0o602)
+    const args = ['--data-dir', await directory(t), ...secure, '--tls-cert', tlsCert, '--tls-key', tlsKey]
+    const relay = new Program(t, RELAY, args, { json: false })
+    assert.equal(await relay.ended(), 3)
+    assert.match(relay.stderr, /key\.pem can be changed by others \(mode 602\); run: chmod 600 /)
   })
 })

@@ -4,8 +4,9 @@
 
 import { noise } from '@chainsafe/libp2p-noise'
 import { decryptWithoutCopy } from './copied-messages.ts'
-import { refuseEmptyMessages } from './empty-messages.ts'
+import { refuseTinyMessages } from './tiny-messages.ts'
 import { keepKeyObjects } from './key-objects.ts'
+import { joinSmallMessages } from './small-messages.ts'
 
 /**
  * Makes the encrypter, in place of `noise()`. Making it, or a connection, may throw `UpstreamChangedError`.
@@ -15,7 +16,8 @@ export function nativeNoise(): ReturnType<typeof noise> {
     const encrypter = noise()(components)
     keepKeyObjects(encrypter)
     decryptWithoutCopy(encrypter)
-    refuseEmptyMessages(encrypter)
+    refuseTinyMessages(encrypter)
+    joinSmallMessages(encrypter)
     return encrypter
   }
 }

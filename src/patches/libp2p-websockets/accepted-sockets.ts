@@ -11,6 +11,8 @@
  */
 
 import { shapeCheck } from '../expect-shape.ts'
+import { joinMessages, MessageBudget } from './small-messages.ts'
+import type { EventEmitter } from 'node:events'
 import type { Listener, MultiaddrConnection, Upgrader } from '@libp2p/interface'
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
@@ -19,7 +21,7 @@ import type { Server, Socket } from 'node:net'
  * Time from the accepted socket to the open WebSocket, in milliseconds: that of libp2p for the handshake that follows
  * (`inboundUpgradeTimeout`).
  */
-const UPGRADE_TIMEOUT_MS = 10_000
+export const UPGRADE_TIMEOUT_MS = 10_000
 
 /** What the listener asks and is given. `Slot` is what the caller knows an accepted socket by. */
 export interface SocketInit<Slot extends object> {
@@ -33,13 +35,14 @@ export interface SocketInit<Slot extends object> {
 
 interface WebSocketListener {
   readonly server: Server
-  onWsServerConnection: (webSocket: unknown, request: IncomingMessage) => void
+  onWsServerConnection: (webSocket: EventEmitter, request: IncomingMessage) => void
 }
 
 interface Accepted<Slot> {
   readonly socket: Socket
   readonly slot: Slot
   readonly timer: NodeJS.Timeout
+  readonly budget: MessageBudget
 }
 
 const assertShape = shapeCheck('@libp2p/websockets', {
@@ -62,7 +65,10 @@ export function askAboutSockets<Slot extends object>(
   /** The socket whose WebSocket is being handed on. */
   let opening: Accepted<Slot> | undefined
   const upgradeInbound: Upgrader['upgradeInbound'] = async (connection, options) => {
-    if (opening !== undefined) onConnection(connection, opening.slot)
+    if (opening !== undefined) {
+      joinMessages(connection, opening.budget)
+      onConnection(connection, opening.slot)
+    }
     return upgrader.upgradeInbound(connection, options)
   }
   const listener = create(Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound }))
@@ -76,7 +82,9 @@ export function askAboutSockets<Slot extends object>(
     socket.setKeepAlive(true, keepAliveMs)
     const timer = setTimeout(() => socket.destroy(), UPGRADE_TIMEOUT_MS)
     const endpoint = endpointOf(socket)
-    sockets.set(endpoint, { socket, slot, timer })
+    // a close frame would wait for an answer
+    const budget = new MessageBudget(() => socket.destroy())
+    sockets.set(endpoint, { socket, slot, timer, budget })
     socket.once('close', () => {
       clearTimeout(timer)
       sockets.delete(endpoint)
@@ -85,7 +93,9 @@ export function askAboutSockets<Slot extends object>(
   const hand = internals.onWsServerConnection.bind(listener)
   internals.onWsServerConnection = (webSocket, request) => {
     opening = sockets.get(endpointOf(request.socket))
+    const budget = opening?.budget
     clearTimeout(opening?.timer)
+    for (const control of ['ping', 'pong']) webSocket.on(control, () => budget?.note(0))
     try {
       // calls `upgradeInbound` before it returns
       hand(webSocket, request)

@@ -1,9 +1,10 @@
 /** Bounds what a stranger costs a WebSocket listener before the handshake, by all patches of this folder. */
 
 import { webSockets } from '@libp2p/websockets'
-import { askAboutSockets } from './accepted-sockets.ts'
+import { askAboutSockets, UPGRADE_TIMEOUT_MS } from './accepted-sockets.ts'
 import { passHttpsServer } from './https-server.ts'
 import { boundMessages } from './message-length.ts'
+import { readOneHead } from './request-heads.ts'
 import { ignoreSocketErrors } from './socket-errors.ts'
 import type { Server as HttpsServer } from 'node:https'
 import type { Listener } from '@libp2p/interface'
@@ -37,6 +38,9 @@ export function boundedWebSockets<Slot extends object>(
   }
 }
 
+/** The head of a request for a WebSocket. Browsers and proxies add some KiB of cookies and other fields. */
+const HEAD_BOUNDS = { maxBytes: 16 * 1024, timeoutMs: UPGRADE_TIMEOUT_MS }
+
 /** Bounds a listener that does not listen yet. Returns it. @throws {UpstreamChangedError} */
 function boundListener(
   listener: Listener,
@@ -44,6 +48,7 @@ function boundListener(
 ): Listener {
   boundMessages(listener)
   ignoreSocketErrors(listener)
+  readOneHead(listener, HEAD_BOUNDS)
   if (onHttpsServer !== undefined) passHttpsServer(listener, onHttpsServer)
   return listener
 }

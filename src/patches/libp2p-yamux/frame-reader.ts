@@ -10,8 +10,8 @@ import { ENDS, FrameType, HEADER_BYTES } from './internals.ts'
 import type { Frame, FrameHeader } from './internals.ts'
 
 /**
- * Frames of data up to this size, in bytes, are joined with those of the same stream that follow them. Larger
- * ones cost little more than their bytes, and joining would copy them.
+ * Frames of data up to this size, in bytes, are joined with others of the same stream that come with them, also where
+ * other streams are in between. Larger ones cost little more than their bytes, and joining would copy them.
  */
 const SMALL_DATA_BYTES = 1024
 
@@ -34,6 +34,8 @@ export class FrameReader {
   /** What was not looked at; the first part from this offset on. */
   #parts: Uint8Array[] = []
   #at = 0
+  /** Frames that were read with another one. */
+  readonly #ready: Frame[] = []
 
   constructor(init: FrameReaderInit) {
     this.#init = init
@@ -51,6 +53,7 @@ export class FrameReader {
 
   /** The next frame, or undefined if there is none that is whole. */
   next(): Frame | undefined {
+    if (this.#ready.length > 0) return this.#ready.shift()
     const header = (this.#header ??= this.#takeHeader())
     if (header === undefined) return undefined
     if (header.type !== FrameType.data) {
@@ -109,41 +112,77 @@ export class FrameReader {
     this.#at = 0
   }
 
-  /** The frame with the small ones of its stream that follow it in the same part. */
+  /** The frame with the small ones that follow it in the same part, joined by their streams. */
   #joined(frame: Frame & { data: Uint8ArrayList }): Frame {
     const { header, data } = frame
     if (header.length > SMALL_DATA_BYTES || (header.flag & ENDS) !== 0) return frame
     const [part] = this.#parts
     if (part === undefined) return frame
     const from = this.#at
+    const first: Join = { header: { ...header }, bytes: NO_BYTES, filled: 0 }
+    const joins = new Map([[header.streamID, first]])
+    /** The stream of each frame that follows. */
+    const order: Join[] = []
+    let join = first
     let to = from
-    let length = header.length
-    for (let next = this.#alike(part, to, header); next !== undefined; next = this.#alike(part, to, header)) {
+    for (let next = smallFrame(part, to); next !== undefined; next = smallFrame(part, to)) {
       this.#init.onHeader(next)
-      length += next.length
+      if (next.streamID !== join.header.streamID) join = joinOf(joins, next)
+      join.header.length += next.length
+      order.push(join)
       to += HEADER_BYTES + next.length
     }
     if (to === from) return frame
+    for (const it of joins.values()) it.bytes = new Uint8Array(it.header.length)
+    first.bytes.set(data.subarray())
+    first.filled = header.length
+    fill(order, part.subarray(from, to))
     this.#skip(to - from)
-    const bytes = new Uint8Array(length)
-    bytes.set(data.subarray())
-    for (let at = from, end = header.length; at < to; ) {
-      const dataAt = at + HEADER_BYTES
-      // less than 2^16, or it would not have been joined
-      const size = (part[at + 10]! << 8) | part[at + 11]!
-      for (at = dataAt; at < dataAt + size; at++) bytes[end++] = part[at]!
-    }
-    return { header: { ...header, length }, data: new Uint8ArrayList(bytes) }
+    for (const { header: of, bytes } of joins.values())
+      this.#ready.push({ header: of, data: new Uint8ArrayList(bytes) })
+    return this.#ready.shift()!
   }
+}
 
-  /** The header of the frame that begins here, if it has small data of the same stream, no flags, and is whole. */
-  #alike(part: Uint8Array, at: number, { streamID }: FrameHeader): FrameHeader | undefined {
-    const left = part.byteLength - at - HEADER_BYTES
-    if (left < 0 || part[at + 1] !== FrameType.data) return undefined
-    const header = decodeHeader(part, at)
-    const isAlike = header.flag === 0 && header.streamID === streamID
-    return isAlike && header.length <= Math.min(SMALL_DATA_BYTES, left) ? header : undefined
+/** The data of one stream that is joined. */
+interface Join {
+  readonly header: { -readonly [Field in keyof FrameHeader]: FrameHeader[Field] }
+  bytes: Uint8Array
+  /** How many bytes are there. */
+  filled: number
+}
+
+const NO_BYTES = new Uint8Array(0)
+
+function joinOf(joins: Map<number, Join>, { streamID, type }: FrameHeader): Join {
+  let join = joins.get(streamID)
+  if (join === undefined) {
+    join = { header: { type, flag: 0, streamID, length: 0 }, bytes: NO_BYTES, filled: 0 }
+    joins.set(streamID, join)
   }
+  return join
+}
+
+/** Copies the data of whole small frames to what it is joined in. */
+function fill(order: readonly Join[], frames: Uint8Array): void {
+  let at = 0
+  for (const join of order) {
+    // less than 2^16, or it would not have been joined
+    const size = (frames[at + 10]! << 8) | frames[at + 11]!
+    at += HEADER_BYTES
+    const { bytes } = join
+    let { filled } = join
+    for (const end = at + size; at < end; at++) bytes[filled++] = frames[at]!
+    join.filled = filled
+  }
+}
+
+/** The header of the frame that begins here, if it has small data, no flags, and is whole. */
+function smallFrame(part: Uint8Array, at: number): FrameHeader | undefined {
+  const left = part.byteLength - at - HEADER_BYTES
+  if (left < 0 || part[at + 1] !== FrameType.data) return undefined
+  const header = decodeHeader(part, at)
+  return header.flag === 0 && header.length <= Math.min(SMALL_DATA_BYTES, left) ? header : undefined
 }
 
 /** Reads a header, whose bytes are all there. @throws {InvalidMessageError} if it is of another version */

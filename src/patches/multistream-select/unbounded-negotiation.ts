@@ -15,6 +15,7 @@ import { InvalidMessageError } from '@libp2p/interface'
 import { TokenBucket } from '../../limits/token-bucket.ts'
 import { newStreamsOf, REFUSED_STREAMS, streamNetworkOf } from '../../muxer/new-streams.ts'
 import { lengthDecoder } from '../../protocols/message-bounds.ts'
+import { upgradeInFewPieces } from '../libp2p-utils/handshake-pieces.ts'
 import { boundStockReader } from '../libp2p-utils/unbounded-messages.ts'
 import { shapeCheck } from '../expect-shape.ts'
 import type { Connection, Libp2pEvents, Stream, StreamMuxer, Upgrader } from '@libp2p/interface'
@@ -116,9 +117,13 @@ export function boundNegotiations(components: NegotiationComponents): void {
   const upgradeInbound = upgrader.upgradeInbound.bind(upgrader)
   const upgradeOutbound = upgrader.upgradeOutbound.bind(upgrader)
   upgrader.upgradeInbound = async (socket, options) =>
-    upgradeInbound(socket, { ...options, ...negotiationBounds(MAX_LINES) })
+    upgradeInFewPieces(socket, async () =>
+      upgradeInbound(socket, { ...options, ...negotiationBounds(MAX_LINES) }),
+    )
   upgrader.upgradeOutbound = async (socket, options) =>
-    upgradeOutbound(socket, { ...options, ...negotiationBounds(MAX_LINES) })
+    upgradeInFewPieces(socket, async () =>
+      upgradeOutbound(socket, { ...options, ...negotiationBounds(MAX_LINES) }),
+    )
   events.addEventListener('connection:open', ({ detail }) => boundStreams(detail, registrar))
 }
 

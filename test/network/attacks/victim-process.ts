@@ -10,6 +10,7 @@ import { openService } from '../../../peer/tunnel/dialer/open-service.ts'
 import { createServices } from '../../../peer/tunnel/listener/services.ts'
 import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../../../peer/tunnel/wire/protocol.ts'
 import { createRelay } from '../../../relay/index.ts'
+import { startStatusServer } from '../../../relay/status/status-server.ts'
 import { programOptions, serve } from '../../../scripts/bench/serve.ts'
 import { openExchange } from '../../../src/holepunch/exchange.ts'
 import { requestDialBack } from '../../../src/protocols/autonat/request.ts'
@@ -98,12 +99,23 @@ serve({
   connections: () => node.getConnections().length,
 })
 
-async function start(): Promise<{ addrs: string[]; peerId: string }> {
+/** What a victim says of itself. */
+export interface Started {
+  addrs: string[]
+  peerId: string
+  /** Of the status server of a relay. */
+  statusUrl?: string
+}
+
+async function start(): Promise<Started> {
   const logger = quietLogger()
   const common = logger === undefined ? {} : { logger }
+  let statusUrl: string | undefined
   if (options.kind === 'relay') {
-    const relay = await createRelay({ ...common, profile: 'private', listen: ['/ip4/127.0.0.1/tcp/0'] })
+    const listen = ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws']
+    const relay = await createRelay({ ...common, profile: 'private', listen })
     node = relay.libp2p
+    statusUrl = (await startStatusServer(relay, { host: '127.0.0.1', port: 0 })).url
   } else {
     const relays = options.relay === undefined ? [] : [options.relay]
     const peer = await createPeer({ ...common, relays, portMapping: false })
@@ -116,7 +128,8 @@ async function start(): Promise<{ addrs: string[]; peerId: string }> {
     if (relays.length > 0) await peer.reachable({ signal: AbortSignal.timeout(10_000) })
     node = peer.libp2p
   }
-  return { addrs: node.getMultiaddrs().map(String), peerId: node.peerId.toString() }
+  const started = { addrs: node.getMultiaddrs().map(String), peerId: node.peerId.toString() }
+  return statusUrl === undefined ? started : { ...started, statusUrl }
 }
 
 /** Connects to a hostile remote. Resolves with false if that fails. */

@@ -3,7 +3,7 @@
 import { Child } from '../../../scripts/bench/child.ts'
 import { inTime } from '../../waits.ts'
 import type { TestContext } from 'node:test'
-import type { Cost, Question, VictimKind } from './victim-process.ts'
+import type { Cost, Question, Started, VictimKind } from './victim-process.ts'
 
 /** Time for one attack with all that it causes, in milliseconds. */
 const ATTACK_MS = 30_000
@@ -23,13 +23,19 @@ export class Victim {
   readonly addrs: readonly string[]
   readonly peerId: string
   readonly port: number
+  /** Where a relay listens for WebSockets. */
+  readonly webSocketPort: number
+  /** Where a relay has its status server. */
+  readonly statusPort: number
 
-  private constructor(child: Child, { addrs, peerId }: { addrs: string[]; peerId: string }) {
+  private constructor(child: Child, { addrs, peerId, statusUrl = '' }: Started) {
     this.#child = child
     this.addrs = addrs
     this.peerId = peerId
-    this.addr = addrs.find(it => it.startsWith('/ip4/127.0.0.1/tcp/') && !it.includes('p2p-circuit')) ?? ''
+    this.addr = addrs.find(it => /^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/\w+$/.test(it)) ?? ''
     this.port = Number(/\/tcp\/(\d+)/.exec(this.addr)?.[1])
+    this.webSocketPort = Number(addrs.join(' ').match(/\/tcp\/(\d+)\/ws\//)?.[1])
+    this.statusPort = Number(/:(\d+)$/.exec(statusUrl)?.[1])
   }
 
   static async start(t: Pick<TestContext, 'after'>, init: VictimInit): Promise<Victim> {

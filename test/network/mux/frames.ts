@@ -60,6 +60,7 @@ export function idsOf(role: 'dialer' | 'listener'): Ids {
 export type Flood = (ids: Ids, n: number) => Buffer
 
 const ONE = Uint8Array.of(1)
+const BYTES_100 = new Uint8Array(100)
 const KIB_60 = new Uint8Array(60 * 1024)
 
 /** All floods by name. `data` is none: ordinary data, which the others are compared with. */
@@ -81,6 +82,14 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
   'data of a byte': ({ sink }) => frame(DATA, 0, sink, ONE),
   'data of a byte that echoes': ({ next, sink }, n) =>
     n === 0 ? open(next(), ECHO) : frame(DATA, 0, sink + 2, ONE),
+  'data of a byte on two streams by turns': ({ next, sink }, n) =>
+    n === 0 ? open(next(), SINK) : frame(DATA, 0, sink + 2 * (n % 2), ONE),
+  'data of a byte on 16 streams by turns': ({ next, sink }, n) =>
+    n < 16 ? open(next(), SINK) : frame(DATA, 0, sink + 2 * (n % 16), ONE),
+  'data of a byte on a stream and on none by turns': ({ sink }, n) =>
+    frame(DATA, 0, n % 2 === 0 ? sink : NOBODYS_STREAM, ONE),
+  'data of a byte and of 100 bytes on two streams by turns': ({ next, sink }, n) =>
+    n === 0 ? open(next(), SINK) : frame(DATA, 0, sink + 2 * (n % 2), n % 2 === 0 ? ONE : BYTES_100),
   'data of a byte to no stream': () => frame(DATA, 0, NOBODYS_STREAM, ONE),
   'data of no bytes to no stream': () => frame(DATA, 0, NOBODYS_STREAM),
   'data of no bytes that opens one stream': ({ sink }) => frame(DATA, SYN, sink),
@@ -120,4 +129,17 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
 
   'data of the session': () => frame(DATA, 0, 0),
   'frames of no type': () => frame(9, 0, 1),
+
+  'messages of a byte': ({ sink }, n) =>
+    n % (KIB_60.byteLength + 1) === 0 ? frame(DATA, 0, sink, KIB_60).subarray(0, 12) : Buffer.from(ONE),
+  'messages of half a frame': ({ sink }, n) =>
+    n % 2 === 0 ? frame(DATA, 0, sink, ONE).subarray(0, 6) : frame(DATA, 0, sink, ONE).subarray(6),
+  'messages of a frame of a byte': ({ sink }) => frame(DATA, 0, sink, ONE),
+  'messages of 100 bytes': ({ sink }) => frame(DATA, 0, sink, BYTES_100),
 }
+
+/** Whether each step of a flood is encrypted by itself, in a message of Noise. */
+export const isInMessages = (name: string): boolean => name.startsWith('messages of')
+
+/** What Noise adds to each message, in bytes: a length, and a tag. */
+export const MESSAGE_BYTES = 18

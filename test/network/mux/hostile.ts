@@ -8,7 +8,7 @@ import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { setImmediate as turn } from 'node:timers/promises'
-import { FLOODS, idsOf, open, SINK } from './frames.ts'
+import { FLOODS, idsOf, isInMessages, MESSAGE_BYTES, open, SINK } from './frames.ts'
 import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface'
 import type { Ids } from './frames.ts'
 
@@ -81,6 +81,26 @@ process.on('message', ({ dial, leave, flood: order }: Orders) => {
 })
 process.on('disconnect', () => process.exit())
 
+/** The encrypted connection of `@chainsafe/libp2p-noise`, and the one beneath it. */
+interface Secured {
+  readonly handshake: { encrypt(message: Uint8Array): { subarray(): Uint8Array } }
+  readonly stream: MessageStream
+}
+
+/** Encrypts each piece by itself, and sends all of them together. */
+function sendMessages({ handshake, stream }: Secured, pieces: readonly Buffer[]): boolean {
+  const messages = pieces.flatMap(piece => {
+    const message = handshake.encrypt(piece).subarray()
+    return [Buffer.of(message.byteLength >> 8, message.byteLength & 255), message]
+  })
+  return stream.send(Buffer.concat(messages))
+}
+
+async function drained(encrypted: MessageStream, name: string): Promise<void> {
+  const full = isInMessages(name) ? (encrypted as unknown as Secured).stream : encrypted
+  await full.onDrain().catch(() => {})
+}
+
 async function flood({ name, bytes, isReading }: NonNullable<Orders['flood']>): Promise<void> {
   const make = FLOODS[name]
   if (make === undefined || connection === undefined) throw new Error(`no flood ${name}`)
@@ -92,10 +112,13 @@ async function flood({ name, bytes, isReading }: NonNullable<Orders['flood']>): 
     do {
       const next = make(ids, n++)
       frames.push(next)
-      size += next.byteLength
+      size += next.byteLength + (isInMessages(name) ? MESSAGE_BYTES : 0)
     } while (size < LARGE_BYTES && sent + size < bytes)
     sent += size
-    if (!connection.send(Buffer.concat(frames))) await connection.onDrain().catch(() => {})
+    const hasRoom = isInMessages(name)
+      ? sendMessages(connection as unknown as Secured, frames)
+      : connection.send(Buffer.concat(frames))
+    if (!hasRoom) await drained(connection, name)
     else await turn()
   }
   report({ sent: true })

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises'
 import https from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -119,4 +119,53 @@ describe('a certificate', () => {
       assert.equal(await shown(), 'two')
     },
   )
+})
+
+describe('the files of a certificate', {
+  skip: process.platform === 'win32' && 'Windows has no such modes',
+}, () => {
+  /** The files in a directory of their own. */
+  async function place(): Promise<{ directory: string; files: { certFile: string; keyFile: string } }> {
+    const directory = await mkdtemp(join(root, 'place-'))
+    await cp(join(root, 'one'), directory, { recursive: true })
+    return {
+      directory,
+      files: { certFile: join(directory, 'cert.pem'), keyFile: join(directory, 'key.pem') },
+    }
+  }
+
+  it('are refused in a directory in which others can replace them', async () => {
+    const { directory, files } = await place()
+    await chmod(directory, 0o777)
+    await assert.rejects(new Certificate(files).load(), {
+      name: 'CertificateError',
+      message: new RegExp(`chmod go-w ${directory}`),
+    })
+    await chmod(directory, 0o700)
+    await new Certificate(files).load()
+  })
+
+  it('are refused behind a link that others can turn', async () => {
+    const { files } = await place()
+    const open = await mkdtemp(join(root, 'open-'))
+    const links = { certFile: join(open, 'cert.pem'), keyFile: join(open, 'key.pem') }
+    await symlink(files.certFile, links.certFile)
+    await symlink(files.keyFile, links.keyFile)
+    await new Certificate(links).load()
+    await chmod(open, 0o777)
+    await assert.rejects(new Certificate(links).load(), { name: 'CertificateError', message: /can replace/ })
+  })
+
+  it('that others can change do not take the place of those in use', LIMIT, async t => {
+    const { directory, files, next, shown } = await serve(t)
+    const failed = next()
+    await chmod(files.keyFile, 0o666)
+    assert.match((await failed)?.failure?.message ?? '', /key\.pem can be changed by others/)
+    assert.equal(await shown(), 'one')
+    const renewed = next()
+    // with the mode of their own
+    await cp(join(root, 'two'), directory, { recursive: true })
+    assert.equal((await renewed)?.failure, undefined)
+    assert.equal(await shown(), 'two')
+  })
 })

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import {
   chmod,
   chown,
@@ -19,7 +20,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -29,10 +30,12 @@ import { withRelayToken } from '../../../../peer/commands/running/dial.ts'
 import { readNames } from '../../../../peer/connections/names.ts'
 import { RelayList } from '../../../../peer/relays/relay-list.ts'
 import { encodeTicket } from '../../../../peer/tickets/ticket.ts'
+import { Certificate } from '../../../../relay/node/certificate.ts'
 import { createOutput } from '../../../../src/cli/output/output.ts'
 import { readConfigFile } from '../../../../src/config/file.ts'
 import { outputWarning, replacePrivateFile } from '../../../../src/files/private-file.ts'
 import { readTokens } from '../../../../src/protocols/relay-auth.ts'
+import { certificateFiles } from '../../../network/certificates.ts'
 import type { TestContext } from 'node:test'
 
 const skip =
@@ -51,6 +54,7 @@ const ticket = encodeTicket({
   expiresAt: undefined,
 })
 const token = randomBytes(32).toString('hex')
+const pair = certificateFiles({ after })
 
 async function newFile(t: TestContext, text: string, mode = 0o600): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'throughnat-given-'))
@@ -84,11 +88,21 @@ async function readConfig(path: string): Promise<void> {
   if (problems.length > 0) throw Object.assign(new Error(problems[0]?.what), { name: 'InvalidConfigError' })
 }
 
+async function readCertificate(certFile: string): Promise<void> {
+  await new Certificate({ certFile, keyFile: pair.tlsKey }).load()
+}
+
+async function readKey(keyFile: string): Promise<void> {
+  await new Certificate({ certFile: pair.tlsCert, keyFile }).load()
+}
+
 interface GivenFile {
   what: string
   text: string
   read: (path: string, warn: (text: string) => void) => Promise<unknown>
   isSecret: boolean
+  /** @default 'InvalidConfigError' */
+  error?: string
 }
 
 const files: readonly GivenFile[] = [
@@ -100,16 +114,30 @@ const files: readonly GivenFile[] = [
   { what: 'names', text: `home ${peerId}`, read: readNames, isSecret: false },
   { what: 'allow rules', text: `web=${peerId}`, read: readAllowFile, isSecret: false },
   { what: 'relays', text: relay, read: readRelays, isSecret: false },
+  {
+    what: 'a certificate',
+    text: readFileSync(pair.tlsCert, 'utf8'),
+    read: readCertificate,
+    isSecret: false,
+    error: 'CertificateError',
+  },
+  {
+    what: "a certificate's key",
+    text: readFileSync(pair.tlsKey, 'utf8'),
+    read: readKey,
+    isSecret: false,
+    error: 'CertificateError',
+  },
 ]
 
-for (const { what, text, read, isSecret } of files)
+for (const { what, text, read, isSecret, error: name = 'InvalidConfigError' } of files)
   describe(`a file of ${what}`, { skip }, () => {
     for (const mode of [0o602, 0o666, 0o660])
       test(`is refused with the mode ${mode.toString(8)}, with the command that mends it`, async t => {
         const path = await newFile(t, text, mode)
         await assert.rejects(
           read(path, () => {}),
-          { name: 'InvalidConfigError', message: new RegExp(`run: chmod 600 ${path}`) },
+          { name, message: new RegExp(`run: chmod 600 ${path}`) },
         )
       })
 
@@ -118,7 +146,7 @@ for (const { what, text, read, isSecret } of files)
       await chown(path, STRANGER, STRANGER)
       await assert.rejects(
         read(path, () => {}),
-        { name: 'InvalidConfigError', message: new RegExp(`run: chown 0 ${path}`) },
+        { name, message: new RegExp(`run: chown 0 ${path}`) },
       )
     })
 

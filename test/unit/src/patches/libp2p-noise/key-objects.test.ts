@@ -14,8 +14,9 @@ interface Cipher {
 
 const [KEY, NONCE, AD] = [Buffer.alloc(32, 1), Buffer.alloc(12, 2), Buffer.alloc(0)]
 
-/** Noise takes another cipher for less than 1200 bytes. */
+/** Noise takes another cipher for less than 1200 bytes. The patch leaves it those of less than 384. */
 const [SMALL, LARGE] = [Buffer.alloc(1199), Buffer.alloc(1200)]
+const [SMALLEST, SMALL_ENOUGH] = [Buffer.alloc(383), Buffer.alloc(384)]
 
 describe('@chainsafe/libp2p-noise', () => {
   it('hands the bytes of a key to OpenSSL for each message, which is the fault', async t => {
@@ -34,7 +35,14 @@ describe('@chainsafe/libp2p-noise', () => {
 })
 
 describe('keepKeyObjects()', () => {
-  it('makes one object of a key for all messages of every length', async t => {
+  it('leaves the smallest messages to the cipher of noise', async t => {
+    const cipher = await cipherWith(keepKeyObjects)
+    const used = (message: Buffer): number =>
+      keysUsed(t, () => cipher.decrypt(cipher.encrypt(message, NONCE, AD, KEY), NONCE, AD, KEY)).length
+    assert.deepEqual([used(Buffer.alloc(0)), used(SMALLEST), used(SMALL_ENOUGH)], [0, 0, 2])
+  })
+
+  it('makes one object of a key for all other messages', async t => {
     const cipher = await cipherWith(keepKeyObjects)
     const keys = keysUsed(t, () => {
       for (const message of [SMALL, LARGE])
@@ -45,7 +53,7 @@ describe('keepKeyObjects()', () => {
     assert.equal(new Set(keys).size, 1)
   })
 
-  for (const bytes of [0, 1, 1199, 1200, 65_519])
+  for (const bytes of [0, 1, 383, 384, 1199, 1200, 65_519])
     it(`encrypts and decrypts ${bytes} bytes as the stock cipher does`, async () => {
       const [stock, patched] = [await cipherWith(), await cipherWith(keepKeyObjects)]
       const message = Buffer.alloc(bytes, 7)
@@ -64,7 +72,11 @@ describe('keepKeyObjects()', () => {
     const ciphertext = Buffer.from(cipher.encrypt(SMALL, NONCE, AD, KEY).subarray())
     ciphertext.writeUInt8(ciphertext.readUInt8(0) ^ 1)
     assert.throws(() => cipher.decrypt(ciphertext, NONCE, AD, KEY))
-    assert.throws(() => cipher.decrypt(ciphertext.subarray(0, 15), NONCE, AD, KEY), RangeError)
+    const smallest = Buffer.from(cipher.encrypt(SMALLEST, NONCE, AD, KEY).subarray())
+    smallest.writeUInt8(smallest.readUInt8(0) ^ 1)
+    assert.throws(() => cipher.decrypt(smallest, NONCE, AD, KEY))
+    for (const bytes of [0, 1, 15])
+      assert.throws(() => cipher.decrypt(ciphertext.subarray(0, bytes), NONCE, AD, KEY))
   })
 
   const members = { 'crypto.encrypt': () => {}, 'crypto.decrypt': () => {} }

@@ -19,12 +19,12 @@ import type { Limits } from '../limits/limits.ts'
 const ALL = 'all'
 
 /** The socket of one remote. */
-export interface ConnectionSlot {
+export interface SocketSlot {
   /** Frees the slot. Call it when the socket is closed. It may be called more than once. */
   release(): void
 }
 
-interface Slot extends ConnectionSlot {
+interface Slot extends SocketSlot {
   readonly path: readonly string[]
   /** Closes the socket. */
   readonly close: () => void
@@ -34,14 +34,14 @@ interface Slot extends ConnectionSlot {
 }
 
 /** What the slots need of the relay. */
-export interface ConnectionSlotsInit {
+export interface SocketSlotsInit {
   limits: Pick<Limits, 'maxConnections' | 'maxConnectionsPerNetwork' | 'connectionsPerSecondPerIp'>
   /** The events of the relay: reservations and circuits make a peer known. */
   events: TypedEventTarget<RelayEvents>
 }
 
-export class ConnectionSlots {
-  readonly #limits: ConnectionSlotsInit['limits']
+export class SocketSlots {
+  readonly #limits: SocketSlotsInit['limits']
   readonly #rates: RequestRates
   readonly #quota = new Quota()
   readonly #strangers = new FairShares<Slot>()
@@ -50,7 +50,7 @@ export class ConnectionSlots {
   /** How many reservations and circuits each peer has. */
   readonly #uses = new Map<string, number>()
 
-  constructor({ limits, events }: ConnectionSlotsInit) {
+  constructor({ limits, events }: SocketSlotsInit) {
     this.#limits = limits
     this.#rates = new RequestRates(limits.connectionsPerSecondPerIp)
     events.addEventListener('reservation:granted', ({ detail: { peerId, isRefresh } }) => {
@@ -77,7 +77,7 @@ export class ConnectionSlots {
    *
    * @returns undefined if the socket must be closed
    */
-  take(remoteAddr: Multiaddr, close: () => void): ConnectionSlot | undefined {
+  take(remoteAddr: Multiaddr, close: () => void): SocketSlot | undefined {
     if (!this.#rates.allow(remoteAddr)) return undefined
     const path = sharesOf(remoteAddr)
     const { maxConnections, maxConnectionsPerNetwork } = this.#limits
@@ -98,7 +98,7 @@ export class ConnectionSlots {
   }
 
   /** Notes which peer has finished its handshake. */
-  identify(held: ConnectionSlot, peerId: PeerId): void {
+  identify(held: SocketSlot, peerId: PeerId): void {
     const slot = held as Slot
     if (slot.isFree) return
     const peer = peerId.toString()
