@@ -65,9 +65,26 @@ export function holdBackAnswer(
       if (received.byteLength > length) stream.push(received.subarray(length))
     }
   }
-  const stop = (): void => stream.removeEventListener('message', onMessage)
+  const stop = (): void => {
+    stream.removeEventListener('message', onMessage)
+    pendingAnswers.delete(stream)
+  }
   stream.addEventListener('message', onMessage)
+  pendingAnswers.set(stream, () => {
+    stop()
+    return expected.subarray(received.byteLength)
+  })
   return stop
+}
+
+const pendingAnswers = new WeakMap<MessageStream, () => Buffer>()
+
+/**
+ * Leaves it to the caller to keep an answer from the readers that {@link holdBackAnswer} waits for. Returns what is still
+ * to come of it, which is nothing if none is awaited.
+ */
+export function takePendingAnswer(stream: MessageStream): Buffer {
+  return pendingAnswers.get(stream)?.() ?? Buffer.alloc(0)
 }
 
 /** A line of multistream-select: its length as a varint of one byte (protocol names are short), the text, a newline. */
