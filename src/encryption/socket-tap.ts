@@ -31,6 +31,8 @@ export interface TapInit {
   tls: TLSSocket
   /** Returns what is for the engine. What it throws ends the connection. */
   filter: (data: Buffer) => Buffer
+  /** Called when the remote has ended TLS, or the connection. */
+  onEnd: () => void
   onError: (error: Error) => void
 }
 
@@ -46,7 +48,10 @@ export function tapSocket(init: TapInit): void {
   let isEnded = false
   const push = tls.push.bind(tls)
   tls.push = (chunk: unknown, ...rest) => {
-    isEnded ||= chunk === null
+    if (chunk === null && !isEnded) {
+      isEnded = true
+      init.onEnd()
+    }
     return push(chunk, ...rest)
   }
   const receive = (data: Buffer): void => {

@@ -9,7 +9,7 @@ import { TlsConnection } from './tls-connection.ts'
 import { verifyCertificate } from './verify-certificate.ts'
 import { coalesceWrites } from '../patches/libp2p-tcp/coalesced-writes.ts'
 import { shapeCheck } from '../patches/expect-shape.ts'
-import { takePendingAnswer } from '../protocols/optimistic-stream.ts'
+import { noteRefusal, takePendingAnswer } from '../protocols/optimistic-stream.ts'
 import { addLayer } from '../transport/socket-layers.ts'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -33,6 +33,7 @@ export class TlsHandshake {
   #tls: TLSSocket | undefined
   #secured: TlsConnection | undefined
   #received = 0
+  #isSecure = false
   /** What is still to come of the remote's answer in multistream-select. */
   #answer: Uint8Array = Buffer.alloc(0)
 
@@ -60,7 +61,7 @@ export class TlsHandshake {
     const connection = this.#connection
     const { signal, remotePeer: expected } = options
     const onAbort = (): void => this.#fail(signal?.reason as Error)
-    const onClose = ({ error }: { error?: Error }): void => this.#failed.reject(error ?? closedError())
+    const onClose = ({ error }: { error?: Error }): void => this.#failed.reject(this.#endError(error))
     signal?.addEventListener('abort', onAbort, { once: true })
     connection.addEventListener('close', onClose, { once: true })
     try {
@@ -97,11 +98,14 @@ export class TlsHandshake {
     this.#tls = tls
     addLayer(socket, tls)
     tls.on('error', error => this.#fail(error))
-    tls.once('end', () => this.#failed.reject(closedError()))
+    tls.once('secure', () => (this.#isSecure = true))
     tapSocket({
       socket,
       tls,
       filter: data => this.#filter(data),
+      onEnd: () => {
+        if (!this.#isSecure) this.#fail(this.#endError())
+      },
       onError: error => this.#fail(error),
     })
     return tls
@@ -116,10 +120,20 @@ export class TlsHandshake {
       )
     if (this.#answer.byteLength === 0) return data
     const length = Math.min(data.byteLength, this.#answer.byteLength)
-    if (!data.subarray(0, length).equals(this.#answer.subarray(0, length)))
-      throw new UnsupportedProtocolError('the remote does not speak /tls/1.0.0')
+    if (!data.subarray(0, length).equals(this.#answer.subarray(0, length))) throw this.#refusal()
     this.#answer = this.#answer.subarray(length)
     return data.subarray(length)
+  }
+
+  /** What the end of the connection means. A remote that does not speak TLS may close as soon as it has read what follows the proposal. */
+  #endError(error?: Error): Error {
+    const isRefusal = this.#answer.byteLength > 0 && this.#received > 0
+    return isRefusal ? this.#refusal() : (error ?? closedError())
+  }
+
+  #refusal(): Error {
+    noteRefusal(this.#connection)
+    return new UnsupportedProtocolError('the remote does not speak /tls/1.0.0')
   }
 
   #fail(error: Error): void {

@@ -55,6 +55,11 @@ export function tls(): (components: TlsComponents) => ConnectionEncrypter {
   return components => new NativeTls(components)
 }
 
+/** True for an encrypter of {@link tls}. */
+export function runsOnSockets(encrypter: ConnectionEncrypter): boolean {
+  return encrypter instanceof NativeTls
+}
+
 class NativeTls implements ConnectionEncrypter {
   readonly protocol = TLS_PROTOCOL
   readonly [Symbol.toStringTag] = 'throughnat/tls'
@@ -136,12 +141,10 @@ function createContext({ cert, key }: Certificate): SecureContext {
 }
 
 function commonOptions(secureContext: SecureContext): TLSSocketOptions {
-  return {
-    secureContext,
-    // certificates are signed by their own key; they are verified as libp2p has it
-    rejectUnauthorized: false,
-    ...{ highWaterMark: SOCKET_BUFFER_BYTES },
-  }
+  // a TLSSocket takes the options of a stream, too, which its type does not say
+  const stream = { highWaterMark: SOCKET_BUFFER_BYTES }
+  // certificates are signed by their own key; they are verified as libp2p has it
+  return { ...stream, secureContext, rejectUnauthorized: false }
 }
 
 function createClient(socket: Socket, secureContext: SecureContext, muxers: Muxers): TLSSocket {

@@ -59,6 +59,7 @@ export function holdBackAnswer(
     const length = Math.min(received.byteLength, expected.byteLength)
     if (!received.subarray(0, length).equals(expected.subarray(0, length))) {
       stop()
+      noteRefusal(stream)
       stream.abort(new UnsupportedProtocolError(`the remote does not speak ${protocol}`))
     } else if (length === expected.byteLength) {
       stop()
@@ -75,6 +76,18 @@ export function holdBackAnswer(
     return expected.subarray(received.byteLength)
   })
   return stop
+}
+
+const refused = new WeakSet<MessageStream>()
+
+/** Notes that the remote has given another answer than the expected one. */
+export function noteRefusal(stream: MessageStream): void {
+  refused.add(stream)
+}
+
+/** True if the remote has refused what was proposed on this stream. */
+export function hasRefused(stream: MessageStream): boolean {
+  return refused.has(stream)
 }
 
 const pendingAnswers = new WeakMap<MessageStream, () => Buffer>()
