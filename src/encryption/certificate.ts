@@ -33,10 +33,7 @@ const SERIAL_BYTES = 8
 const FIRST_GENERALIZED_YEAR = 2050
 
 /** Makes a certificate that is valid now. */
-export async function createCertificate(
-  privateKey: PrivateKey,
-  now: number = Date.now(),
-): Promise<Certificate> {
+async function createCertificate(privateKey: PrivateKey, now: number = Date.now()): Promise<Certificate> {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const spki = pair.publicKey.export({ type: 'spki', format: 'der' })
   const algorithm = encode(Tag.sequence, ECDSA_WITH_SHA256)

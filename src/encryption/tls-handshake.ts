@@ -17,7 +17,7 @@ import type { PeerId, SecureConnectionOptions } from '@libp2p/interface'
 import type { SocketConnection } from './tls-connection.ts'
 
 /** Bytes that a remote may send before its handshake has ended. With a certificate of 8 KiB and all extensions of a browser it is some 12 KiB. */
-export const MAX_HANDSHAKE_BYTES: number = 64 * 1024
+const MAX_HANDSHAKE_BYTES = 64 * 1024
 
 const assertShape = shapeCheck('@libp2p/tcp', {
   readBuffer: 'object',

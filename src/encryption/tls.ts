@@ -36,7 +36,7 @@ export interface TlsComponents {
 }
 
 /** Its id in multistream-select. */
-export const TLS_PROTOCOL = '/tls/1.0.0'
+const TLS_PROTOCOL = '/tls/1.0.0'
 
 /** What a side names in ALPN that negotiates the multiplexer later. */
 const NO_EARLY_MUXER = 'libp2p'

@@ -13,7 +13,7 @@ import type { KeyObject } from 'node:crypto'
 import type { PeerId } from '@libp2p/interface'
 
 /** Most bytes of a certificate. One with two keys of RSA-4096 has some 2.4 KiB, ours has 350 bytes. */
-export const MAX_CERTIFICATE_BYTES: number = 8 * 1024
+const MAX_CERTIFICATE_BYTES = 8 * 1024
 
 /** Extensions that may be marked as critical beside the one of libp2p: X.509 knows them, and they do not matter here (RFC 5280, 4.2.1). */
 const KNOWN_OIDS: ReadonlySet<string> = new Set([
@@ -62,7 +62,9 @@ export async function verifyCertificate(
     throw invalid('has an extension for libp2p that cannot be read', error)
   })
   if (remoteKey === undefined) throw invalid('is not signed by the peer that it names')
-  const remotePeer = peerIdFromPublicKey(remoteKey)
+  const remotePeer = attempt('names a peer with a key of a kind that is not supported', () =>
+    peerIdFromPublicKey(remoteKey),
+  )
   // libp2p keeps only the text of an error, see isWrongPeer() of src/holepunch/punch/handshake.ts
   if (expected?.equals(remotePeer) === false)
     throw new UnexpectedPeerError(

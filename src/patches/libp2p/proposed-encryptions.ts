@@ -1,7 +1,7 @@
 /**
  * Lets each dial choose which encryptions it proposes, and in which order.
  *
- * Lack of `libp2p` 3.3.11: the upgrader proposes all encryptions of the node, on every transport in the order in which
+ * Fault of `libp2p` 3.3.11: the upgrader proposes all encryptions of the node, on every transport in the order in which
  * they are configured (upgrader.ts, `_encryptOutbound`). TLS is the better choice on a TCP socket, Noise elsewhere.
  *
  * Upstream issue: not reported.
