@@ -1,6 +1,6 @@
 /** How the connections between a peer and the relay are encrypted. */
 
-import { tls } from '@libp2p/tls'
+import { tls } from '../../src/encryption/tls.ts'
 import { nativeNoise } from '../../src/patches/libp2p-noise/native-cipher.ts'
 import type { Libp2pOptions } from 'libp2p'
 

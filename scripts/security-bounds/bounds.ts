@@ -46,6 +46,14 @@ export const bounds: Readonly<Record<string, readonly Bound[]>> = {
       String,
     ),
     bound(
+      'bytes before the end of the handshake of TLS; of a certificate',
+      [
+        constantIn('src/encryption/tls-handshake.ts', 'MAX_HANDSHAKE_BYTES'),
+        constantIn('src/encryption/verify-certificate.ts', 'MAX_CERTIFICATE_BYTES'),
+      ],
+      (handshake, certificate) => `${size(handshake)}; ${size(certificate)}`,
+    ),
+    bound(
       'proposals of protocols that fail, on one connection',
       [
         constantIn(NEGOTIATION, 'FAILED_PROPOSALS.capacity'),

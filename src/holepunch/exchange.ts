@@ -41,14 +41,18 @@ export const HolePunchMessage = messageType({
   addrs: repeated(bytes(2)),
   /** Not in the specification, skipped by others: those of the addresses that can be dialled without a punch. */
   reachable: repeated(bytes(1001)),
+  /** Not in the specification, skipped by others: the encryptions that the sender speaks on a socket, in UTF-8. */
+  encryptions: repeated(bytes(1010)),
 })
 
-/** The addresses that one side sends in its CONNECT. */
+/** What one side sends in its CONNECT. */
 interface Offer {
   /** Where to punch to. */
   addrs: readonly Multiaddr[]
   /** Where this side can be dialled without a punch: its public addresses that no NAT translates. */
   reachable: readonly Multiaddr[]
+  /** The encryptions that this side speaks on the socket of a punch, for example `/tls/1.0.0`. @default none is certain */
+  encryptions?: readonly string[] | undefined
 }
 
 /** The remote's offer. Multiaddrs that cannot be parsed are left out, and those after the first 64. Nothing else about them has been checked. */
@@ -152,8 +156,14 @@ async function converse<Result>(
   stream.addEventListener('close', () => timeout.removeEventListener('abort', onTimeout), { once: true })
   const signal = anySignalOf(timeout, options.signal)
   const wire = lpStream(stream, messageBounds(MAX_MESSAGE_BYTES))
-  const send: Messages['send'] = async (type, { addrs, reachable } = { addrs: [], reachable: [] }) => {
-    const message = { type, addrs: addrs.map(it => it.bytes), reachable: reachable.map(it => it.bytes) }
+  const send: Messages['send'] = async (type, offer = { addrs: [], reachable: [] }) => {
+    const { addrs, reachable, encryptions = [] } = offer
+    const message = {
+      type,
+      addrs: addrs.map(it => it.bytes),
+      reachable: reachable.map(it => it.bytes),
+      encryptions: encryptions.map(it => Buffer.from(it)),
+    }
     await wire.write(HolePunchMessage.encode(message), { signal })
   }
   const receive: Messages['receive'] = async type => {
@@ -164,6 +174,7 @@ async function converse<Result>(
     return {
       addrs: parseAddresses(message.addrs ?? [], MAX_ADDRS),
       reachable: parseAddresses(message.reachable ?? [], MAX_ADDRS),
+      encryptions: (message.encryptions ?? []).map(it => Buffer.from(it).toString()),
       unknownFields: HolePunchMessage.unknownFields(received),
     }
   }

@@ -248,11 +248,16 @@ export class Upgrade {
     return {
       circuit: this.circuit,
       timeoutMs: this.#context.exchangeTimeoutMs,
-      offer: theirs => this.#plans.offer(local, theirs),
+      offer: theirs => {
+        if (theirs !== undefined) this.#dials.remoteSpeaks(theirs.encryptions)
+        return { ...this.#plans.offer(local, theirs), encryptions: this.#dials.encryptions }
+      },
       plan: theirs => this.#plans.choose(local, theirs, () => this.#listed),
       // the TCP handshake of a plain dial takes one round trip, which is rarely longer than that over the circuit
-      beforeSync: async ({ reachable }, rttMs, signal) =>
-        this.#dialReachable([...reachable, ...this.#listed].filter(isPublic), rttMs, signal),
+      beforeSync: async ({ reachable, encryptions }, rttMs, signal) => {
+        this.#dials.remoteSpeaks(encryptions)
+        await this.#dialReachable([...reachable, ...this.#listed].filter(isPublic), rttMs, signal)
+      },
     }
   }
 

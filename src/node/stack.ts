@@ -3,6 +3,7 @@
  */
 
 import { ping } from '@libp2p/ping'
+import { tls } from '../encryption/tls.ts'
 import { muxer } from '../muxer/muxer.ts'
 import { nativeNoise } from '../patches/libp2p-noise/native-cipher.ts'
 import { plainIdentify } from '../patches/libp2p-identify/observed-address.ts'
@@ -37,7 +38,8 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
     privateKey: init.privateKey,
     ...(init.logger === undefined ? {} : { logger: init.logger }),
     nodeInfo: { name: 'throughnat', version },
-    connectionEncrypters: [nativeNoise()],
+    // on TCP sockets TLS comes first, see src/encryption/choice.ts
+    connectionEncrypters: [nativeNoise(), tls()],
     streamMuxers: [muxer(init.yamux)],
     services: {
       identify: plainIdentify(init.identify),

@@ -5,6 +5,7 @@
  * idle: the kernel repeats that for a quarter of an hour before it gives up, and Node does not offer TCP_USER_TIMEOUT. So it is asked how often it has repeated.
  */
 
+import { bytesQueuedIn, bytesWrittenTo } from './socket-layers.ts'
 import { unacknowledged } from './unacknowledged.ts'
 import { shapeCheck } from '../patches/expect-shape.ts'
 import type { MultiaddrConnection } from '@libp2p/interface'
@@ -93,7 +94,7 @@ function look(): void {
   const repetitionsOf = unacknowledged(waiting.map(([socket]) => socket))
   for (const [socket, seen] of waiting) {
     const repetitions = repetitionsOf.get(socket)
-    if (repetitions === undefined) seen.acknowledged = socket.bytesWritten - socket.writableLength
+    if (repetitions === undefined) seen.acknowledged = bytesWrittenTo(socket) - bytesQueuedIn(socket)
     // a reset: what was not acknowledged would hold the port of a punch for minutes
     else if (repetitions >= (seen.heard === 0 ? REPETITIONS.first : REPETITIONS.later))
       seen.connection.abort(unacknowledgedError())
@@ -104,5 +105,5 @@ function look(): void {
 function isWaiting(socket: Socket, seen: Watched): boolean {
   const isSilent = socket.bytesRead === seen.heard
   seen.heard = socket.bytesRead
-  return isSilent && socket.bytesWritten > seen.acknowledged
+  return isSilent && bytesWrittenTo(socket) > seen.acknowledged
 }

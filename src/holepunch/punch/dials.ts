@@ -6,6 +6,7 @@
  * punch. go-libp2p does so, too (`directConnect` of p2p/protocol/holepunch/holepuncher.go).
  */
 
+import { encryptionChoice } from '../../encryption/choice.ts'
 import { choosePlan } from '../strategies/choose-plan.ts'
 import { punch } from './punch.ts'
 import { reversalCandidates } from '../strategies/reversal.ts'
@@ -41,10 +42,21 @@ export class Dials {
   readonly #init: DialsInit
   #underWay = 0
   #swapsRoles = false
+  #remoteSpeaks: readonly string[] = []
   #onArrival: ((connection: Connection) => void) | undefined
 
   constructor(init: DialsInit) {
     this.#init = init
+  }
+
+  /** The encryptions that this node speaks on a socket. Undefined if it leaves them to libp2p. */
+  get encryptions(): readonly string[] | undefined {
+    return encryptionChoice(this.#init.upgrader).names
+  }
+
+  /** Takes note of the encryptions that the remote has named. */
+  remoteSpeaks(encryptions: readonly string[] = []): void {
+    this.#remoteSpeaks = encryptions
   }
 
   /** True while this side dials. */
@@ -70,7 +82,7 @@ export class Dials {
     const onArrival = (listener: (connection: Connection) => void): void => {
       this.#onArrival = listener
     }
-    return this.#counted(punch({ ...this.#init, ...plan, spare, swapsRoles, onSilence, onArrival }, signal))
+    return this.#counted(punch({ ...this.#shared, ...plan, spare, swapsRoles, onSilence, onArrival }, signal))
   }
 
   /** The remote has connected to this node's listener while a punch was under way, which may choose that connection. */
@@ -84,11 +96,15 @@ export class Dials {
     const plan = choosePlan({ source: 'identify', role: 'responder', local, remote })
     if (plan === undefined) return undefined
     try {
-      return await this.#counted(punch({ ...this.#init, ...plan, ...bounds }, signal))
+      return await this.#counted(punch({ ...this.#shared, ...plan, ...bounds }, signal))
     } catch (error) {
       this.#init.log('no plain dial led to %p - %e', this.#init.remotePeer, error)
       return undefined
     }
+  }
+
+  get #shared(): DialsInit & { remoteSpeaks: readonly string[] } {
+    return { ...this.#init, remoteSpeaks: this.#remoteSpeaks }
   }
 
   async #counted(dial: Promise<Connection>): Promise<Connection> {

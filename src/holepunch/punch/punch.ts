@@ -13,6 +13,7 @@
 
 import { scopeOf } from '../../addresses/scope.ts'
 import { setTimeout as pause } from 'node:timers/promises'
+import { encryptionChoice } from '../../encryption/choice.ts'
 import { endpointOf } from '../../addresses/endpoint.ts'
 import { HolePunchFailedError } from '../../errors.ts'
 import { awakeTimeout } from '../../time/awake-timeout.ts'
@@ -55,6 +56,8 @@ export interface PunchInit {
   circuit: Connection
   candidates: readonly Multiaddr[]
   role: PunchRole
+  /** The encryptions that the remote is known to speak on a socket. @default none */
+  remoteSpeaks?: readonly string[]
   /** Takes the other role in the handshake, for a remote that deals them the other way round. */
   swapsRoles?: boolean
   /** Called when the punch fails though a remote was connected, which proposed nothing: it may be waiting for a proposal. */
@@ -255,7 +258,11 @@ class Punch {
     try {
       const initiator = this.#isClient
       const pinned = pin(socket, remotePeer, initiator)
-      const connection = await optimisticUpgrader(upgrader).upgradeOutbound(pinned, { signal, initiator })
+      const choice = encryptionChoice(upgrader)
+      const proposals = choice.proposals(pinned.remoteAddr, this.#init.remoteSpeaks ?? [])
+      const optimistic = optimisticUpgrader(upgrader, proposals)
+      const connection = await optimistic.upgradeOutbound(pinned, { signal, initiator })
+      choice.note(pinned.remoteAddr, connection.encryption)
       isRemotes = true
       this.#sockets.delete(socket)
       await this.#prove(connection, signal)
