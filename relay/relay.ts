@@ -8,10 +8,10 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { WebSocketsSecure } from '@multiformats/multiaddr-matcher'
 import { TypedEventEmitter } from 'main-event'
 import { InvalidConfigError } from '../src/errors.ts'
+import { relayDefaults } from './defaults.ts'
 import { ephemeralIdentity, loadIdentity } from '../src/files/identity.ts'
 import { startNode } from '../src/node/stack.ts'
 import { Certificate } from './node/certificate.ts'
-import { DEFAULT_TTL_MS } from './hop/hop-service.ts'
 import { limitsOf } from './limits/limits.ts'
 import { createNode } from './node/node.ts'
 import type { AbortOptions, ComponentLogger, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
@@ -109,12 +109,6 @@ export interface Relay extends TypedEventEmitter<RelayEvents>, AsyncDisposable {
   /** Stops the relay and frees its resources. It may be called more than once. */
   stop(): Promise<void>
 }
-
-/** The defaults of {@link RelayInit}. */
-export const relayDefaults = {
-  listen: ['/ip4/0.0.0.0/tcp/4001', '/ip6/::/tcp/4001'],
-  reservationTtlMs: DEFAULT_TTL_MS,
-} as const
 
 /**
  * Starts a relay. Resolves when it listens. When `signal` fires, the relay stops and the promise rejects with

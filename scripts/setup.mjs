@@ -34,9 +34,11 @@ function build() {
   const sources = ['src', 'relay', 'peer'].flatMap(folder =>
     readdirSync(folder, { recursive: true }).map(name => join(folder, String(name))),
   )
-  const newest = Math.max(...['tsconfig.build.json', 'tsconfig.json', ...sources].map(modifiedAt))
+  const newest = Math.max(
+    ...['tsconfig.build.json', 'tsconfig.json', 'scripts/bundle.mjs', ...sources].map(modifiedAt),
+  )
   if (modifiedAt('dist/src/node/version.js') >= newest) return
-  say('Building dist/ (tsc; some seconds)')
+  say('Building dist/ (tsc and rolldown; some seconds)')
   run('npm', ['run', '--silent', 'build'])
 }
 

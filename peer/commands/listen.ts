@@ -4,7 +4,7 @@
  */
 
 import { defineCommand } from '../../src/cli/command.ts'
-import { nodeOptions, runNode } from './running/run-node.ts'
+import { nodeOptions } from './options/node-options.ts'
 import type { Command } from '../../src/cli/command.ts'
 
 export const listen: Command = defineCommand({
@@ -18,5 +18,5 @@ export const listen: Command = defineCommand({
     'throughnat listen --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --expose ssh=127.0.0.1:22 --allow ssh=12D3KooWPeer...',
     'throughnat listen --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --expose docker=unix:/var/run/docker.sock',
   ],
-  run: async (config, context) => runNode(config, context),
+  run: async (config, context) => (await import('./running/run-node.ts')).runNode(config, context),
 })

@@ -1,75 +1,29 @@
 /** The command `throughnat netcheck`: tests how the network treats connections, and gives advice. */
 
 import { defineCommand } from '../../src/cli/command.ts'
-import { relayAddrKind } from '../../src/config/kinds/address-kinds.ts'
-import { InvalidConfigError, UnreachableError } from '../../src/errors.ts'
-import { quietLogger } from '../../src/patches/libp2p/quiet-logger.ts'
-import { assertRuntime } from '../../src/node/runtime.ts'
-import { runNetcheck } from '../netcheck/netcheck.ts'
-import { probePortMapping } from '../port-mapping/probe.ts'
 import { relays } from './options/options.ts'
-import type { Command } from '../../src/cli/command.ts'
-import type { NetcheckReport } from '../netcheck/report.ts'
+import type { Command, CommandRun } from '../../src/cli/command.ts'
+
+const options = {
+  relays,
+  timeoutMs: {
+    kind: 'duration',
+    default: '15s',
+    min: '1s',
+    max: '1m',
+    doc: 'Checks that have not finished by then are reported as unknown',
+  },
+} as const
+
+/** What {@link netcheck} does. */
+export type RunNetcheck = CommandRun<typeof options>
 
 export const netcheck: Command = defineCommand({
   name: 'netcheck',
   summary: 'Test how the network treats connections, and get advice',
-  options: {
-    relays,
-    timeoutMs: {
-      kind: 'duration',
-      default: '15s',
-      min: '1s',
-      max: '1m',
-      doc: 'Checks that have not finished by then are reported as unknown',
-    },
-  },
+  options,
   examples: [
     'throughnat netcheck --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --relay /ip4/198.51.100.1/tcp/4001/p2p/12D3KooWOther...',
   ],
-  run: async ({ relays, timeoutMs }, { output, signal }) => {
-    if (relays.length === 0) {
-      const what = `missing; expected ${relayAddrKind.noun}, as in ${relayAddrKind.example}. Two relays on different hosts reveal most`
-      throw new InvalidConfigError([{ where: '--relay', what }])
-    }
-    assertRuntime()
-    output.note('Testing the network. This takes up to 15 seconds.')
-    const report = await runNetcheck(relays, { signal, timeoutMs, probePortMapping, logger: quietLogger() })
-    output.event('netcheck', { ...report }, describe(report))
-    if (report.relays.every(it => it.rttMs === null)) throw new UnreachableError('No relay was reached.')
-  },
+  run: async (...given) => (await import('./run/netcheck.ts')).runNetcheckCommand(...given),
 })
-
-function describe(report: NetcheckReport): string {
-  const { ipv6, portMapping, why } = report
-  const yesNo = (value: boolean | null): string => (value === null ? 'unknown' : value ? 'yes' : 'no')
-  const protocols = Object.entries(portMapping ?? {})
-    .filter(([, isThere]) => isThere)
-    .map(([name]) => name)
-  const rows: Array<[name: string, value: string, reason: string | undefined]> = [
-    ['Mapping', report.mapping, why.mapping],
-    ['Filtering', report.filtering, why.filtering],
-    ['Port preserved', yesNo(report.portPreserving), why.portPreserving],
-    ['Unexpected packets', report.unsolicited, why.unsolicited],
-    ['Hairpinning', yesNo(report.hairpinning), why.hairpinning],
-    ['Second NAT', yesNo(report.doubleNat), why.doubleNat],
-    ['Port mapping', portMapping === null ? 'unknown' : protocols.join(', ') || 'none', why.portMapping],
-    ['Only port 443', yesNo(report.only443), why.only443],
-    ['IPv6', ipv6.address ?? 'none', undefined],
-    ...(ipv6.relays === true
-      ? [['IPv6 filtering', ipv6.filtering, why['ipv6.filtering']] as [string, string, string | undefined]]
-      : []),
-  ]
-  const width = Math.max(...rows.map(([name]) => name.length))
-  return [
-    ...rows.map(([name, value, reason]) => line(name.padEnd(width), value, reason)),
-    ...report.observed.map(it => `Port ${it.localPort} appears as ${it.endpoint} to ${it.relay}`),
-    ...report.relays.map(it => `${it.addr}: ${it.rttMs === null ? it.problem : `${it.rttMs.toFixed(1)} ms`}`),
-    '',
-    report.verdict,
-  ].join('\n')
-}
-
-function line(name: string, value: string, reason: string | undefined): string {
-  return `${name}  ${value}${reason === undefined ? '' : ` (${reason})`}`
-}

@@ -4,138 +4,47 @@
  */
 
 import { defineCommand } from '../../src/cli/command.ts'
-import { HolePunchFailedError, UnreachableError } from '../../src/errors.ts'
-import { describeFailure } from '../connections/describe-failure.ts'
-import { readNames } from '../connections/names.ts'
-import { readDestination, target } from './options/destination.ts'
-import { PingSession } from './running/ping-session.ts'
-import { reportPunching, reportStorage } from './running/report.ts'
-import { dialingOptions, startDialingPeer, withTimeout } from './running/dial.ts'
-import type { Command } from '../../src/cli/command.ts'
-import type { HolePunchFailure } from '../../src/errors.ts'
-import type { Output } from '../../src/cli/output/output.ts'
-import type { PeerConnection } from '../connections/connection.ts'
-import type { PingSummary } from './running/ping-session.ts'
+import { target } from './options/target.ts'
+import { dialingOptions } from './options/options.ts'
+import type { Command, CommandRun } from '../../src/cli/command.ts'
 
 /** The default number of pings, as `ipfs ping` and `tailscale ping` have it. */
-const DEFAULT_COUNT = 10
+export const DEFAULT_COUNT = 10
+
+const operands = { target } as const
+
+const options = {
+  ...dialingOptions,
+  untilDirect: {
+    kind: 'boolean',
+    doc: 'Stop when the path is direct. If it stays relayed, print the reason and exit with code 5',
+  },
+  count: {
+    kind: 'integer',
+    optional: true,
+    min: 1,
+    doc: `The number of pings (default: ${DEFAULT_COUNT}; with --until-direct, no limit)`,
+  },
+  intervalMs: { kind: 'duration', default: '1s', min: '10ms', doc: 'The pause between two pings' },
+  timeoutMs: {
+    kind: 'duration',
+    default: '30s',
+    min: '100ms',
+    doc: 'Time to connect, and for each answer',
+  },
+} as const
+
+/** What {@link ping} does. */
+export type RunPing = CommandRun<typeof options, typeof operands>
 
 export const ping: Command = defineCommand({
   name: 'ping',
   summary: 'Ping a remote peer, and show whether the path is relayed or direct',
-  arguments: { target },
-  options: {
-    ...dialingOptions,
-    untilDirect: {
-      kind: 'boolean',
-      doc: 'Stop when the path is direct. If it stays relayed, print the reason and exit with code 5',
-    },
-    count: {
-      kind: 'integer',
-      optional: true,
-      min: 1,
-      doc: `The number of pings (default: ${DEFAULT_COUNT}; with --until-direct, no limit)`,
-    },
-    intervalMs: { kind: 'duration', default: '1s', min: '10ms', doc: 'The pause between two pings' },
-    timeoutMs: {
-      kind: 'duration',
-      default: '30s',
-      min: '100ms',
-      doc: 'Time to connect, and for each answer',
-    },
-  },
+  arguments: operands,
+  options,
   examples: [
     'throughnat ping /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay.../p2p-circuit/p2p/12D3KooWPeer... --until-direct',
     'throughnat ping 12D3KooWPeer... --relay /ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay... --count 3',
   ],
-  run: async (config, context) => {
-    const { output, signal } = context
-    const { untilDirect, intervalMs, timeoutMs } = config
-    const count = config.count ?? (untilDirect ? Number.POSITIVE_INFINITY : DEFAULT_COUNT)
-    const warn = (text: string): void => output.note(text)
-    const names = await readNames(config.names, warn)
-    const { target, label } = await readDestination(context.arguments.target, { ...context, names })
-    await using peer = (await startDialingPeer(config, signal, warn)).peer
-    const over = new AbortController()
-    reportPunching(peer, output, over.signal)
-    reportStorage(peer, output)
-    const connection = await withTimeout(timeoutMs, signal, label, options => peer.connect(target, options))
-    const session = new PingSession(connection, { count, intervalMs, timeoutMs, untilDirect })
-    const upgrade = watchUpgrade(connection, signal, error => {
-      // with --until-direct the failure ends the command, which prints it
-      if (!untilDirect && error instanceof HolePunchFailedError && error.reason !== 'stopped')
-        output.note(error.message)
-    })
-    await session.run(
-      pong => output.event('pong', { ...pong }, `${pong.seq}: ${pong.rttMs.toFixed(1)} ms, ${pong.path}`),
-      (seq, error) => output.note(`${seq}: no answer (${describeFailure(error)})`),
-      signal,
-      upgrade.decided,
-    )
-    // the summary comes last: that the end of the command stops an upgrade is not worth an event
-    over.abort()
-    conclude(
-      session.summary(),
-      connection,
-      { untilDirect, failure: upgrade.failure, isStopped: signal.aborted },
-      output,
-    )
-  },
+  run: async (...given) => (await import('./run/ping.ts')).runPing(...given),
 })
-
-/**
- * Follows the upgrade of the path. `decided` fires when the path is direct, or stays relayed for the reason
- * in `failure`.
- */
-function watchUpgrade(
-  connection: PeerConnection,
-  signal: AbortSignal,
-  onFailure: (error: unknown) => void,
-): { decided: AbortSignal; readonly failure: unknown } {
-  const decided = new AbortController()
-  let failure: unknown
-  connection.direct({ signal }).then(
-    () => decided.abort(),
-    error => {
-      failure = error
-      decided.abort()
-      if (!signal.aborted) onFailure(error)
-    },
-  )
-  return {
-    decided: decided.signal,
-    get failure() {
-      return failure
-    },
-  }
-}
-
-interface Conclusion {
-  untilDirect: boolean
-  failure: unknown
-  isStopped: boolean
-}
-
-function conclude(
-  summary: PingSummary,
-  { remotePeer }: PeerConnection,
-  { untilDirect, failure, isStopped }: Conclusion,
-  output: Output,
-): void {
-  const reason = summary.path === 'relayed' && failure instanceof HolePunchFailedError ? failure.reason : null
-  output.event('summary', { ...summary, reason }, describe(summary, reason))
-  if (isStopped) return
-  if (summary.received === 0)
-    throw new UnreachableError(
-      `${remotePeer} answered none of ${summary.sent} pings. Check that it is still running.`,
-    )
-  if (!untilDirect || summary.path === 'direct') return
-  throw failure ?? new HolePunchFailedError('timed-out', remotePeer.toString())
-}
-
-function describe({ sent, received, path, rttMs }: PingSummary, reason: HolePunchFailure | null): string {
-  const times =
-    rttMs === null ? '' : `, ${[rttMs.min, rttMs.median, rttMs.max].map(it => it.toFixed(1)).join('/')} ms`
-  const why = reason === null ? '' : ` (${reason})`
-  return `${received} of ${sent} answered, ${path ?? 'no path'}${why}${times}${rttMs === null ? '' : ' (min/median/max)'}`
-}

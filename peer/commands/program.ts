@@ -11,7 +11,7 @@ import { ping } from './ping.ts'
 import { status } from './status.ts'
 import { revoke, ticket, tickets } from './tickets.ts'
 import { up } from './up.ts'
-import { hideTickets } from '../tickets/ticket.ts'
+import { hideTickets } from '../tickets/prefix.ts'
 import type { Command } from '../../src/cli/command.ts'
 import type { ProgramDescription } from '../../src/cli/command-line/command-line.ts'
 

@@ -1,64 +1,31 @@
 /** The command `throughnat status`: shows the state of a running node. */
 
-import { setTimeout as pause } from 'node:timers/promises'
-import { raceSignal } from 'race-signal'
 import { defineCommand } from '../../src/cli/command.ts'
-import { askNode, unexpectedAnswer } from '../control/client.ts'
-import { describeStatus } from '../status/report.ts'
 import { dataDir } from './options/options.ts'
-import type { Command } from '../../src/cli/command.ts'
-import type { Output } from '../../src/cli/output/output.ts'
-import type { Emphasis } from '../status/report.ts'
-import type { StatusSnapshot } from '../status/node-status.ts'
+import type { Command, CommandRun } from '../../src/cli/command.ts'
 
-/** Moves the cursor to the upper left corner and clears the screen below (ECMA-48: CUP, ED). */
-const FROM_THE_TOP = '\u001b[H\u001b[J'
+const options = {
+  dataDir: { ...dataDir, doc: 'The data directory of the running node' },
+  watch: { kind: 'boolean', doc: 'Refresh it until stopped' },
+  intervalMs: {
+    kind: 'duration',
+    default: '1s',
+    min: '100ms',
+    doc: 'With --watch, the time between two refreshes',
+  },
+} as const
 
-const styles = { heading: 'bold', good: 'green', bad: 'yellow' } as const
+/** What {@link status} does. */
+export type RunStatus = CommandRun<typeof options>
 
 export const status: Command = defineCommand({
   name: 'status',
   summary: 'Show the state of a running node: relays, peers and their paths, services, forwards',
-  options: {
-    dataDir: { ...dataDir, doc: 'The data directory of the running node' },
-    watch: { kind: 'boolean', doc: 'Refresh it until stopped' },
-    intervalMs: {
-      kind: 'duration',
-      default: '1s',
-      min: '100ms',
-      doc: 'With --watch, the time between two refreshes',
-    },
-  },
+  options,
   examples: [
     'throughnat status',
     'throughnat status --watch',
     'throughnat status --json --data-dir /var/lib/throughnat',
   ],
-  run: async ({ dataDir, watch, intervalMs }, { output, signal }) => {
-    do {
-      const status = await askNode<StatusSnapshot | null>(dataDir, 'GET /status', undefined, { signal })
-      if (typeof status?.peerId !== 'string') throw unexpectedAnswer(dataDir)
-      try {
-        show(status, watch, output)
-      } catch (error) {
-        throw unexpectedAnswer(dataDir, error)
-      }
-      if (!watch) return
-      // where nobody reads, the next look waits
-      await raceSignal(output.flush(), signal)
-      await pause(intervalMs, undefined, { signal })
-    } while (watch)
-  },
+  run: async (...given) => (await import('./run/status.ts')).runStatus(...given),
 })
-
-function show(status: StatusSnapshot, watch: boolean, output: Output): void {
-  if (output.json) {
-    output.event('status', { ...status })
-    return
-  }
-  const emphasize: Emphasis = (kind, text) => output.style(styles[kind], text)
-  const lines = describeStatus(status, Date.now(), emphasize)
-  output.text(
-    `${watch && output.isTerminal ? FROM_THE_TOP : ''}${lines.join('\n')}\n${watch && !output.isTerminal ? '\n' : ''}`,
-  )
-}

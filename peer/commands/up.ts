@@ -3,7 +3,7 @@
 import { defineCommand } from '../../src/cli/command.ts'
 import { UsageError } from '../../src/errors.ts'
 import { forwardRuleKind } from './options/forward-rule.ts'
-import { nodeOptions, runNode } from './running/run-node.ts'
+import { nodeOptions } from './options/node-options.ts'
 import type { Command } from '../../src/cli/command.ts'
 
 export const up: Command = defineCommand({
@@ -34,6 +34,7 @@ export const up: Command = defineCommand({
       throw new UsageError(
         'There is nothing to run: use --expose or --forward, or a --config that contains them.',
       )
+    const { runNode } = await import('./running/run-node.ts')
     await runNode(config, context, { rules: forward, isStrict: strict })
   },
 })

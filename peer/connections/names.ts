@@ -3,14 +3,12 @@
 import { nearestHint } from '../../src/config/nearest.ts'
 import { expandPath, NoHomeError, placeAt } from '../../src/config/paths.ts'
 import { isPeerName } from '../tunnel/listener/service-kinds.ts'
+import { DEFAULT_NAMES } from './default-names.ts'
 import { parseTarget } from './target.ts'
 import { InvalidConfigError } from '../../src/errors.ts'
 import { readLineFile } from '../../src/files/line-file.ts'
 import { privacyWarning } from '../../src/files/private-file.ts'
-import { looksLikeTicket } from '../tickets/ticket.ts'
-
-/** Where the names are unless told. */
-export const DEFAULT_NAMES = '~/.config/throughnat/names'
+import { looksLikeTicket } from '../tickets/prefix.ts'
 
 const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EACCES'])
 

@@ -6,7 +6,6 @@
  */
 
 import { lstat, stat } from 'node:fs/promises'
-import { request } from 'node:http'
 import { once } from 'node:events'
 import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
 import { DataDirError, InvalidConfigError, UnreachableError, UsageError } from '../../src/errors.ts'
@@ -45,6 +44,8 @@ export async function askNode<T>(
   let answer: unknown
   let isDone = false
   try {
+    // a node that issues tickets loads this file, too, and asks nobody
+    const { request } = await import('node:http')
     const asking = request({ socketPath, method, path, signal })
     asking.end(body === undefined ? undefined : JSON.stringify(body))
     const [response] = (await once(asking, 'response')) as [IncomingMessage]

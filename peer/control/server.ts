@@ -7,12 +7,13 @@
 
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { Transform } from 'node:stream'
 import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
+import { HttpOnDemand } from './http-on-demand.ts'
 import { socketPathOf } from './socket.ts'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Server } from 'node:net'
 
 /**
  * The handlers, by method and path: `GET /status`. A handler gets the JSON body of the request, and returns
@@ -44,22 +45,13 @@ const CHECK_MS = 1_000
 export async function serveControl(dataDir: string, routes: Routes): Promise<AsyncDisposable> {
   const path = socketPathOf(dataDir)
   await rm(path, { force: true })
-  const server = createServer(
+  const http = new HttpOnDemand(
     { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: CHECK_MS },
-    (request, response) => {
-      void answer(request, response, routes)
-    },
+    (request, response) => void answer(request, response, routes),
   )
-  server.maxConnections = MAX_CONNECTIONS
-  await listen(server, path)
-  return {
-    [Symbol.asyncDispose]: async () => {
-      const closed = once(server, 'close')
-      server.close()
-      server.closeAllConnections()
-      await closed
-    },
-  }
+  http.listener.maxConnections = MAX_CONNECTIONS
+  await listen(http.listener, path)
+  return http
 }
 
 /**

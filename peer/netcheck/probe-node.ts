@@ -5,7 +5,7 @@
  * take the connections of the probes for the peer's: they would count them, and open circuits over them.
  */
 
-import { explainedWebSockets } from '../../src/patches/libp2p-websockets/dial-errors.ts'
+import { dialingWebSockets } from '../../src/transport/dialing-web-sockets.ts'
 import { createLibp2p } from 'libp2p'
 import { dialBack } from '../../src/protocols/autonat/service.ts'
 import { withoutPeerId } from '../../src/addresses/endpoint.ts'
@@ -127,7 +127,7 @@ export async function startProbeNode(family: Family, logger?: ComponentLogger): 
     start: false,
     addresses: { listen },
     connectionMonitor: { enabled: false },
-    transports: [tcp(), explainedWebSockets()],
+    transports: [tcp(), dialingWebSockets()],
     services: {
       ...common.services,
       dialBack: dialBack(),

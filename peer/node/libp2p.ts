@@ -1,7 +1,7 @@
 /** The configuration of the libp2p node that a peer is. */
 
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
-import { explainedWebSockets } from '../../src/patches/libp2p-websockets/dial-errors.ts'
+import { dialingWebSockets } from '../../src/transport/dialing-web-sockets.ts'
 import { createLibp2p } from 'libp2p'
 import { announceFilter } from '../../src/addresses/ranking.ts'
 import { dialBack } from '../../src/protocols/autonat/service.ts'
@@ -117,7 +117,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         circuitRelayTransport({ discoveryFilter: NO_DISCOVERY, maxInboundStopStreams: MAX_STREAMS }),
       ),
       // for relays on port 443 behind a proxy or with a certificate, where a network lets nothing else out
-      explainedWebSockets(init.dialPolicy),
+      dialingWebSockets(init.dialPolicy),
     ],
     services: {
       ...common.services,

@@ -4,7 +4,6 @@
  * Invariants: no redirect is followed, and sizes and times are bounded.
  */
 
-import { request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 
 /**
@@ -42,8 +41,10 @@ export async function fetchBounded(
   { body, ...init }: HttpRequest,
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
+  // it takes 17 MiB, and most networks have no device to ask
+  const { request } = await import('node:http')
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   // one connection per request: none stays open between two requests
   const asking = request(url, { ...init, agent: false, maxHeaderSize: MAX_HEADER_BYTES, signal: limit })
   asking.on('error', reject)

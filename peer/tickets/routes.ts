@@ -7,7 +7,7 @@ import { readWish } from './ticket-issuer.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Routes } from '../control/server.ts'
 import type { NewTicket, TicketIssuer } from './ticket-issuer.ts'
-import { looksLikeTicket } from './ticket.ts'
+import { looksLikeTicket } from './prefix.ts'
 import type { IssuedTicket, TicketWish } from './ticket-book.ts'
 
 /** The latest time that a Date has, in milliseconds since the epoch (ECMA-262, Time Values and Time Range). */

@@ -51,9 +51,6 @@ export interface TicketDatabase {
 /** The most tickets that are stored: some megabytes. */
 const MAX_TICKETS = 10_000
 
-/** The most uses that one ticket may have. */
-export const MAX_USES = 1000
-
 /**
  * A clock that is set by up to this, in milliseconds, changes nothing for a ticket: it lets peers in for so much longer than it says, but for no more than a tenth of its
  * time.

@@ -14,7 +14,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { base58btc } from 'multiformats/bases/base58'
 import { decode as decodeMultihash } from 'multiformats/hashes/digest'
 import { isServiceName } from '../tunnel/wire/protocol.ts'
-import { TICKET_PREFIX } from './prefix.ts'
+import { looksLikeTicket, TICKET_PREFIX } from './prefix.ts'
 import { fitting } from '../../src/addresses/ranking.ts'
 import { bytes, messageType, repeated, uint64 } from '../../src/protocols/protobuf.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -66,16 +66,6 @@ const ticketMessage = messageType({
   /** In seconds since the epoch. */
   expiresAt: uint64(5),
 })
-
-/** True if a text has the prefix of a ticket. */
-export function looksLikeTicket(text: string): boolean {
-  return text.startsWith(TICKET_PREFIX)
-}
-
-/** Replaces tickets in a text that will be shown. */
-export function hideTickets(text: string): string {
-  return text.replace(/tnat\d[1-9A-Za-z]{8,}/g, 'tnat1(hidden)')
-}
 
 /** Writes a ticket, with as many of its places, the first ones first, as its readers take. */
 export function encodeTicket({ peerId, places, service, secret, expiresAt }: Ticket): string {

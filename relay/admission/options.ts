@@ -1,6 +1,5 @@
 /** The admission rules as options of the command line. SIGHUP reads them again. */
 
-import { readTokens } from '../../src/protocols/relay-auth.ts'
 import { ruleKind } from './rule.ts'
 import { weaknessOf } from './token-strength.ts'
 import type { Kind } from '../../src/config/kinds/kind.ts'
@@ -65,7 +64,10 @@ export async function admissionRulesOf(
   warn: (text: string) => void,
 ): Promise<AdmissionRules> {
   const tokensIn = async (path: string): Promise<string[]> =>
-    readTokens(path, 'token-file', { faultOf: weaknessOf, warn })
+    (await import('../../src/protocols/relay-auth.ts')).readTokens(path, 'token-file', {
+      faultOf: weaknessOf,
+      warn,
+    })
   const ofPeers = (peers: typeof config.allowTarget): AdmissionRules['target']['allow'] =>
     peers.map(peerId => ({ peerId }))
   return {

@@ -3,7 +3,7 @@
 import { runProgram } from '../../src/cli/program.ts'
 import type { ProgramDescription } from '../../src/cli/command-line/command-line.ts'
 import { version } from '../../src/node/version.ts'
-import { relayCommand } from './run-relay.ts'
+import { relayCommand } from './relay.ts'
 
 /** Name, version and command of the program. */
 export const relayProgram: ProgramDescription = {

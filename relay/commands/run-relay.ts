@@ -1,25 +1,24 @@
-/** The command `throughnat-relay`: runs a relay until a signal stops it. */
+/** What `throughnat-relay` does: runs a relay until a signal stops it. */
 
 import { once } from 'node:events'
 import prettyBytes from 'pretty-bytes'
 import prettyMs from 'pretty-ms'
-import { defineCommand } from '../../src/cli/command.ts'
 import { warnAboutClock } from '../../src/cli/runtime/wrong-clock.ts'
-import { impliedLimits, limitOptions } from '../limits/options.ts'
-import { admissionOptions, admissionRulesOf } from '../admission/options.ts'
+import { limitOptions } from '../limits/options.ts'
+import { admissionRulesOf } from '../admission/options.ts'
 import { ConfiguredAdmission } from '../admission/configured-admission.ts'
 import { generatedTokenFile } from '../admission/generated-token.ts'
 import { privacyWarning } from '../../src/files/private-file.ts'
 import { printValue } from '../../src/config/kinds/kind.ts'
-import { startStatus, statusOptions } from '../status/options.ts'
-import { createRelay, relayDefaults } from '../relay.ts'
+import { startStatus } from '../status/options.ts'
+import { createRelay } from '../relay.ts'
 import { quietLogger } from '../../src/patches/libp2p/quiet-logger.ts'
-import type { Command } from '../../src/cli/command.ts'
 import type { Output } from '../../src/cli/output/output.ts'
 import type { Resolved } from '../../src/config/options.ts'
 import type { Relay, RelayInit } from '../relay.ts'
 import type { RelayEvents } from '../events.ts'
 import type { Limits } from '../limits/limits.ts'
+import type { relayOptions, RunRelay } from './relay.ts'
 
 const size = (bytes: number): string => prettyBytes(bytes, { binary: true })
 
@@ -48,116 +47,50 @@ const sentences: { [Name in keyof PrintedEvents]: Sentence<Name> } = {
     `${size(bytesToInitiator)} back, in ${prettyMs(durationMs)}`,
 }
 
-const relayOptions = {
-  listen: {
-    kind: 'multiaddr',
-    many: true,
-    default: relayDefaults.listen,
-    placeholder: 'MA',
-    doc: 'The address to listen on. Repeat it for more addresses',
-  },
-  announce: {
-    kind: 'multiaddr',
-    many: true,
-    optional: true,
-    placeholder: 'MA',
-    doc: 'The address to announce to peers, if it is not an address of a network interface. Repeat it for more addresses',
-  },
-  tlsCert: {
-    kind: 'path',
-    optional: true,
-    placeholder: 'FILE',
-    example: './fullchain.pem',
-    doc: 'The certificate for /tls/ws addresses, in PEM, followed by its chain',
-  },
-  tlsKey: {
-    kind: 'path',
-    optional: true,
-    placeholder: 'FILE',
-    example: './privkey.pem',
-    doc: "The certificate's key, in PEM",
-  },
-  dataDir: {
-    kind: 'path',
-    default: '~/.local/share/throughnat-relay',
-    placeholder: 'DIR',
-    doc: 'The directory for the identity. It is created if it does not exist',
-  },
-  reservationTtlMs: {
-    kind: 'duration',
-    default: '1h',
-    min: '1m',
-    doc: 'How long a reservation lasts without a refresh',
-  },
-  ...statusOptions,
-  drainMs: {
-    kind: 'duration',
-    default: '30s',
-    doc: 'How long open circuits may continue after SIGTERM',
-  },
-  ...limitOptions,
-  ...admissionOptions,
-} as const
-
-/** The program's only command. */
-export const relayCommand: Command = defineCommand({
-  name: 'throughnat-relay',
-  summary: 'Run a relay: a public node that makes peers behind NATs reachable',
-  options: relayOptions,
-  examples: [
-    'throughnat-relay',
-    'throughnat-relay --listen /ip4/0.0.0.0/tcp/4001 --announce /ip4/192.0.2.1/tcp/4001 --data-dir /var/lib/throughnat-relay',
-    'throughnat-relay --listen /ip4/0.0.0.0/tcp/443/tls/ws --announce /dns4/relay.example/tcp/443/tls/ws --tls-cert fullchain.pem --tls-key privkey.pem',
-    'throughnat-relay --profile public --status 127.0.0.1:4002',
-  ],
-  implied: impliedLimits,
-  endsWith: ['SIGTERM'],
-  reloads: true,
-  isOngoing: true,
-  run: async (config, { output, signal, stoppedBy, onReload }) => {
-    const tokenFile = await tokenFileOf(config)
-    const warn = (text: string): void => output.note(text)
-    const admission = new ConfiguredAdmission(await admissionRulesOf({ ...config, tokenFile }, warn))
-    await using relay = await createRelay(initOf(config, admission), { signal })
+/** Runs the relay until `context.signal` fires. */
+export const runRelay: RunRelay = async (config, { output, signal, stoppedBy, onReload }) => {
+  const tokenFile = await tokenFileOf(config)
+  const warn = (text: string): void => output.note(text)
+  const admission = new ConfiguredAdmission(await admissionRulesOf({ ...config, tokenFile }, warn))
+  await using relay = await createRelay(initOf(config, admission), { signal })
+  await warnOfKey(config, warn)
+  relay.addEventListener('certificate:renewed', () => void warnOfKey(config, warn))
+  const status = await startStatus(relay, config.status)
+  onReload(async renewed => {
+    const rules = await admissionRulesOf({ ...renewed, tokenFile: await tokenFileOf(renewed) }, warn)
+    await relay.reloadCertificate()
     await warnOfKey(config, warn)
-    relay.addEventListener('certificate:renewed', () => void warnOfKey(config, warn))
-    const status = await startStatus(relay, config.status)
-    onReload(async renewed => {
-      const rules = await admissionRulesOf({ ...renewed, tokenFile: await tokenFileOf(renewed) }, warn)
-      await relay.reloadCertificate()
-      await warnOfKey(config, warn)
-      admission.replace(rules)
-      output.event('config:reloaded', {}, 'Reloaded the admission rules and the certificate.')
-    })
-    for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
-    output.event(
-      'relay:ready',
-      {
-        peerId: relay.peerId,
-        addrs: relay.addrs,
-        ...(relay.missingAddrs.length === 0 ? {} : { missingAddrs: relay.missingAddrs }),
-        ...(status === undefined ? {} : { status: status.url }),
-      },
-      `Relay ${relay.peerId} is ready at`,
+    admission.replace(rules)
+    output.event('config:reloaded', {}, 'Reloaded the admission rules and the certificate.')
+  })
+  for (const name of Object.keys(sentences) as Array<keyof PrintedEvents>) report(relay, output, name)
+  output.event(
+    'relay:ready',
+    {
+      peerId: relay.peerId,
+      addrs: relay.addrs,
+      ...(relay.missingAddrs.length === 0 ? {} : { missingAddrs: relay.missingAddrs }),
+      ...(status === undefined ? {} : { status: status.url }),
+    },
+    `Relay ${relay.peerId} is ready at`,
+  )
+  for (const addr of relay.addrs) if (!output.json) output.text(`  ${addr}\n`)
+  for (const addr of relay.missingAddrs)
+    output.note(
+      `This host does not have the address in ${addr} yet. The relay will listen on it as soon as it has.`,
     )
-    for (const addr of relay.addrs) if (!output.json) output.text(`  ${addr}\n`)
-    for (const addr of relay.missingAddrs)
-      output.note(
-        `This host does not have the address in ${addr} yet. The relay will listen on it as soon as it has.`,
-      )
-    if (status !== undefined) output.note(`The status page is at ${status.url}`)
-    const note = noteOf(config, relay, tokenFile)
-    if (note !== undefined) output.note(note)
-    warnAboutClock(output, 'Peers of other libp2p implementations do not accept its reservations.')
-    try {
-      if (!signal.aborted) await once(signal, 'abort')
-      // SIGINT (Ctrl-C at a terminal) stops the relay without draining
-      if (stoppedBy() === 'SIGTERM') await drain(relay, config.drainMs, output)
-    } finally {
-      status?.stop()
-    }
-  },
-})
+  if (status !== undefined) output.note(`The status page is at ${status.url}`)
+  const note = noteOf(config, relay, tokenFile)
+  if (note !== undefined) output.note(note)
+  warnAboutClock(output, 'Peers of other libp2p implementations do not accept its reservations.')
+  try {
+    if (!signal.aborted) await once(signal, 'abort')
+    // SIGINT (Ctrl-C at a terminal) stops the relay without draining
+    if (stoppedBy() === 'SIGTERM') await drain(relay, config.drainMs, output)
+  } finally {
+    status?.stop()
+  }
+}
 
 type Config = Resolved<typeof relayOptions>
 

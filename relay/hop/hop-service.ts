@@ -25,6 +25,7 @@ import { directConnectionTo } from '../../src/addresses/direct.ts'
 import { HopMessage, HopType, MAX_MESSAGE_BYTES, Status } from '../../src/protocols/circuit-relay/messages.ts'
 import { ReservationRequests } from './reservation-requests.ts'
 import { Reservations } from './reservations.ts'
+import { relayDefaults } from '../defaults.ts'
 import type { AbortOptions, Connection, PeerId, Startable, Stream } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { Admission } from '../admission/admission.ts'
@@ -46,9 +47,6 @@ const REQUEST_TIMEOUT_MS = 30_000
  * The relay answers this many, and resets more.
  */
 const PENDING_REQUESTS = 32
-
-/** Default duration of a reservation, in milliseconds (go-libp2p: `ReservationTTL`). */
-export const DEFAULT_TTL_MS = 3_600_000
 
 /** Options of {@link circuitRelayHop}. */
 export interface HopInit {
@@ -108,7 +106,7 @@ class Hop implements HopService, Startable {
     this.events = events
     const reservations = new Reservations({
       limits,
-      ttlMs: init.reservationTtlMs ?? DEFAULT_TTL_MS,
+      ttlMs: init.reservationTtlMs ?? relayDefaults.reservationTtlMs,
       onEnded: detail => {
         events.safeDispatchEvent('reservation:ended', { detail })
         if (detail.reason === 'expired' || detail.reason === 'replaced') this.#letNotice(detail.peerId)

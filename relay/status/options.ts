@@ -2,7 +2,6 @@
 
 import { hostPortKind } from '../../src/config/kinds/address-kinds.ts'
 import { ListenError } from '../../src/errors.ts'
-import { startStatusServer } from './status-server.ts'
 import type { HostPort } from '../../src/config/kinds/address-kinds.ts'
 import type { Kind } from '../../src/config/kinds/kind.ts'
 import type { Relay } from '../relay.ts'
@@ -41,6 +40,7 @@ export async function startStatus(
   status: HostPort | typeof OFF | undefined,
 ): Promise<StatusServer | undefined> {
   if (status === OFF) return undefined
+  const { startStatusServer } = await import('./status-server.ts')
   try {
     return await startStatusServer(relay, status ?? USUAL)
   } catch (error) {

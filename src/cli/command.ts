@@ -73,6 +73,15 @@ export interface CommandSpec<T extends OptionTable, A extends OptionTable> {
 /** A command without the types of its tables, so that a list can contain several. */
 export type Command = CommandSpec<OptionTable, OptionTable>
 
+/**
+ * The work of a command whose tables are `Options` and `Arguments`, for a module of its own: the help and the completion
+ * of a program then load no command's work.
+ */
+export type CommandRun<
+  Options extends OptionTable,
+  Arguments extends OptionTable = Readonly<Record<never, never>>,
+> = CommandSpec<Options, Arguments>['run']
+
 /** Defines a command. Its tables determine the types that its `run` gets. */
 export function defineCommand<
   const T extends OptionTable,

@@ -14,17 +14,11 @@ import { decodeText, readTextFile } from '../../../src/files/text-file.ts'
 import { findTarget } from './target-text.ts'
 import { InvalidConfigError, UsageError } from '../../../src/errors.ts'
 import { parseTarget } from '../../connections/target.ts'
-import { decodeTicket, looksLikeTicket } from '../../tickets/ticket.ts'
+import { decodeTicket } from '../../tickets/ticket.ts'
+import { looksLikeTicket } from '../../tickets/prefix.ts'
 import type { Output } from '../../../src/cli/output/output.ts'
 import type { PeerNames } from '../../connections/names.ts'
 import type { Ticket } from '../../tickets/ticket.ts'
-
-/** The argument `TARGET`. */
-export const target = {
-  kind: 'string',
-  doc: 'A circuit address (.../p2p/RELAY/p2p-circuit/p2p/PEER), a peer id together with --relay, a name from the file of names, or a ticket: its text, @FILE, or - for standard input',
-  example: '/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWRelay.../p2p-circuit/p2p/12D3KooWPeer...',
-} as const
 
 /** A remote peer, and the ticket that was given for it. */
 export interface Destination {

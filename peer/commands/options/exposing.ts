@@ -3,12 +3,7 @@
 import { InvalidConfigError } from '../../../src/errors.ts'
 import { isPeerId } from '@libp2p/interface'
 import { nearestHint } from '../../../src/config/nearest.ts'
-import {
-  allowRuleKind,
-  printPlace,
-  serviceKind,
-  serviceNameKind,
-} from '../../tunnel/listener/service-kinds.ts'
+import { printPlace } from '../../tunnel/listener/service-kinds.ts'
 import { parseTarget } from '../../connections/target.ts'
 import { describeRefusal } from '../running/describe-refusal.ts'
 import { readAllowFile } from './allow-file.ts'
@@ -20,36 +15,8 @@ import type { ExposedService } from '../../status/node-status.ts'
 import type { PeerNames } from '../../connections/names.ts'
 import type { ServiceAddress } from '../../tunnel/listener/service-rules.ts'
 import type { Services, ServicesInit } from '../../tunnel/listener/services.ts'
+import type { exposingOptions } from './node-options.ts'
 import type { PlacedRule } from './allow-file.ts'
-
-/** The options. SIGHUP reloads all of them. */
-export const exposingOptions = {
-  expose: {
-    kind: serviceKind,
-    many: true,
-    optional: true,
-    doc: 'A service that remote peers can connect to by name. It is closed until you allow a peer or issue a ticket',
-  },
-  allow: {
-    kind: allowRuleKind,
-    many: true,
-    optional: true,
-    doc: 'Allow one peer, or anyone, to use a service',
-  },
-  allowFile: {
-    kind: 'path',
-    optional: true,
-    placeholder: 'FILE',
-    example: './allow',
-    doc: 'A file with more allow rules, one per line. SIGHUP reloads it',
-  },
-  proxyProtocol: {
-    kind: serviceNameKind,
-    many: true,
-    optional: true,
-    doc: 'Send this service a PROXY protocol v2 header with the peer id in field 0xE0',
-  },
-} as const
 
 /** The services, and who may use them. */
 export type Exposure = Pick<ServicesInit, 'services' | 'allow'>

@@ -3,7 +3,7 @@
 import { parseHostPort, printHostPort } from '../../../src/config/kinds/address-kinds.ts'
 import { serviceNameKind } from '../../tunnel/listener/service-kinds.ts'
 import { expandPath } from '../../../src/config/paths.ts'
-import { hideTickets } from '../../tickets/ticket.ts'
+import { hideTickets } from '../../tickets/prefix.ts'
 import type { HostPort } from '../../../src/config/kinds/address-kinds.ts'
 import type { Kind } from '../../../src/config/kinds/kind.ts'
 

@@ -1,6 +1,6 @@
 /** Options that several commands of `throughnat` share. */
 
-import { DEFAULT_NAMES } from '../../connections/names.ts'
+import { DEFAULT_NAMES } from '../../connections/default-names.ts'
 
 /** The relays: where this peer reserves, and finds others. */
 export const relays = {
@@ -42,7 +42,7 @@ export const dataDir = {
  * The directory with the identity of a peer that only dials. Without it, it gets a new identity each time,
  * because nobody connects to it.
  */
-export const dialerDataDir = {
+const dialerDataDir = {
   kind: 'path',
   optional: true,
   placeholder: 'DIR',
@@ -57,3 +57,6 @@ export const names = {
   example: DEFAULT_NAMES,
   doc: `The file of names, one NAME and TARGET per line. By default ${DEFAULT_NAMES}, if it exists`,
 } as const
+
+/** The options of a command that dials. */
+export const dialingOptions = { relays, relayFile, relayTokenFile, dataDir: dialerDataDir, names } as const

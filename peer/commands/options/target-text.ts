@@ -4,7 +4,8 @@
  */
 
 import { linesIn } from '../../../src/files/text-file.ts'
-import { decodeTicket, looksLikeTicket } from '../../tickets/ticket.ts'
+import { decodeTicket } from '../../tickets/ticket.ts'
+import { looksLikeTicket } from '../../tickets/prefix.ts'
 
 /** Quotation marks of programs and of word processors, and what mail programs put before quoted lines. */
 const AROUND = /^[\s>"'`“”„‘’«»\u200B\uFEFF]+|[\s"'`“”„‘’«»\u200B\uFEFF]+$/gu

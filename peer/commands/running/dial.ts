@@ -4,10 +4,10 @@ import { DataDirError, UnreachableError } from '../../../src/errors.ts'
 import { loadIdentity } from '../../../src/files/identity.ts'
 import { readTokens } from '../../../src/protocols/relay-auth.ts'
 import { createPeer } from '../../node/create-peer.ts'
-import { dialerDataDir, names, relayFile, relays, relayTokenFile } from '../options/options.ts'
 import type { AbortOptions, PrivateKey } from '@libp2p/interface'
 import type { Resolved } from '../../../src/config/options.ts'
 import type { Peer } from '../../node/peer.ts'
+import type { dialingOptions } from '../options/options.ts'
 
 /** A peer that only dials. */
 export interface DialingPeer {
@@ -15,9 +15,6 @@ export interface DialingPeer {
   /** The identity that the peer acts for, if another process runs with it. */
   principal?: PrivateKey
 }
-
-/** The options of a command that dials. */
-export const dialingOptions = { relays, relayFile, relayTokenFile, dataDir: dialerDataDir, names } as const
 
 /**
  * Starts a peer that only dials. If another process runs with the data directory, this peer gets a new id and

@@ -14,15 +14,8 @@ import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../../tunnel/wire/protoco
 import { createServices } from '../../tunnel/listener/services.ts'
 import { startControl } from './control.ts'
 import { withRelayFile, withRelayToken } from './dial.ts'
-import {
-  exposedServices,
-  exposingOptions,
-  exposureOf,
-  reportServices,
-  warnAboutClosed,
-} from '../options/exposing.ts'
+import { exposedServices, exposureOf, reportServices, warnAboutClosed } from '../options/exposing.ts'
 import { startForwards } from './forwards.ts'
-import { dataDir, names, relayFile, relays, relayTokenFile } from '../options/options.ts'
 import { reportPeer } from './report.ts'
 import { warnAboutClock } from '../../../src/cli/runtime/wrong-clock.ts'
 import type { CommandContext } from '../../../src/cli/command.ts'
@@ -32,6 +25,7 @@ import type { Routes } from '../../control/server.ts'
 import type { PeerRank } from '../../limits/rank.ts'
 import type { Peer } from '../../node/peer.ts'
 import type { Services } from '../../tunnel/listener/services.ts'
+import type { nodeOptions } from '../options/node-options.ts'
 import type { ForwardRule } from '../options/forward-rule.ts'
 
 /** After this time without a reservation the node prints a hint, in milliseconds. */
@@ -42,28 +36,6 @@ const HINT_AFTER_MS = 10_000
  * answer.
  */
 const STARTING_MS = 5_000
-
-/** The options of a node that others connect to. */
-export const nodeOptions = {
-  relays,
-  relayFile,
-  reservations: {
-    kind: 'integer',
-    default: 2,
-    min: 1,
-    max: 16,
-    doc: 'The number of relays to reserve at. Other relays replace one that is lost',
-  },
-  relayTokenFile,
-  dataDir,
-  port: {
-    kind: 'port',
-    default: 0,
-    doc: 'The TCP port to listen on and to punch from. 0 means any free port',
-  },
-  names,
-  ...exposingOptions,
-} as const
 
 /** Runs the node until `context.signal` fires. */
 export async function runNode(

@@ -5,7 +5,6 @@
  */
 
 import type { ConfigFile } from '../../config/file.ts'
-import { readConfigFile } from '../../config/file.ts'
 import { plainValue } from '../../config/environment.ts'
 import type { GivenFlag } from '../../config/given.ts'
 import type { OptionTable, Resolved } from '../../config/options.ts'
@@ -94,7 +93,9 @@ async function readGivenFile(
   const given = flags.findLast(({ key, text }) => key === 'config' && text !== undefined)?.text
   const path = given ?? plainValue(environment[variableOf('config')])
   // an empty flag is reported with the other flags; an empty variable counts as not set
-  return path.trim() === '' ? undefined : await readConfigFile(path, directory)
+  if (path.trim() === '') return undefined
+  const { readConfigFile } = await import('../../config/file.ts')
+  return await readConfigFile(path, directory)
 }
 
 function namesOf(commands: readonly Command[]): string[] {

@@ -7,7 +7,8 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { parseTarget } from '../../../../peer/connections/target.ts'
 import { placesOf } from '../../../../peer/tickets/ticket-issuer.ts'
-import { decodeTicket, encodeTicket, hideTickets, MAX_PLACES } from '../../../../peer/tickets/ticket.ts'
+import { decodeTicket, encodeTicket, MAX_PLACES } from '../../../../peer/tickets/ticket.ts'
+import { hideTickets } from '../../../../peer/tickets/prefix.ts'
 import type { Ticket } from '../../../../peer/tickets/ticket.ts'
 
 const peerId = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))

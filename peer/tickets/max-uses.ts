@@ -1,0 +1,2 @@
+/** The most uses that one ticket may have. */
+export const MAX_USES = 1000
