@@ -16,6 +16,7 @@ import { CODE_UNIX } from '@multiformats/multiaddr'
 import { boundNegotiations } from '../patches/multistream-select/unbounded-negotiation.ts'
 import { coalesceWrites } from '../patches/libp2p-tcp/coalesced-writes.ts'
 import { Accepted } from '../patches/libp2p-tcp/flush-before-close.ts'
+import { passDirectly } from '../patches/libp2p-utils/direct-messages.ts'
 import { isNamed, resolveHost } from '../addresses/resolve-host.ts'
 import { raceInTurn } from '../time/race-in-turn.ts'
 import { optimisticUpgrader } from '../protocols/optimistic-upgrade.ts'
@@ -207,7 +208,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
         upgrader: connectOnly,
       }
       const socket: unknown = await this.#tcp.dial(addr, options as unknown as TCPDialOptions)
-      return keepAlive(coalesceWrites(socket as MultiaddrConnection))
+      return keepAlive(passDirectly(coalesceWrites(socket as MultiaddrConnection)))
     } finally {
       signal.removeEventListener('abort', abort)
     }
@@ -260,7 +261,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
       socket: MultiaddrConnection,
       options: never,
     ) => {
-      keepAlive(coalesceWrites(socket))
+      keepAlive(passDirectly(coalesceWrites(socket)))
       accepted.add(socket)
       if (!this.#isClaimed(socket)) await upgrader.upgradeInbound(socket, options)
     }

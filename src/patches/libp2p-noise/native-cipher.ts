@@ -3,9 +3,12 @@
  */
 
 import { noise } from '@chainsafe/libp2p-noise'
+import { passDirectly } from '../libp2p-utils/direct-messages.ts'
 import { decryptWithoutCopy } from './copied-messages.ts'
 import { refuseEmptyMessages } from './empty-messages.ts'
 import { keepKeyObjects } from './key-objects.ts'
+import { expectLengths } from './message-lengths.ts'
+import { patchSecured } from './secured.ts'
 
 /**
  * Makes the encrypter, in place of `noise()`. Making it, or a connection, may throw `UpstreamChangedError`.
@@ -15,7 +18,9 @@ export function nativeNoise(): ReturnType<typeof noise> {
     const encrypter = noise()(components)
     keepKeyObjects(encrypter)
     decryptWithoutCopy(encrypter)
+    expectLengths(encrypter)
     refuseEmptyMessages(encrypter)
+    patchSecured(encrypter, passDirectly)
     return encrypter
   }
 }

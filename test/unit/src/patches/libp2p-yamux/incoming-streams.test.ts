@@ -103,8 +103,10 @@ describe('a stream that the remote opens', LIMIT, () => {
 
   it('is not made a turn later if it has ended by then', async () => {
     const { muxer } = await handle(withRemote([incoming]), [
-      ...[update(1, SYN), update(1, RST)],
-      ...[update(3, SYN), update(3, FIN)],
+      update(1, SYN),
+      update(1, RST),
+      update(3, SYN),
+      update(3, FIN),
       update(5, SYN | RST),
     ])
     await nextTurn()
