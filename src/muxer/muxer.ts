@@ -1,8 +1,9 @@
 /** The stream multiplexer of every node: yamux with this project's settings and patches. */
 
 import { yamux } from '@chainsafe/libp2p-yamux'
+import { passDirectly } from '../patches/libp2p-utils/direct-messages.ts'
 import { joinUnreadPieces } from '../patches/libp2p-utils/unread-pieces.ts'
-import { amended } from '../patches/libp2p-yamux/amend.ts'
+import { amended, ofStreams } from '../patches/libp2p-yamux/amend.ts'
 import { drainWhenSent } from '../patches/libp2p-yamux/early-drain.ts'
 import { takeTurns } from '../patches/libp2p-yamux/fair-turns.ts'
 import { earnFrames, FrameBudgets } from '../patches/libp2p-yamux/frame-budgets.ts'
@@ -41,6 +42,7 @@ export function muxer(init: YamuxMuxerInit = {}): ReturnType<typeof yamux> {
     closeAfterGoAway,
     updateWindowsSparingly,
     joinUnreadPieces,
+    ofStreams(passDirectly),
   ]) as ReturnType<typeof yamux>
 }
 

@@ -18,6 +18,7 @@ import { boundNegotiations } from '../patches/multistream-select/unbounded-negot
 import { separateUpgradeSignals } from '../patches/libp2p/upgrade-signals.ts'
 import { coalesceWrites } from '../patches/libp2p-tcp/coalesced-writes.ts'
 import { Accepted } from '../patches/libp2p-tcp/flush-before-close.ts'
+import { passDirectly } from '../patches/libp2p-utils/direct-messages.ts'
 import { isNamed, resolveHost } from '../addresses/resolve-host.ts'
 import { raceInTurn } from '../time/race-in-turn.ts'
 import { encryptionChoice } from '../encryption/choice.ts'
@@ -240,7 +241,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
         upgrader: connectOnly,
       }
       const socket: unknown = await this.#tcp.dial(addr, options as unknown as TCPDialOptions)
-      return keepAlive(coalesceWrites(socket as MultiaddrConnection))
+      return keepAlive(passDirectly(coalesceWrites(socket as MultiaddrConnection)))
     } finally {
       signal.removeEventListener('abort', abort)
     }
@@ -293,7 +294,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
       socket: MultiaddrConnection,
       options: never,
     ) => {
-      keepAlive(coalesceWrites(socket))
+      keepAlive(passDirectly(coalesceWrites(socket)))
       accepted.add(socket)
       if (!this.#isClaimed(socket)) await upgrader.upgradeInbound(socket, options)
     }

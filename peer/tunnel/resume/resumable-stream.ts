@@ -11,6 +11,7 @@
 import { InvalidMessageError, StreamResetError } from '@libp2p/interface'
 import { AbstractStream } from '@libp2p/utils'
 import { raceSignal } from 'race-signal'
+import { passDirectly } from '../../../src/patches/libp2p-utils/direct-messages.ts'
 import { SmallPieces } from '../../../src/patches/piece-joiner.ts'
 import { Carrier } from './carrier.ts'
 import { CUT_FRAME, encodeAck, encodeData, END_FRAME } from './frames.ts'
@@ -62,6 +63,7 @@ export class ResumableStream extends AbstractStream {
     this.#arrived.promise.catch(() => {})
     this.addEventListener('close', ({ error }) => this.#finish(error ?? undefined), { once: true })
     this.pause()
+    passDirectly(this)
   }
 
   /** True if nothing is left to carry in either direction. */

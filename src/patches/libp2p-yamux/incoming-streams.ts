@@ -1,5 +1,6 @@
 /**
- * Makes a stream that the remote opens when it brings data, and finds streams by their id.
+ * Makes a stream that the remote opens when it brings data, or a turn later if it is one of a few, and finds
+ * streams by their id.
  *
  * Fault of `@chainsafe/libp2p-yamux` 8.0.1: it makes a stream for each frame that opens one (muxer.ts,
  * `incomingStream`), which takes 80 us until it has failed: a stream that brings no data is of no use, since
@@ -19,6 +20,13 @@ import type { Frame, Yamux, YamuxStream } from './internals.ts'
 
 /** The largest window, in bytes: as much as a header can announce. */
 const LARGEST_WINDOW_BYTES = 0xffff_ffff
+
+/**
+ * Streams of a connection that are made although they have brought no data. The interface of a multiplexer
+ * asks for that (@libp2p/interface-compliance-tests 7.0.16, "should open a stream"), and no implementation has
+ * more than a few such streams at a time.
+ */
+const MAX_MADE_SILENT = 8
 
 const PACKAGE = '@chainsafe/libp2p-yamux'
 const assertShape = shapeCheck(PACKAGE, {
@@ -43,6 +51,9 @@ export class IncomingStreams {
   readonly #streams = new Map<number, YamuxStream>()
   /** Streams that have brought no data: how much their windows have grown, in bytes. */
   readonly #silent = new Map<number, number>()
+  /** Those that are made all the same: some in the next turn of the event loop, some are made already. */
+  readonly #nextTurn = new Set<number>()
+  readonly #madeSilent = new Set<number>()
 
   constructor(budgets: FrameBudgets) {
     this.#budgets = budgets
@@ -69,7 +80,9 @@ export class IncomingStreams {
     this.#streams.set(stream.streamId, stream)
     stream.addEventListener('close', () => {
       this.#streams.delete(stream.streamId)
-      const isUnused = stream.direction === 'inbound' && stream.protocol === ''
+      this.#madeSilent.delete(stream.streamId)
+      // without a protocol libp2p closes no stream in order
+      const isUnused = stream.direction === 'inbound' && stream.protocol === '' && stream.status !== 'closed'
       if (!isUnused || connection.status !== 'open') return
       try {
         this.#budgets.charge('unused')
@@ -85,8 +98,10 @@ export class IncomingStreams {
     if (this.#silent.has(id) && !this.#hasSpoken(muxer, frame)) return
     const stream = this.#streams.get(id)
     if (stream === undefined) return
-    if (type === FrameType.data) stream.handleData(frame)
-    else {
+    if (type === FrameType.data) {
+      if (length > 0) this.#madeSilent.delete(id)
+      stream.handleData(frame)
+    } else {
       assertWindow(stream.sendWindowCapacity + length)
       stream.handleWindowUpdate(frame)
     }
@@ -96,9 +111,7 @@ export class IncomingStreams {
   #hasSpoken(muxer: Yamux, { header: { streamID: id, flag, type, length } }: Frame): boolean {
     let window = this.#silent.get(id) ?? 0
     if (type === FrameType.data && length > 0) {
-      this.#silent.delete(id)
-      muxer.incomingStream(id)
-      if (window > 0) this.#streams.get(id)?.handleWindowUpdate(windowUpdate(id, window))
+      this.#make(muxer, id)
       return true
     }
     if (type === FrameType.windowUpdate) window += length
@@ -112,6 +125,29 @@ export class IncomingStreams {
     // the other side has nothing to say, and waits for nothing but the end of this one
     if ((flag & Flag.rst) === 0) reset(muxer, id)
     return false
+  }
+
+  #make(muxer: Yamux, id: number): void {
+    const window = this.#silent.get(id) ?? 0
+    this.#silent.delete(id)
+    muxer.incomingStream(id)
+    if (window > 0) this.#streams.get(id)?.handleWindowUpdate(windowUpdate(id, window))
+  }
+
+  /** Makes a stream if it is still silent when all that has come in is handled. */
+  #makeNextTurn(muxer: Yamux, id: number): void {
+    if (this.#madeSilent.size + this.#nextTurn.size >= MAX_MADE_SILENT) return
+    if (this.#nextTurn.size === 0) setImmediate(() => this.#makeSilent(muxer))
+    this.#nextTurn.add(id)
+  }
+
+  #makeSilent(muxer: Yamux): void {
+    for (const id of this.#nextTurn) {
+      if (muxer.status !== 'open' || !this.#silent.has(id)) continue
+      this.#madeSilent.add(id)
+      this.#make(muxer, id)
+    }
+    this.#nextTurn.clear()
   }
 
   /** False if there is no more to do for a frame that opens a stream. */
@@ -130,6 +166,7 @@ export class IncomingStreams {
       return false
     }
     this.#silent.set(id, 0)
+    this.#makeNextTurn(muxer, id)
     return true
   }
 }

@@ -37,14 +37,16 @@ var output sync.Mutex
 func main() {
 	nodes := newNodes()
 	actions := map[string]action{
-		"relay":   nodes.relay,
-		"peer":    nodes.peer,
-		"connect": nodes.connect,
-		"direct":  nodes.direct,
-		"echo":    nodes.echo,
-		"traffic": traffic,
-		"reserve": nodes.reserve,
-		"stop":    nodes.stop,
+		"relay":      nodes.relay,
+		"peer":       nodes.peer,
+		"connect":    nodes.connect,
+		"direct":     nodes.direct,
+		"echo":       nodes.echo,
+		"traffic":    traffic,
+		"reserve":    nodes.reserve,
+		"stop":       nodes.stop,
+		"benchRelay": nodes.benchRelay,
+		"settle":     settle,
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {

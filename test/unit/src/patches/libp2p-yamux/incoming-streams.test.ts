@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { promisify } from 'node:util'
 import { FRAME_BUDGETS, FrameBudgets } from '../../../../../src/patches/libp2p-yamux/frame-budgets.ts'
 import { IncomingStreams } from '../../../../../src/patches/libp2p-yamux/incoming-streams.ts'
 import { until } from '../until.ts'
@@ -15,6 +16,11 @@ const [SYN, FIN, RST] = [1, 4, 8]
 
 /** The package's own limit of streams that the remote may open. */
 const MAX_STREAMS = 1_000
+
+/** Silent streams that are made. */
+const FEW = 8
+
+const nextTurn = promisify(setImmediate)
 
 const incoming: Amendment = (muxer, connection) => {
   new IncomingStreams(new FrameBudgets()).amend(muxer, connection)
@@ -88,6 +94,46 @@ describe('a stream that the remote opens', LIMIT, () => {
     assert.equal(muxer.streams.length, 0)
   })
 
+  it('is made a turn later if it is silent until then, with the window that it has by then', async () => {
+    const { muxer } = await handle(withRemote([incoming]), [update(1, SYN, 1000), update(1, 0, 10)])
+    await nextTurn()
+    const [stream] = muxer.streams
+    assert.equal(stream!.sendWindowCapacity, 256 * 1024 + 1010)
+  })
+
+  it('is not made a turn later if it has ended by then', async () => {
+    const { muxer } = await handle(withRemote([incoming]), [
+      update(1, SYN),
+      update(1, RST),
+      update(3, SYN),
+      update(3, FIN),
+      update(5, SYN | RST),
+    ])
+    await nextTurn()
+    assert.equal(muxer.streams.length, 0)
+  })
+
+  it('is made while it is silent only if it is one of a few', async () => {
+    const scene = withRemote([incoming])
+    const ids = Array.from({ length: 100 }, (_, n) => 2 * n + 1)
+    const { muxer } = await handle(
+      scene,
+      ids.map(id => update(id, SYN)),
+    )
+    await nextTurn()
+    assert.equal(muxer.streams.length, FEW)
+    await handle(scene, [update(201, SYN)])
+    await nextTurn()
+    assert.equal(muxer.streams.length, FEW, 'in another turn')
+    await handle(scene, [data(1, 'hello'), update(3, RST), update(203, SYN), update(205, SYN)])
+    await nextTurn()
+    assert.equal(muxer.streams.length, FEW + 1, 'one has spoken, one is gone, and two are new')
+    assert.deepEqual(
+      muxer.streams.slice(-2).map(({ streamId }) => streamId),
+      [203, 205],
+    )
+  })
+
   it('counts while it is silent', async () => {
     const scene = withRemote([incoming])
     const answer = Promise.withResolvers<Uint8Array>()
@@ -135,6 +181,17 @@ describe('streams that are of no use end the connection when they are too many',
       assert.equal(connection.status, 'open')
     })
   }
+
+  it('but not those that carry data and end in order on both sides', async () => {
+    const scene = withRemote([incoming])
+    scene.muxer.addEventListener('stream', ({ detail }) => void detail.close())
+    const { connection, muxer } = await handle(
+      scene,
+      framesOf(2 * capacity, id => [update(id, SYN), data(id, 'hello'), update(id, FIN)]),
+    )
+    await until(() => muxer.streams.length === 0)
+    assert.equal(connection.status, 'open')
+  })
 
   it('refused beyond the limit of streams', async () => {
     const count = MAX_STREAMS + FRAME_BUDGETS.refused.capacity
