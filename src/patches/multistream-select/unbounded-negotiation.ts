@@ -49,6 +49,7 @@ const REQUEST_PROTOCOLS: ReadonlySet<string> = new Set([
   '/libp2p/autonat/2/dial-request',
   '/libp2p/autonat/2/dial-back',
   '/throughnat/relay-token/1.0.0',
+  '/throughnat/libp2p/dcutr/offer/1',
 ])
 
 /** Time to negotiate a stream, in milliseconds (`PROTOCOL_NEGOTIATION_TIMEOUT` of libp2p). */
