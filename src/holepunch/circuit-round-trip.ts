@@ -46,24 +46,23 @@ export function roundTripOf(circuit: Connection): number | undefined {
 function measure(socket: MultiaddrConnection): () => void {
   assertShape(socket)
   const own = socket as MultiaddrConnection & { onData(data: unknown): void }
-  const { send, onData } = own
+  const send = own.send.bind(own)
+  const onData = own.onData.bind(own)
+  let isOver = false
   let sentAt: number | undefined
   own.send = data => {
-    sentAt = performance.now()
-    return send.call(own, data)
+    if (!isOver) sentAt = performance.now()
+    return send(data)
   }
   own.onData = data => {
-    if (sentAt !== undefined) {
+    if (!isOver && sentAt !== undefined) {
       const rttMs = performance.now() - sentAt
       longest.set(own.timeline, Math.max(longest.get(own.timeline) ?? 0, rttMs))
+      sentAt = undefined
     }
-    sentAt = undefined
-    onData.call(own, data)
+    onData(data)
   }
-  const patched = { send: own.send, onData: own.onData }
   return () => {
-    // what has replaced them since calls them
-    if (own.send === patched.send) own.send = send
-    if (own.onData === patched.onData) own.onData = onData
+    isOver = true
   }
 }
