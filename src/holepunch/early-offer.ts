@@ -9,9 +9,9 @@
 import { roundTripOf } from './circuit-round-trip.ts'
 import { converse, DCUTR_PROTOCOL, Type } from './exchange.ts'
 import { openOptimisticStream } from '../protocols/optimistic-stream.ts'
-import type { AbortOptions, Connection, Logger, Stream } from '@libp2p/interface'
+import type { Connection, Logger, Stream } from '@libp2p/interface'
 import type { LocalAddresses } from './candidates.ts'
-import type { KnownOffer, Offer, RemoteOffer } from './exchange.ts'
+import type { KnownOffer, RemoteOffer } from './exchange.ts'
 import type { Plans } from './plans.ts'
 import type { UpgradeContext } from './upgrade-context.ts'
 
@@ -19,7 +19,8 @@ import type { UpgradeContext } from './upgrade-context.ts'
 export const EARLY_OFFER_PROTOCOL = `/throughnat${DCUTR_PROTOCOL}/offer/1`
 
 /** What the early offer of one upgrade needs. */
-export interface EarlyOfferInit extends Pick<UpgradeContext, 'observed' | 'localAddresses'> {
+export interface EarlyOfferInit
+  extends Pick<UpgradeContext, 'observed' | 'localAddresses' | 'exchangeTimeoutMs'> {
   circuit: Connection
   plans: Plans
   /** Fires when the upgrade is over. */
@@ -50,20 +51,36 @@ export class EarlyOffer {
     try {
       await observed(signal)
       const offer = plans.earlyOffer(localAddresses())
-      if (offer !== undefined) this.#rttMs = await sendEarlyOffer(circuit, offer, { signal })
+      if (offer === undefined || signal.aborted) return
+      const stream = await openOptimisticStream(circuit, EARLY_OFFER_PROTOCOL)
+      const ended = endOf(stream)
+      this.#rttMs = await converse(stream, this.#bounds, { signal }, async messages => {
+        const sentAt = performance.now()
+        await messages.send(Type.CONNECT, offer)
+        // multistream-select of js-libp2p refuses a stream whose other end is closed before the negotiation
+        await ended
+        return performance.now() - sentAt
+      })
     } catch (error) {
       log('no early offer - %e', error)
     }
   }
 
-  /** Receives the offer as the responder. Never throws: the exchange asks for the addresses anyway. */
+  /** Receives the offer as the responder, and closes the stream. Never throws: the exchange asks for the addresses anyway. */
   async receive(stream: Stream): Promise<void> {
     const { signal, log } = this.#init
     try {
-      this.#received.resolve(await receiveEarlyOffer(stream, { signal }))
+      const offer = await converse(stream, this.#bounds, { signal }, async messages =>
+        messages.receive(Type.CONNECT),
+      )
+      this.#received.resolve(offer)
     } catch (error) {
       log('the early offer cannot be used - %e', error)
     }
+  }
+
+  get #bounds(): { timeoutMs: number } {
+    return { timeoutMs: this.#init.exchangeTimeoutMs }
   }
 
   /** Resolves when the responder knows all that it needs for the SYNC; never, if the exchange itself has to tell. */
@@ -73,36 +90,6 @@ export class EarlyOffer {
     if (rttMs === undefined || !this.#init.plans.isComplete(local, offer)) return new Promise(() => {})
     return { offer, rttMs }
   }
-}
-
-/**
- * Sends an early offer. Resolves with the round trip in milliseconds, when the remote has closed the stream:
- * multistream-select of js-libp2p refuses a stream whose other end is closed before the negotiation.
- *
- * @throws what the circuit failed with, or the reason of `signal`
- */
-export async function sendEarlyOffer(
-  circuit: Connection,
-  offer: Offer,
-  options: AbortOptions,
-): Promise<number> {
-  const stream = await openOptimisticStream(circuit, EARLY_OFFER_PROTOCOL)
-  const ended = endOf(stream)
-  return converse(stream, {}, options, async messages => {
-    const sentAt = performance.now()
-    await messages.send(Type.CONNECT, offer)
-    await ended
-    return performance.now() - sentAt
-  })
-}
-
-/**
- * Resolves with the early offer that the remote sends on this stream, and closes it.
- *
- * @throws what is wrong with the message or the stream, which has been reset
- */
-export async function receiveEarlyOffer(stream: Stream, options: AbortOptions): Promise<RemoteOffer> {
-  return converse(stream, {}, options, async messages => messages.receive(Type.CONNECT))
 }
 
 /** Resolves when the remote has closed its end of a stream, or the stream was reset. */

@@ -44,7 +44,7 @@ export const HolePunchMessage = messageType({
 })
 
 /** The addresses that one side sends in its CONNECT. */
-export interface Offer {
+interface Offer {
   /** Where to punch to. */
   addrs: readonly Multiaddr[]
   /** Where this side can be dialled without a punch: its public addresses that no NAT translates. */
@@ -146,7 +146,7 @@ export async function answerExchange<Plan>(
 }
 
 /** The messages of one exchange. */
-export interface Messages {
+interface Messages {
   readonly signal: AbortSignal
   send(type: number, offer?: Offer): Promise<void>
   receive(type: number): Promise<RemoteOffer>

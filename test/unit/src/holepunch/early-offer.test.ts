@@ -62,7 +62,7 @@ async function stage(
   const plans = new Plans({ circuit, role, lossyPaths, relayOf, isNamed: () => false })
   const over = new AbortController()
   const log = Object.assign(() => {}, { trace: () => {} }) as never
-  const init = { circuit, plans, signal: over.signal, log }
+  const init = { circuit, plans, signal: over.signal, log, exchangeTimeoutMs: 5_000 }
   const early = new EarlyOffer({ ...init, observed: async () => {}, localAddresses: () => local })
   const receives = async (byteLength: number): Promise<Buffer> =>
     new Promise(resolve => {
