@@ -4,6 +4,7 @@
  */
 
 import { isCircuit } from '../../src/addresses/circuit.ts'
+import { EARLY_OFFER_PROTOCOL } from '../../src/holepunch/early-offer.ts'
 import { DCUTR_PROTOCOL } from '../../src/holepunch/exchange.ts'
 import { TUNNEL_PROTOCOL } from '../tunnel/wire/protocol.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
@@ -30,6 +31,7 @@ const UPKEEP_PROTOCOLS: ReadonlySet<string> = new Set([
   '/libp2p/autonat/2/dial-request',
   '/libp2p/autonat/2/dial-back',
   DCUTR_PROTOCOL,
+  EARLY_OFFER_PROTOCOL,
 ])
 
 /** True while the connection has a stream of an application. Requests of a stranger for a service are none. */

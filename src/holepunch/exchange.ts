@@ -32,7 +32,7 @@ const MAX_MESSAGE_BYTES = 4096
 const MAX_ADDRS = 64
 
 /** `HolePunch.Type`. */
-const Type = { CONNECT: 100, SYNC: 300 } as const
+export const Type = { CONNECT: 100, SYNC: 300 } as const
 
 /** `message HolePunch`. */
 export const HolePunchMessage = messageType({
@@ -61,6 +61,13 @@ export interface RemoteOffer extends Offer {
   unknownFields: readonly Uint8Array[]
 }
 
+/** What the responder needs for its SYNC. */
+export interface KnownOffer {
+  readonly offer: RemoteOffer
+  /** Round trip over the circuit, in milliseconds. */
+  readonly rttMs: number
+}
+
 /** What an exchange asks of its owner. */
 export interface ExchangeInit<Plan> {
   circuit: Connection
@@ -70,6 +77,8 @@ export interface ExchangeInit<Plan> {
   offer: (theirs: RemoteOffer | undefined) => Offer
   /** Decides what to do with the remote's offer. What it throws ends the exchange. */
   plan: (theirs: RemoteOffer) => Plan
+  /** Resolves when the responder knows these without an answer to its CONNECT. */
+  known?: Promise<KnownOffer> | undefined
   /** What the responder does before it plans and has both sides dial. What it throws ends the exchange. */
   beforeSync?: (theirs: RemoteOffer, rttMs: number, signal: AbortSignal) => Promise<void>
 }
@@ -77,8 +86,10 @@ export interface ExchangeInit<Plan> {
 /** How an exchange ended: it is time to dial. */
 export interface ExchangeResult<Plan> {
   plan: Plan
-  /** Round trip over the circuit, in milliseconds, between this side's CONNECT and the answer to it. */
+  /** Round trip over the circuit, in milliseconds: between this side's CONNECT and the answer to it, unless it was known before. */
   rttMs: number
+  /** Of the responder: rejects if the remote ends the exchange, which may be after the SYNC if the offer came early. */
+  confirmed?: Promise<unknown>
 }
 
 /**
@@ -98,14 +109,17 @@ export async function openExchange<Plan>(
       const sentAt = performance.now()
       await messages.send(Type.CONNECT, init.offer(undefined))
       // 3. A answers with CONNECT and its own addresses. That was one round trip.
-      const theirs = await messages.receive(Type.CONNECT)
-      const rttMs = performance.now() - sentAt
+      const answer = messages.receive(Type.CONNECT)
+      const confirmed = conclude(init.circuit, async () => answer)
+      confirmed.catch(() => {}) // without an early offer, the answer itself is awaited
+      const answered = answer.then(offer => ({ offer, rttMs: performance.now() - sentAt }))
+      const { offer: theirs, rttMs } = await Promise.race([answered, init.known ?? answered])
       await init.beforeSync?.(theirs, rttMs, messages.signal)
       const plan = init.plan(theirs)
       // 4. B sends SYNC, and dials after half a round trip.
       await messages.send(Type.SYNC)
       await pause(rttMs / 2, undefined, { signal: messages.signal })
-      return { plan, rttMs }
+      return { plan, rttMs, confirmed }
     })
   })
 }
@@ -143,7 +157,7 @@ interface Messages {
 }
 
 /** Runs a conversation over a stream within the time-out, then closes the stream; resets it if the conversation fails. */
-async function converse<Result>(
+export async function converse<Result>(
   stream: Stream,
   { timeoutMs = EXCHANGE_TIMEOUT_MS }: { timeoutMs?: number },
   options: AbortOptions,

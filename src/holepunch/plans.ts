@@ -1,7 +1,8 @@
 /** What this side of an upgrade offers to the remote, and which of the remote's addresses it dials. */
 
 import { HolePunchFailedError } from '../errors.ts'
-import { hasWay, isPrivate, offerTo, reachableCandidates, RemoteCandidates } from './candidates.ts'
+import { hasWay, isPrivate, offerTo, publicCandidates } from './candidates.ts'
+import { reachableCandidates, RemoteCandidates } from './candidates.ts'
 import { insideRule } from './inside.ts'
 import { choosePlan } from './strategies/choose-plan.ts'
 import type { Connection } from '@libp2p/interface'
@@ -44,6 +45,24 @@ export class Plans {
   offer(local: LocalAddresses, theirs: RemoteOffer | undefined): Offer {
     const remote = RemoteCandidates.from(theirs?.addrs ?? [], local, this.accept)
     return { addrs: offerTo(local, remote), reachable: reachableCandidates(local) }
+  }
+
+  /**
+   * True if the remote's answer to this node's offer has nothing to add to what it has offered before. Peers behind one NAT
+   * add their private addresses, and a path that does not carry data is for both sides to refuse.
+   */
+  isComplete(local: LocalAddresses, { addrs }: RemoteOffer): boolean {
+    const { role } = this.#init
+    const remote = RemoteCandidates.from(addrs, local, this.accept)
+    const plan = choosePlan({ source: 'exchange', role, local, remote })
+    return plan?.strategy === 'simultaneous-open' && !remote.hasLossy && publicCandidates(local).length > 0
+  }
+
+  /** What to offer before the remote has asked; undefined if the exchange decides whether there is a way. */
+  earlyOffer(local: LocalAddresses): Offer | undefined {
+    const { circuit, lossyPaths } = this.#init
+    const offer = this.offer(local, undefined)
+    return offer.addrs.length === 0 || lossyPaths.hasAny(circuit.remotePeer) ? undefined : offer
   }
 
   /**

@@ -11,8 +11,11 @@ import { raceSignal } from 'race-signal'
 import { isCircuit } from '../addresses/circuit.ts'
 import { relayEndpointOf } from '../addresses/direct.ts'
 import { HolePunchFailedError } from '../errors.ts'
-import { findPunchTransport, isPunchable } from '../transport/punch-transport.ts'
+import { findPunchTransport } from '../transport/punch-transport.ts'
+import { measureCircuits } from './circuit-round-trip.ts'
+import { EARLY_OFFER_PROTOCOL } from './early-offer.ts'
 import { DCUTR_PROTOCOL, EXCHANGE_TIMEOUT_MS } from './exchange.ts'
+import { localAddressesOf } from './local-addresses.ts'
 import { ObservedEndpoints } from './observed-endpoints.ts'
 import { PeerQueue } from './peer-queue.ts'
 import { LossyPaths } from './paths/lossy-paths.ts'
@@ -24,7 +27,6 @@ import { MAX_ATTEMPTS, Upgrade } from './upgrade.ts'
 import type { PunchTransport } from '../transport/punch-transport.ts'
 import type { DCUtRServiceInit } from '@libp2p/dcutr'
 import type { SparePort } from './punch/spare-port.ts'
-import type { LocalAddresses } from './candidates.ts'
 import type { HolePunchEvents, PunchRole } from './events.ts'
 import type {
   AbortOptions,
@@ -41,7 +43,6 @@ import type {
 import type {
   AddressManager,
   ConnectionManager,
-  NodeAddress,
   Registrar,
   TransportManager,
 } from '@libp2p/interface-internal'
@@ -128,7 +129,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
 
   async start(): Promise<void> {
     if (this.#transport !== undefined) return
-    const { transportManager, events, registrar } = this.#components
+    const { transportManager, events, registrar, upgrader } = this.#components
     this.#transport = findPunchTransport(transportManager.getTransports())
     if (this.#transport === undefined)
       throw new TypeError("dcutr() of throughnat needs throughnat's tcp() among the transports")
@@ -136,6 +137,12 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     events.addEventListener('connection:open', this.#onConnectionOpen)
     events.addEventListener('connection:close', this.#onConnectionClose)
     events.addEventListener('peer:identify', this.#onIdentify)
+    measureCircuits(upgrader)
+    await registrar.handle(
+      EARLY_OFFER_PROTOCOL,
+      (stream, connection) => this.#onEarlyOffer(stream, connection),
+      { maxInboundStreams: 1, runOnLimitedConnection: true },
+    )
     await registrar.handle(DCUTR_PROTOCOL, (stream, connection) => this.#onExchange(stream, connection), {
       maxInboundStreams: this.#init.maxInboundStreams ?? 1,
       maxOutboundStreams: this.#init.maxOutboundStreams ?? 1,
@@ -152,7 +159,7 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     events.removeEventListener('peer:identify', this.#onIdentify)
     for (const upgrade of this.#upgrades.values()) upgrade.stop()
     this.#upgrades.clear()
-    await registrar.unhandle(DCUTR_PROTOCOL)
+    await Promise.all([registrar.unhandle(DCUTR_PROTOCOL), registrar.unhandle(EARLY_OFFER_PROTOCOL)])
   }
 
   /**
@@ -214,13 +221,14 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       observed: async signal => this.#waitForObservation(signal),
       isNamed: this.#isNamed,
       relayOf: circuit => relayEndpointOf(connectionManager, circuit),
-      localAddresses: () => this.#localAddresses(),
+      localAddresses: () => localAddressesOf(this.#components, this.observed),
       sparePort: async signal => this.#sparePort(signal),
     })
     this.#upgrades.set(circuit.id, upgrade)
     const direct = connectionManager.getConnections(circuit.remotePeer).find(isDirect)
     if (direct !== undefined) void this.#reuse(direct, upgrade)
     else if (upgrade.role === 'responder') void upgrade.respond()
+    else void upgrade.early.send()
     // whatever other circuits lead to the same peer are replaced, too
     upgrade.outcome.then(
       connection => this.#pendingTo(circuit.remotePeer).forEach(it => it.succeedWith(connection)),
@@ -240,6 +248,13 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
       direct.abort(error as Error)
       if (upgrade.role === 'responder' && upgrade.isPending) void upgrade.respond()
     }
+  }
+
+  /** An initiator sends its addresses before it is asked, over a circuit that it has dialled. */
+  async #onEarlyOffer(stream: Stream, connection: Connection): Promise<void> {
+    const upgrade = this.#upgrades.get(connection.id)
+    if (upgrade?.role === 'responder' && upgrade.isPending) await upgrade.early.receive(stream)
+    else stream.abort(new Error('no early offer is expected over this connection'))
   }
 
   /** A responder has opened an exchange. DCUtR.md: it comes over a circuit that this node has dialled. */
@@ -296,16 +311,6 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     return [...this.#upgrades.values()].filter(it => it.isPending && it.circuit.remotePeer.equals(remotePeer))
   }
 
-  #localAddresses(): LocalAddresses {
-    const { addressManager, transportManager } = this.#components
-    return {
-      observed: this.observed.endpoints(),
-      announced: addressManager.getAddressesWithMetadata().flatMap(it => (isTold(it) ? [it.multiaddr] : [])),
-      listening: transportManager.getAddrs().filter(isPunchable),
-      reachable: addressManager.getAddresses().filter(isPunchable),
-    }
-  }
-
   /** An attempt can do without a spare port, so whatever stands in its way is no failure. */
   async #sparePort(signal: AbortSignal): Promise<SparePort | undefined> {
     const { connectionManager, upgrader, events } = this.#components
@@ -334,11 +339,6 @@ export class HolePunchService extends TypedEventEmitter<HolePunchEvents> impleme
     events.addEventListener('peer:identify', () => resolve(), { once: true, signal: timeout })
     await promise
   }
-}
-
-/** Told by a person or a port mapping, and not guessed from the network interfaces. */
-function isTold({ type, multiaddr }: NodeAddress): boolean {
-  return (type === 'announce' || type === 'ip-mapping') && isPunchable(multiaddr)
 }
 
 function isDirect(connection: Connection): boolean {

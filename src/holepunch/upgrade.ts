@@ -9,9 +9,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { CloseWhenIdle } from './paths/close-when-idle.ts'
 import { Dials } from './punch/dials.ts'
 import { HolePunchFailedError } from '../errors.ts'
+import { EarlyOffer } from './early-offer.ts'
 import { answerExchange, openExchange } from './exchange.ts'
 import { isPrivate, isPublic, publicCandidates } from './candidates.ts'
 import { isNotSupported, isHopeless, isWorthRetrying, needsReversal } from './failures.ts'
+import { Patience } from './patience.ts'
 import { PUNCH_WINDOW_MS } from './punch/punch.ts'
 import { endpointOf } from '../addresses/endpoint.ts'
 import { isOwnHost } from '../addresses/interfaces.ts'
@@ -29,12 +31,6 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** DCUtR.md: "B SHOULD retry twice (thus a total of 3 attempts)". */
 export const MAX_ATTEMPTS = 3
-
-/**
- * How long the initiator waits for an exchange, in milliseconds. A responder that waits for identify first needs two
- * round trips before it starts; 10 s is libp2p's timeout for these (`DEFAULT_PROTOCOL_NEGOTIATION_TIMEOUT`).
- */
-const PATIENCE_MS = 10_000
 
 /** How long a reversal waits for the remote's addresses, in milliseconds: identify's timeout. */
 const IDENTIFY_TIMEOUT_MS = 5_000
@@ -62,6 +58,8 @@ export class Upgrade {
   readonly circuit: Connection
   readonly role: PunchRole
   readonly outcome: Promise<Connection>
+  /** What the initiator offers before it is asked. */
+  readonly early: EarlyOffer
 
   readonly #context: UpgradeContext
   readonly #log: Logger
@@ -69,9 +67,9 @@ export class Upgrade {
   readonly #plans: Plans
   readonly #settle = Promise.withResolvers<Connection>()
   readonly #stopped = new AbortController()
+  readonly #patience = new Patience(failure => this.#fail(failure))
   readonly #identified = Promise.withResolvers<readonly Multiaddr[]>()
   #current: AbortController | undefined
-  #patience: NodeJS.Timeout | undefined
   #startedAt: number | undefined
   #attempts = 0
   #taken = 0
@@ -91,6 +89,8 @@ export class Upgrade {
     this.#plans = new Plans({ ...context, circuit, role })
     const { accept } = this.#plans
     this.#dials = new Dials({ ...context, accept, circuit, remotePeer, log: this.#log })
+    const { signal } = this.#stopped
+    this.early = new EarlyOffer({ ...context, circuit, plans: this.#plans, signal, log: this.#log })
     circuit.addEventListener('close', () => this.#onCircuitClosed(), { once: true })
     if (this.role === 'initiator') this.#awaitExchange()
   }
@@ -158,7 +158,7 @@ export class Upgrade {
   /** Takes part in an exchange that the responder has opened. Never throws; see `outcome`. */
   async answer(stream: Stream): Promise<void> {
     this.#begin()
-    this.#endPatience()
+    this.#patience.end()
     this.#current?.abort(new Error('the responder has begun another attempt'))
     const exchange = ++this.#exchanges
     try {
@@ -189,7 +189,7 @@ export class Upgrade {
   /** The remote has dialled this node, and full packets do not get through. No further attempt is awaited. */
   foundLossy(): void {
     this.#isLossy = true
-    if (this.#exchanges > 0 && this.#patience !== undefined) this.#fail(this.#error('lossy-path'))
+    if (this.#exchanges > 0 && this.#patience.isRunning) this.#fail(this.#error('lossy-path'))
   }
 
   /** Ends the upgrade; `outcome` rejects with reason `stopped` if it was pending. */
@@ -215,7 +215,10 @@ export class Upgrade {
       await this.#context.observed(signal)
       if (this.role === 'responder' && this.#attempts > 1) spare = await this.#context.sparePort(signal)
       const local = withSpare(this.#context.localAddresses(), spare)
-      const { plan: choose, rttMs } = await exchange(this.#exchangeInit(local), { signal })
+      const { plan: choose, confirmed, ...exchanged } = await exchange(this.#exchangeInit(local), { signal })
+      // a SYNC that an early offer led to answers nothing
+      const rttMs = Math.max(exchanged.rttMs, this.early.rttMs ?? 0)
+      confirmed?.catch((error: unknown) => current.abort(error))
       const plan = choose()
       if (plan.strategy !== 'remote-dials') {
         this.#emit('holepunch:attempt', { n: this.#attempts, rttMs, candidates: plan.candidates })
@@ -247,6 +250,8 @@ export class Upgrade {
   #exchangeInit(local: LocalAddresses): ExchangeInit<() => Plan> {
     return {
       circuit: this.circuit,
+      // of the first attempt: another one follows where its addresses did not help
+      known: this.#attempts === 1 ? this.early.known(local) : undefined,
       timeoutMs: this.#context.exchangeTimeoutMs,
       offer: theirs => {
         if (theirs !== undefined) this.#dials.remoteSpeaks(theirs.encryptions)
@@ -287,14 +292,7 @@ export class Upgrade {
   }
 
   #awaitExchange(failure: unknown = this.#error('not-supported')): void {
-    if (!this.isPending) return
-    this.#patience = setTimeout(() => this.#fail(failure), PATIENCE_MS)
-    this.#patience.unref()
-  }
-
-  #endPatience(): void {
-    clearTimeout(this.#patience)
-    this.#patience = undefined
+    if (this.isPending) this.#patience.begin(failure)
   }
 
   #onCircuitClosed(): void {
@@ -331,7 +329,7 @@ export class Upgrade {
   }
 
   #end(): void {
-    this.#endPatience()
+    this.#patience.end()
     this.#stopped.abort(this.#error('stopped'))
   }
 

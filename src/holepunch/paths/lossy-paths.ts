@@ -74,6 +74,14 @@ export class LossyPaths {
     return this.remainingMs(peerId, addr) > 0
   }
 
+  /** True while a path to this peer is not to be used. */
+  hasAny(peerId: PeerId): boolean {
+    const now = this.#now()
+    return [...this.#paths].some(
+      ([key, { pausedUntil }]) => key.startsWith(`${peerId} `) && pausedUntil > now,
+    )
+  }
+
   /** How long this path is not to be used, in milliseconds; 0 if it may be used. */
   remainingMs(peerId: PeerId, addr: Multiaddr): number {
     const path = this.#paths.get(keyOf(peerId, addr))

@@ -52,6 +52,7 @@ const REQUEST_PROTOCOLS: ReadonlySet<string> = new Set([
   '/libp2p/autonat/2/dial-request',
   '/libp2p/autonat/2/dial-back',
   '/throughnat/relay-token/1.0.0',
+  '/throughnat/libp2p/dcutr/offer/1',
 ])
 
 /** Protocols of services that call `NewStreams.credit`, or whose peers are trusted once they use a service. */

@@ -1,5 +1,6 @@
 /** The exchange of DCUtR, on both sides. Nothing is dialled: the exchange ends before. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -9,6 +10,7 @@ import {
   HolePunchMessage,
   openExchange,
 } from '../../../src/holepunch/exchange.ts'
+import { EarlyOffer } from '../../../src/holepunch/early-offer.ts'
 import { proposalOf } from '../../../src/protocols/optimistic-stream.ts'
 import { conversation, framed, lengthPrefixed, mutated, protobuf } from '../frames.ts'
 import { sendAll } from '../nodes.ts'
@@ -72,4 +74,28 @@ const open: Entry = {
   },
 }
 
-export const dcutr: Surface = { name: 'dcutr', entries: [answer, open] }
+const early: Entry = {
+  name: 'early-offer',
+  inputs,
+  valid: [[connect]],
+  start: () => async input => {
+    const [left, right] = await streamPair()
+    const circuit = { status: 'open', remotePeer: PEER, timeline: {} } as unknown as Connection
+    const over = new AbortController()
+    const early = new EarlyOffer({
+      circuit,
+      signal: over.signal,
+      log: () => {},
+      exchangeTimeoutMs: 5_000,
+    } as never)
+    const done = early.receive(left)
+    right.resume()
+    await sendAll(right, input)
+    // nothing answers an offer that has not ended
+    await nextTurn()
+    over.abort()
+    await done
+  },
+}
+
+export const dcutr: Surface = { name: 'dcutr', entries: [answer, open, early] }

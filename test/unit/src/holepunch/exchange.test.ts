@@ -10,7 +10,7 @@ import { answerExchange, HolePunchMessage } from '../../../../src/holepunch/exch
 import { openExchange, DCUTR_PROTOCOL } from '../../../../src/holepunch/exchange.ts'
 import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface'
 import type { TestContext } from 'node:test'
-import type { ExchangeInit, RemoteOffer } from '../../../../src/holepunch/exchange.ts'
+import type { ExchangeInit, KnownOffer, RemoteOffer } from '../../../../src/holepunch/exchange.ts'
 
 const LIMIT = { timeout: 20_000 }
 const OURS = multiaddr('/ip4/11.0.0.1/tcp/4001')
@@ -25,6 +25,11 @@ const THEIR_REACHABLE_CONNECT = '17' + THEIR_CONNECT.slice(2) + REACHABLE
 const SYNC = '03' + '08ac02'
 const NEGOTIATION = Buffer.from('\x13/multistream/1.0.0\n\x0e/libp2p/dcutr\n').toString('hex')
 
+const KNOWN: KnownOffer = {
+  offer: { addrs: [multiaddr(THEIRS)], reachable: [], unknownFields: [] },
+  rttMs: 2,
+}
+
 const { signal } = new AbortController()
 
 interface Remote {
@@ -36,6 +41,7 @@ interface Remote {
   /** Resolves when our side has sent this much. */
   receives: (frames: string) => Promise<void>
   send: (frames: string) => void
+  abort: () => void
   reset: Promise<void>
 }
 
@@ -61,6 +67,7 @@ async function remote(): Promise<Remote> {
     stream: ours,
     sent,
     reset,
+    abort: () => theirs.abort(new Error('no')),
     send: frames => void theirs.send(Buffer.from(frames, 'hex')),
     receives: async frames =>
       new Promise(resolve => {
@@ -134,6 +141,54 @@ describe('a responder', () => {
     await reset
     assert.equal(sent(), NEGOTIATION + OUR_CONNECT)
   })
+
+  it('sends SYNC without an answer where it knows what the remote offers', LIMIT, async () => {
+    const { circuit, receives } = await remote()
+    const heard: RemoteOffer[] = []
+    const exchange = openExchange({ ...initOf(circuit, heard), known: Promise.resolve(KNOWN) }, { signal })
+    const { plan, rttMs, confirmed } = await exchange
+    await receives(NEGOTIATION + OUR_CONNECT + SYNC)
+    assert.deepEqual([plan, rttMs, heard], [THEIRS, 2, [KNOWN.offer]])
+    assert.ok(confirmed instanceof Promise)
+  })
+
+  it('takes what it knows while it waits for the answer', LIMIT, async () => {
+    const { circuit, receives } = await remote()
+    const known = Promise.withResolvers<KnownOffer>()
+    const exchange = openExchange({ ...initOf(circuit), known: known.promise }, { signal })
+    await receives(NEGOTIATION + OUR_CONNECT)
+    known.resolve(KNOWN)
+    assert.equal((await exchange).plan, THEIRS)
+  })
+
+  it('takes the answer where that comes first', LIMIT, async () => {
+    const { circuit, receives, send } = await remote()
+    const exchange = openExchange({ ...initOf(circuit), known: new Promise(() => {}) }, { signal })
+    await receives(NEGOTIATION + OUR_CONNECT)
+    send(NEGOTIATION + THEIR_CONNECT)
+    assert.equal((await exchange).plan, THEIRS)
+  })
+
+  const later: Array<[title: string, act: (remote: Remote) => void, fails: boolean]> = [
+    ['agrees', ({ send }) => send(NEGOTIATION + THEIR_CONNECT), false],
+    ['resets the stream', ({ abort }) => abort(), true],
+    [
+      'refuses the protocol',
+      ({ send }) => send(Buffer.from('\x13/multistream/1.0.0\n\x03na\n').toString('hex')),
+      true,
+    ],
+    ['answers with something else', ({ send }) => send(NEGOTIATION + SYNC), true],
+  ]
+  for (const [title, act, fails] of later)
+    it(`learns after its SYNC when the remote ${title}`, LIMIT, async () => {
+      const each = await remote()
+      const exchange = openExchange({ ...initOf(each.circuit), known: Promise.resolve(KNOWN) }, { signal })
+      const { confirmed } = await exchange
+      await each.receives(NEGOTIATION + OUR_CONNECT + SYNC)
+      act(each)
+      if (fails) await assert.rejects(confirmed!, { name: 'HolePunchFailedError' })
+      else await confirmed
+    })
 
   it('reports a remote that does not speak DCUtR', LIMIT, async () => {
     const { circuit, send } = await remote()
