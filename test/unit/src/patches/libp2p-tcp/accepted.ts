@@ -21,6 +21,8 @@ export async function acceptedBy(
   const upgrader = {
     upgradeInbound: async (connection: MultiaddrConnection) => resolve(connection),
     upgradeOutbound: async () => {},
+    createInboundAbortSignal: () => new AbortController().signal,
+    inboundUpgradeTimeout: 1_000,
   }
   const components = { logger: defaultLogger(), upgrader, events: new EventTarget(), registrar: {} }
   const transport = tcp(components as unknown as TCPComponents)
