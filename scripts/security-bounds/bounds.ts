@@ -8,6 +8,7 @@ import {
   STRANGER_IDLE_MS,
 } from '../../peer/limits/connection-limits.ts'
 import { MAX_QUERIES } from '../../peer/relays/dnsaddr.ts'
+import { NEW_STREAMS, SHARED_STREAMS, TRUSTED_STREAMS } from '../../src/muxer/new-streams.ts'
 import { MAX_BYTES, MAX_PEERS } from '../../src/patches/libp2p/bounded-peer-store.ts'
 import { FRAME_BUDGETS } from '../../src/patches/libp2p-yamux/frame-budgets.ts'
 import { constantIn } from './constant.ts'
@@ -22,6 +23,7 @@ export interface Bound {
 }
 
 const CONNECTIONS = ['peer/limits/connection-limits.ts']
+const STREAMS = ['src/muxer/new-streams.ts']
 const FRAMES = ['src/patches/libp2p-yamux/frame-budgets.ts']
 const NEGOTIATION = 'src/patches/multistream-select/unbounded-negotiation.ts'
 
@@ -69,6 +71,22 @@ export const bounds: Readonly<Record<string, readonly Bound[]>> = {
       paths: FRAMES,
     },
     { what: 'streams beyond the limit', limit: rate(FRAME_BUDGETS.refused), paths: FRAMES },
+    {
+      what: 'new streams of one connection of a stranger, of those that lead to nothing',
+      limit: rate(NEW_STREAMS),
+      paths: STREAMS,
+    },
+    {
+      what: 'the same of all such connections together, beyond their own',
+      limit: `${(SHARED_STREAMS.perTurn * 1000) / SHARED_STREAMS.turnMs} per second, by network in turns`,
+      paths: STREAMS,
+    },
+    { what: 'new streams of one connection of a trusted peer', limit: rate(TRUSTED_STREAMS), paths: STREAMS },
+    bound(
+      "streams of a stranger's connection that stay without a protocol; for longer than",
+      [constantIn(NEGOTIATION, 'UNDECIDED.max'), constantIn(NEGOTIATION, 'UNDECIDED.olderThanMs')],
+      (max, ms) => `${max}; ${ms / 1000} s`,
+    ),
     bound(
       'bytes that a stream may have in flight',
       [constantIn('src/muxer/muxer.ts', 'MAX_WINDOW_BYTES')],
@@ -221,7 +239,7 @@ export const bounds: Readonly<Record<string, readonly Bound[]>> = {
       (characters, bits) => `at least ${characters} characters and some ${bits} bits`,
     ),
     bound(
-      'questions to an admission program; time for an answer',
+      'questions to an admission program, a half of them of one network and a quarter of one peer; time for an answer',
       [
         constantIn('relay/admission/call-out.ts', 'MAX_QUESTIONS'),
         constantIn('relay/admission/call-out.ts', 'ANSWER_TIMEOUT_MS'),

@@ -30,7 +30,7 @@ import { Sessions } from '../resume/sessions.ts'
 import type { OpenRequest, TunnelRequest } from '../wire/protocol.ts'
 import type { ServiceOpened, ServiceRefusal, ServiceRefused, ServicesEvents } from './service-events.ts'
 import { ADMITTED_MS, defaultLimits, FRUITLESS_REQUESTS, MAX_ADMITTED } from './service-limits.ts'
-import { newStreamsOf, REFUSED_STREAMS } from '../../../src/muxer/new-streams.ts'
+import { newStreamsOf } from '../../../src/muxer/new-streams.ts'
 import type { NewStreams } from '../../../src/muxer/new-streams.ts'
 import { TokenBuckets } from '../../../src/limits/token-buckets.ts'
 import type { ServicesLimits } from './service-limits.ts'
@@ -175,7 +175,6 @@ class TunnelServices extends TypedEventEmitter<ServicesEvents> implements Servic
   #countFruitless(bearer: Bearer): void {
     const peerId = bearer.remotePeer.toString()
     if (this.#isStopped || this.rankOf(peerId) !== 'stranger') return
-    newStreamsOf(bearer)?.charge(REFUSED_STREAMS)
     this.#fruitless.take(peerId)
     if (this.#fruitless.waitMs(peerId) > 0)
       bearer.abort?.(new AbortError('Too many requests for services led to nothing'))
