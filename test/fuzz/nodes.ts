@@ -178,47 +178,28 @@ export function bareMuxer(onConnection: (connection: MessageStream) => void): ()
   })
 }
 
-interface Opened {
-  connection: MessageStream | undefined
-  /** The transport reads them at each dial. */
-  dialOpts: { localAddress?: string }
-}
-
-/** Connects over Noise, for one who writes the frames of the multiplexer by hand. */
-export class BareConnections {
-  readonly #node: Libp2p
-  readonly #addr: Multiaddr
-  readonly #opened: Opened
-
-  private constructor(node: Libp2p, addr: Multiaddr, opened: Opened) {
-    this.#node = node
-    this.#addr = addr
-    this.#opened = opened
-  }
-
-  static async create(stage: Stage, addr: Multiaddr): Promise<BareConnections> {
-    const opened: Opened = { connection: undefined, dialOpts: {} }
-    const muxer = bareMuxer(connection => (opened.connection = connection))
-    return new BareConnections(await startHostile(stage, { muxer, dialOpts: opened.dialOpts }), addr, opened)
-  }
-
-  /** Sends bytes over a new connection, and waits until the victim has let it go. */
-  async send(input: Input, victim: Libp2p): Promise<void> {
-    this.#opened.dialOpts.localAddress = nextLoopback()
-    const connection = await this.#node.dial(this.#addr, { force: true, signal: AbortSignal.timeout(10_000) })
-    const bare = this.#opened.connection
+/**
+ * Prepares connections over Noise, for one who writes the frames of the multiplexer by hand. What it resolves with sends bytes over a new
+ * connection, and waits until the victim has let it go.
+ */
+export async function bareSender(
+  stage: Stage,
+  addr: Multiaddr,
+  victim: Libp2p,
+): Promise<(input: Input) => Promise<void>> {
+  let bare: MessageStream | undefined
+  // the transport reads them at each dial
+  const dialOpts: { localAddress?: string } = {}
+  const node = await startHostile(stage, { muxer: bareMuxer(opened => (bare = opened)), dialOpts })
+  const isGone = (): boolean => victim.getConnections(node.peerId).length === 0
+  return async input => {
+    dialOpts.localAddress = nextLoopback()
+    const connection = await node.dial(addr, { force: true, signal: AbortSignal.timeout(10_000) })
     if (bare === undefined) throw new Error('There is no multiplexer')
     await sendAll(bare, input)
     // it has read everything when it has read the end
-    await until(
-      () => victim.getConnections(this.#node.peerId).length === 0,
-      'the victim reads the end',
-      READ_MS,
-    ).catch(() => {})
+    await until(isGone, 'the victim reads the end', READ_MS).catch(() => {})
     connection.abort(new Error('done'))
-    await until(
-      () => victim.getConnections(this.#node.peerId).length === 0,
-      'the victim lets the connection go',
-    )
+    await until(isGone, 'the victim lets the connection go')
   }
 }

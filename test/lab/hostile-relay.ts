@@ -1,6 +1,6 @@
 /**
  * A relay that means harm. It speaks circuit-relay v2 well enough to be given reservations and circuits, lies about the
- * address that it sees (`observed`), and does to the bytes of circuits what `vice` says:
+ * address that it sees (`observed`) and about its own (`claims`), and does to the bytes of circuits what `vice` says:
  *
  * - `honest`: nothing
  * - `drop`: takes pieces out
@@ -31,6 +31,7 @@ import {
 import { field, framed, HOP, STOP } from '../network/hop-client.ts'
 import { serve } from './requests.ts'
 import type { Libp2p, PeerId, Stream, StreamMessageEvent } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Actions } from './requests.ts'
 
 export type Vice = 'honest' | 'drop' | 'duplicate' | 'swap' | 'tamper' | 'stall'
@@ -40,6 +41,8 @@ interface Harm {
   after: number
   /** What the relay claims to see, an address without a peer id. */
   observed?: string
+  /** More addresses that the relay claims to have. */
+  claims?: string[]
 }
 
 /** Seconds for which reservations are promised. */
@@ -83,12 +86,18 @@ function identityOf(node: Libp2p, observed: string): Buffer {
   if (publicKey === undefined) throw new Error('the relay has no public key')
   return Buffer.concat([
     field(1, publicKeyToProtobuf(publicKey)),
-    ...node.getMultiaddrs().map(addr => field(2, addr.bytes)),
+    ...addrsOf(node).map(addr => field(2, addr.bytes)),
     ...[HOP, '/ipfs/id/1.0.0'].map(protocol => field(3, Buffer.from(protocol))),
     field(4, multiaddr(observed).bytes),
     field(5, Buffer.from('ipfs/0.1.0')),
     field(6, Buffer.from('hostile')),
   ])
+}
+
+/** Where it is, and where it claims to be. */
+function addrsOf(node: Libp2p): Multiaddr[] {
+  const claims = (harm.claims ?? []).map(addr => multiaddr(`${addr}/p2p/${node.peerId}`))
+  return [...node.getMultiaddrs(), ...claims]
 }
 
 async function answer(node: Libp2p, stream: Stream, from: PeerId): Promise<void> {
@@ -114,7 +123,7 @@ async function answer(node: Libp2p, stream: Stream, from: PeerId): Promise<void>
 
 function reservation(node: Libp2p): Parameters<typeof HopMessage.encode>[0] {
   const expire = Math.floor(Date.now() / 1000) + RESERVED_SECONDS
-  const addrs = node.getMultiaddrs().map(addr => addr.bytes)
+  const addrs = addrsOf(node).map(addr => addr.bytes)
   return { type: HopType.STATUS, status: Status.OK, reservation: { expire, addrs } }
 }
 

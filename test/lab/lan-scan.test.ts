@@ -195,6 +195,29 @@ describe('addresses inside the network of our peer', { concurrency: 2 }, () => {
     })
   })
 
+  it('are sent nothing for a relay that says that it, our peer and others are there', LIMIT, async () => {
+    await scene('a relay scans', async world => {
+      const { stage, own } = world
+      const relay = stage.enter(await stage.net.addHost('hostile'), 'hostile-relay')
+      const hosts = [...near(world), ...protectedBy(world), ...never(world)]
+      const listen = [addrOf(relay.host.address, 4001)]
+      const lies = { observed: addrOf(world.neighbour.address), claims: hosts.map(it => addrOf(it)) }
+      const { addrs } = await relay.do<{ addrs: string[] }>('relay', { listen, vice: 'honest', ...lies })
+      const init = { name, relays: addrs, reserve: true, rank: 'stranger' }
+      const { peerId } = await own.do<{ peerId: string }>('peer', init)
+      // other relays tell the dialer the truth
+      const dialer = await stage.place('dialer', 'eim-apdf-drop')
+      await dialer.do('peer', { name, relays: [stage.relayAddr(), ...addrs], reserve: false })
+      const ended = own.next(it => /^holepunch:(failed|succeeded)$/.test(it.event), 60_000)
+      await dialer.do('connect', { name, target: `${addrs[0]}/p2p-circuit/p2p/${peerId}` })
+      await ended
+      const inside = (await dialled(world)).filter(it =>
+        hosts.some(host => it.startsWith(endpointOf(host, 0).slice(0, -1))),
+      )
+      assert.deepEqual(inside, [])
+    })
+  })
+
   for (const rank of ['named', 'stranger'] as const)
     for (const [family, kind] of [
       [4, 'eim-apdf-drop'],

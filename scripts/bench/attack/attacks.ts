@@ -222,8 +222,8 @@ export const attacks: readonly Attack[] = [
 
 /** Attackers that come at a rate, to a relay without limits. */
 function ratesWhile(asks: keyof typeof MEANWHILE): Attack[] {
-  const seconds = 8
-  const setting = { asks, rounds: 3, relayArgs: ['--profile', 'custom'] }
+  const seconds = 12
+  const setting = { asks, rounds: 4, relayArgs: ['--profile', 'custom'] }
   return [
     attacksOn({ ...setting, victim: 'relay' })(
       `sockets-${asks}`,

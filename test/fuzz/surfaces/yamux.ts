@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { conversation, garbage, mutated, number } from '../frames.ts'
-import { BareConnections, startLonePeer, startOpenRelay } from '../nodes.ts'
+import { bareSender, startLonePeer, startOpenRelay } from '../nodes.ts'
 import type { Entry, Surface } from '../surface.ts'
 
 const TYPES = { data: 0, window: 1, ping: 2, goAway: 3 } as const
@@ -90,8 +90,7 @@ const relay: Entry = {
   valid,
   start: async stage => {
     const { libp2p, addrs } = await startOpenRelay(stage)
-    const connections = await BareConnections.create(stage, addrs[0]!)
-    return input => connections.send(input, libp2p)
+    return bareSender(stage, addrs[0]!, libp2p)
   },
 }
 
@@ -101,8 +100,7 @@ const peer: Entry = {
   valid,
   start: async stage => {
     const { peer, addr } = await startLonePeer(stage)
-    const connections = await BareConnections.create(stage, addr)
-    return input => connections.send(input, peer.libp2p)
+    return bareSender(stage, addr, peer.libp2p)
   },
 }
 
