@@ -10,7 +10,7 @@ import { createStage } from './stage.ts'
 import type { Remote } from './remote.ts'
 import type { Stage } from './stage.ts'
 
-const LIMIT = { timeout: 120_000 }
+const LIMIT = { timeout: 240_000 }
 const DELAY = { delayMs: 20 }
 const BYTES = 1024 * 1024
 
