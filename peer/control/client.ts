@@ -10,6 +10,7 @@ import { once } from 'node:events'
 import { exitCodeOf, exitCodes } from '../../src/cli/exit-codes.ts'
 import { DataDirError, InvalidConfigError, UnreachableError, UsageError } from '../../src/errors.ts'
 import { integrityFault } from '../../src/files/integrity.ts'
+import { readAll } from '../../src/streams/read-all.ts'
 import { socketPathOf } from './socket.ts'
 import { anySignalOf } from '../../src/time/deadline.ts'
 import type { AbortOptions } from '@libp2p/interface'
@@ -49,7 +50,7 @@ export async function askNode<T>(
     const asking = request({ socketPath, method, path, signal })
     asking.end(body === undefined ? undefined : JSON.stringify(body))
     const [response] = (await once(asking, 'response')) as [IncomingMessage]
-    answer = JSON.parse(await readAnswer(response))
+    answer = JSON.parse(await readAll(response, MAX_ANSWER_BYTES))
     isDone = response.statusCode === 200
   } catch (error) {
     options.signal?.throwIfAborted()
@@ -82,18 +83,6 @@ async function isOfOneUser(path: string, dataDir: string): Promise<boolean> {
   const [it, directory] = await Promise.all([lstat(path), stat(dataDir)])
   const isOfService = it.uid !== 0 && it.uid === directory.uid
   return !it.isSymbolicLink() && isOfService && (directory.mode & 0o077) === 0
-}
-
-/** @throws {RangeError} if the answer is longer than a node's */
-async function readAnswer(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.byteLength
-    if (bytes > MAX_ANSWER_BYTES) throw new RangeError(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
 }
 
 /**

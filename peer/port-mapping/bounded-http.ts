@@ -4,6 +4,7 @@
  * Invariants: no redirect is followed, and sizes and times are bounded.
  */
 
+import { readAll } from '../../src/streams/read-all.ts'
 import type { IncomingMessage } from 'node:http'
 
 /**
@@ -52,19 +53,8 @@ export async function fetchBounded(
   asking.end(body)
   try {
     const response = await promise
-    return { status: response.statusCode ?? 0, text: await readBounded(response) }
+    return { status: response.statusCode ?? 0, text: await readAll(response, MAX_BODY_BYTES) }
   } finally {
     asking.destroy()
   }
-}
-
-async function readBounded(response: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const part of response as AsyncIterable<Buffer>) {
-    bytes += part.length
-    if (bytes > MAX_BODY_BYTES) throw new Error(`the answer is longer than ${MAX_BODY_BYTES} bytes`)
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString('utf8')
 }

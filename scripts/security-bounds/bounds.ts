@@ -56,6 +56,14 @@ export const bounds: Readonly<Record<string, readonly Bound[]>> = {
       (handshake, certificate) => `${size(handshake)}; ${size(certificate)}`,
     ),
     bound(
+      'messages of a WebSocket, pings among them; average size of those beyond that',
+      [
+        constantIn('src/patches/libp2p-websockets/small-messages.ts', 'FREE_MESSAGES'),
+        constantIn('src/patches/libp2p-websockets/small-messages.ts', 'AVERAGE_BYTES'),
+      ],
+      (free, bytes) => `${free}; ${bytes} B`,
+    ),
+    bound(
       'proposals of protocols that fail, on one connection',
       [
         constantIn(NEGOTIATION, 'FAILED_PROPOSALS.capacity'),
@@ -193,14 +201,6 @@ export const bounds: Readonly<Record<string, readonly Bound[]>> = {
     { what: 'DNS queries of one look-up', limit: String(MAX_QUERIES), paths: ['peer/relays/dnsaddr.ts'] },
   ],
   'A stranger at a relay': [
-    bound(
-      'messages of a WebSocket, pings among them; average size of those beyond that',
-      [
-        constantIn('src/patches/libp2p-websockets/small-messages.ts', 'FREE_MESSAGES'),
-        constantIn('src/patches/libp2p-websockets/small-messages.ts', 'AVERAGE_BYTES'),
-      ],
-      (free, bytes) => `${free}; ${bytes} B`,
-    ),
     bound(
       'head of a request for a WebSocket; of a request to the status server',
       [

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+import { multiaddr } from '@multiformats/multiaddr'
 import { Circuit } from '@multiformats/multiaddr-matcher'
 import { ping } from '../../src/protocols/ping.ts'
 import { createPeer } from '../../peer/index.ts'
@@ -11,6 +12,7 @@ import { createRelay } from '../../relay/index.ts'
 import { ECHO_PROTOCOL, echo, exchange } from './echo.ts'
 import { serve, write } from './requests.ts'
 import { untilEvent } from '../waits.ts'
+import type { Connection } from '@libp2p/interface'
 import type { Actions } from './requests.ts'
 import type { Peer, PeerConnection } from '../../peer/index.ts'
 import type { Relay } from '../../relay/index.ts'
@@ -19,6 +21,9 @@ const peers = new Map<string, Peer>()
 const connections = new Map<string, PeerConnection>()
 const relays: Relay[] = []
 const closers: Array<() => Promise<void>> = []
+/** All direct connections that each peer has had. */
+const directs = new Map<string, Connection[]>()
+const echoes = new Map<string, { goOn: () => void; over: Promise<void> }>()
 
 const actions: Actions = {
   relay: async ({ listen, dataDir, reservationTtlMs, isPublic = false }: RelayRequest) => {
@@ -46,6 +51,7 @@ const actions: Actions = {
     const peer = await createPeer({ relays, reserve, ...ranks })
     peers.set(name, peer)
     report(name, peer)
+    noteDirects(name, peer)
     await peer.handle(ECHO_PROTOCOL, echo)
     if (reserve) await peer.reachable({ signal: AbortSignal.timeout(timeoutMs) })
     return { peerId: peer.peerId.toString(), addrs: peer.addrs.map(String) }
@@ -117,6 +123,49 @@ const actions: Actions = {
     })
     return { before, after: connection.path }
   },
+
+  /** Sends the first half of an echo on the direct path, and leaves the stream open. */
+  'begin-echo': async ({ name, bytes, timeoutMs }: { name: string; bytes: number; timeoutMs: number }) => {
+    const signal = AbortSignal.timeout(timeoutMs)
+    const stream = await connectionOf(name).newStream(ECHO_PROTOCOL, { signal })
+    const [half, rest] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const over = exchange(stream, randomBytes(bytes), signal, async sent => {
+      if (sent < bytes / 2) return
+      half.resolve()
+      await rest.promise
+    })
+    echoes.set(name, { goOn: rest.resolve, over })
+    await Promise.race([half.promise, over])
+    return {}
+  },
+
+  /** Sends the other half. Fails if not all comes back. */
+  'end-echo': async ({ name }: { name: string }) => {
+    const { goOn, over } = echoes.get(name) ?? {}
+    goOn?.()
+    await over
+    return { path: connectionOf(name).path }
+  },
+
+  /** Opens one more circuit, which is upgraded like the first. */
+  'dial-circuit': async ({
+    name,
+    target,
+    timeoutMs,
+  }: {
+    name: string
+    target: string
+    timeoutMs: number
+  }) => {
+    const options = { force: true, signal: AbortSignal.timeout(timeoutMs) }
+    await peerNamed(name).libp2p.dial(multiaddr(target), options)
+    return {}
+  },
+
+  /** What has become of all direct connections: `open`, or how each has ended. */
+  directs: async ({ name }: { name: string }) => ({
+    states: (directs.get(name) ?? []).map(it => it.status),
+  }),
 
   limits: async ({ name }: { name: string }) => ({ limits: connectionOf(name).limits }),
 
@@ -222,6 +271,15 @@ function report(name: string, peer: Peer): void {
   ] as const
   for (const event of events)
     peer.addEventListener(event, ({ detail }) => write({ event, at: Date.now(), name, ...detail }))
+}
+
+function noteDirects(name: string, { libp2p }: Peer): void {
+  const noted: Connection[] = []
+  directs.set(name, noted)
+  libp2p.addEventListener('connection:open', ({ detail }) => {
+    // those to the relays are direct, too, and stay
+    if (!Circuit.exactMatch(detail.remoteAddr)) noted.push(detail)
+  })
 }
 
 /** All bytes that have passed the network interfaces of this host, in and out, loopback left out. */

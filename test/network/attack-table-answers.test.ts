@@ -6,11 +6,12 @@ import { DIAL_REQUEST_PROTOCOL } from '../../src/protocols/autonat/messages.ts'
 import { RELAY_TOKEN_PROTOCOL } from '../../src/protocols/relay-auth.ts'
 import { TUNNEL_PROTOCOL } from '../../peer/tunnel/wire/protocol.ts'
 import { addrOf, answerStreams, proposal, sendAll, startAttacker, startListener } from './attacks/attacker.ts'
+import { envelopeAttacks } from './attacks/envelopes.ts'
 import * as messages from './attacks/messages.ts'
 import { stage } from './attacks/stage.ts'
 import { fieldAttacks, handshakeAttacks, lengthAttacks, negotiationAttacks } from './attacks/table.ts'
 import { message, SYNC } from './dcutr-message.ts'
-import { framed, HOP } from './hop-client.ts'
+import { field, framed, HOP } from './hop-client.ts'
 import type { Libp2p } from '@libp2p/interface'
 import type { Question } from './attacks/victim-process.ts'
 import type { Attack, MessageInit } from './attacks/table.ts'
@@ -88,6 +89,26 @@ describe('1 MiB of an answer costs a peer at most 50 ms', LIMIT, () => {
       const attacks = attacksOn(init, question === 'circuit' ? 1 : TIMES)
       await holdAnswers(question, addrOf(hostile), valid, attacks)
     })
+
+  it('to a request for a reservation, in its voucher', async () => {
+    await answerOn(HOP)
+    const answerWith = (voucher: Buffer): Buffer =>
+      Buffer.concat([
+        field(1, 2),
+        field(5, 100),
+        field(3, Buffer.concat([field(1, 2 ** 31), field(3, voucher)])),
+      ])
+    const attacks = await envelopeAttacks('voucher', answerWith, 15_000)
+    await holdAnswers('reserve', addrOf(hostile), Buffer.of(4, 8, 2, 40, 100), attacks)
+  })
+
+  it('to identify, in a signed record', async () => {
+    await answerOn(IDENTIFY)
+    const { before } = messages.identifyMessage(hostile.peerId)
+    const answerWith = (record: Buffer): Buffer => Buffer.concat([before, field(8, record)])
+    const attacks = await envelopeAttacks('record', answerWith, 16_000)
+    await holdAnswers('identify', addrOf(hostile), framed(before), attacks)
+  })
 
   it('to identify', async () => {
     await answerOn(IDENTIFY)

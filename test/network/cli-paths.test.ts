@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { startPlain, startRelay as startRelayNode } from './circuit-stage.ts'
 import { directory, Program, startListener, startRelay, THROUGHNAT } from './program.ts'
-import { closedPort } from './tunnel-nodes.ts'
+import { freePort } from './free-port.ts'
+import {} from './tunnel-nodes.ts'
 import { once } from '../waits.ts'
 import type { AddressInfo } from 'node:net'
 
@@ -134,7 +135,7 @@ describe('throughnat forward', { concurrency: 2 }, () => {
   for (const [what, name, message] of refusals) {
     it(`ends with 4 for a service that is ${what}, and writes nothing to standard output`, LIMIT, async t => {
       const { addr: relay } = await startRelay(t, await directory(t))
-      const port = await closedPort()
+      const port = await freePort()
       const expose = ['closed', 'down'].flatMap(it => ['--expose', `${it}=127.0.0.1:${port}`])
       const { addr } = await startListener(t, relay, [...expose, '--allow', 'down=anyone'])
       const forward = new Program(t, THROUGHNAT, ['forward', addr, name, '--stdio'], { json: false })

@@ -18,6 +18,7 @@ import {
 } from './dial-back-stage.ts'
 import { loopback, startRemote, startVerifier, turnsOf } from './dial-back-stage.ts'
 import { field, fieldsOf, framed, messageIn, startClient, streamEnd } from './hop-client.ts'
+import { freePort } from './free-port.ts'
 import { once, until } from '../waits.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 import type { AddressInfo } from 'node:net'
@@ -42,15 +43,6 @@ async function startAsking(t: TestContext, init: RelayInit = {}): Promise<Asking
   const relay = await startRelay(t, init)
   const { node, addr } = await startVerifier(t)
   return { relay, node, addr, via: await node.dial(relay.addrs[0] as Multiaddr) }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 describe('an address', { concurrency: true }, () => {

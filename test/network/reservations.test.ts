@@ -11,7 +11,8 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { raceSignal } from 'race-signal'
 import { createPeer } from '../../peer/index.ts'
 import { startRelay } from './circuit-stage.ts'
-import { closedPort } from './tunnel-nodes.ts'
+import { freePort } from './free-port.ts'
+import {} from './tunnel-nodes.ts'
 import { once } from '../waits.ts'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
@@ -91,7 +92,7 @@ describe('a reservation', { concurrency: 4 }, () => {
 
   it('is made at a relay that comes up after the peer', LIMIT, async t => {
     const privateKey = await generateKeyPair('Ed25519')
-    const listen = [`/ip4/127.0.0.1/tcp/${await closedPort()}`]
+    const listen = [`/ip4/127.0.0.1/tcp/${await freePort()}`]
     const peer = await startPeer(t, { relays: [`${listen[0]}/p2p/${peerIdFromPrivateKey(privateKey)}`] })
     const { reason, retryInMs } = await next(peer, 'reservation:failed')
     assert.match(reason, /nothing listens there \(ECONNREFUSED\)/)
@@ -169,7 +170,7 @@ describe('a reservation', { concurrency: 4 }, () => {
       const one = await startRelay(t, { reservationTtlMs: SHORT_TTL_MS })
       // it comes up when the place is taken
       const privateKey = await generateKeyPair('Ed25519')
-      const listen = [`/ip4/127.0.0.1/tcp/${await closedPort()}`]
+      const listen = [`/ip4/127.0.0.1/tcp/${await freePort()}`]
       const two = peerIdFromPrivateKey(privateKey)
       const relays = [...one.addrs, `${listen[0]}/p2p/${two}`]
       const peer = await startPeer(t, { relays, reservations: 1 })
@@ -231,7 +232,7 @@ describe('a reservation', { concurrency: 4 }, () => {
   }
 
   it('fails with growing pauses', LIMIT, async t => {
-    const peer = await startPeer(t, { relays: [`/ip4/127.0.0.1/tcp/${await closedPort()}/p2p/${SOMEBODY}`] })
+    const peer = await startPeer(t, { relays: [`/ip4/127.0.0.1/tcp/${await freePort()}/p2p/${SOMEBODY}`] })
     for (const longestMs of [500, 1000, 2000]) {
       const { retryInMs } = await next(peer, 'reservation:failed')
       assert.ok(retryInMs >= longestMs / 2 && retryInMs <= longestMs, `${retryInMs} of ${longestMs} ms`)

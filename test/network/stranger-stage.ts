@@ -16,6 +16,7 @@ import { createPeer } from '../../peer/index.ts'
 import { decodeTicket } from '../../peer/tickets/ticket.ts'
 import { openService } from '../../peer/tunnel/dialer/open-service.ts'
 import { TUNNEL_PROTOCOL } from '../../peer/tunnel/wire/protocol.ts'
+import { freePort } from './free-port.ts'
 import { once } from '../waits.ts'
 import { field, framed, STOP } from './hop-client.ts'
 import { directory, Program, startListener, THROUGHNAT } from './program.ts'
@@ -197,15 +198,6 @@ async function startEcho(t: TestContext): Promise<number> {
   await once(server, 'listening')
   t.after(() => server.close())
   return (server.address() as AddressInfo).port
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Opens streams that ask for no service. */

@@ -6,7 +6,8 @@ import { PassThrough, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { forwardStdio } from '../../peer/tunnel/dialer/forward-stdio.ts'
-import { closedPort, connectNodes, exposePort, readAll, serve } from './tunnel-nodes.ts'
+import { freePort } from './free-port.ts'
+import { connectNodes, exposePort, readAll, serve } from './tunnel-nodes.ts'
 
 const timeout = 60_000
 
@@ -63,7 +64,7 @@ test('a reset by the service is an error', { timeout }, async t => {
 
 test('a service that is down is an error, and standard output stays empty', { timeout }, async t => {
   const nodes = await connectNodes(t, 'direct')
-  await exposePort(t, nodes, await closedPort())
+  await exposePort(t, nodes, await freePort())
   const [stdin, stdout] = [new PassThrough(), new PassThrough()]
   const running = forwardStdio({ stdin, stdout, openStream: nodes.openStream, service: 'web' })
   await assert.rejects(running, { name: 'ServiceRefusedError', reason: 'service-down' })

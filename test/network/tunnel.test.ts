@@ -10,9 +10,9 @@ import { strict as assert } from 'node:assert'
 import { describe, test } from 'node:test'
 import { forwardLocal } from '../../peer/tunnel/dialer/forward.ts'
 import { openService } from '../../peer/tunnel/dialer/open-service.ts'
+import { freePort } from './free-port.ts'
 import {
   call,
-  closedPort,
   connectNodes,
   expose,
   exposePort,
@@ -145,7 +145,7 @@ for (const path of paths) {
 
     test('a caller of a service that is down is reset at once', async t => {
       const nodes = await connectNodes(t, path)
-      await exposePort(t, nodes, await closedPort())
+      await exposePort(t, nodes, await freePort())
       const local = await forward(t, nodes)
       const failed = once(local, 'forward:failed')
       const caller = await call(t, local.address.port)

@@ -37,7 +37,7 @@ async function portOf(t: TestContext, server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-const closedPort = async (): Promise<number> => {
+const freePort = async (): Promise<number> => {
   const server = createServer().listen(0)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -128,7 +128,7 @@ describe('a WebSocket dial that fails', () => {
       })
 
     it('reports that nothing listens there, over IPv4 and by name', LIMIT, async t => {
-      const port = await closedPort()
+      const port = await freePort()
       for (const host of ['/ip4/127.0.0.1', '/dns4/localhost', '/dns/localhost'])
         assert.equal(await reasonAt(t, `${host}/tcp/${port}/ws`), 'nothing listens there (ECONNREFUSED)')
     })
@@ -193,7 +193,7 @@ describe('a WebSocket dial that fails', () => {
     })
 
     it('reports that nothing listens there', LIMIT, async t => {
-      const reason = await reasonAt(t, `/dns4/localhost/tcp/${await closedPort()}/tls/ws`)
+      const reason = await reasonAt(t, `/dns4/localhost/tcp/${await freePort()}/tls/ws`)
       assert.equal(reason, 'nothing listens there (ECONNREFUSED)')
     })
   })
@@ -203,7 +203,7 @@ describe('a WebSocket dial that fails', () => {
       t,
       createHttpServer((_, response) => response.writeHead(404).end()),
     )
-    const ports = [notFound, await closedPort(), notFound, await closedPort()]
+    const ports = [notFound, await freePort(), notFound, await freePort()]
     const reasons = await Promise.all(ports.map(port => reasonAt(t, `/ip4/127.0.0.1/tcp/${port}/ws`)))
     assert.deepEqual(
       reasons.map(reason => /404|ECONNREFUSED/.exec(reason)?.[0]),
@@ -249,7 +249,7 @@ describe('src/patches/libp2p-websockets/dial-errors.ts', () => {
     const { components } = node as unknown as {
       components: { transportManager: { dial: (addr: unknown) => Promise<unknown> } }
     }
-    const addr = multiaddr(`/ip4/127.0.0.1/tcp/${await closedPort()}/ws`)
+    const addr = multiaddr(`/ip4/127.0.0.1/tcp/${await freePort()}/ws`)
     const reason: unknown = await components.transportManager.dial(addr).catch((error: unknown) => error)
     assert.ok(!(reason instanceof Error), String(reason))
     assert.equal((reason as { message: string }).message, '')

@@ -16,6 +16,7 @@ import { STATUS_CODES } from 'node:http'
 import { ConnectionFailedError } from '@libp2p/interface'
 import { webSockets } from '@libp2p/websockets'
 import { shapeCheck } from '../expect-shape.ts'
+import { closeAborted } from './dialled-sockets.ts'
 import { pinNames } from './pinned-names.ts'
 import type { AddressJudge } from './pinned-names.ts'
 import type { AbortOptions } from '@libp2p/interface'
@@ -79,7 +80,7 @@ function subscribeOnce(): void {
 export function explainedWebSockets(judge?: AddressJudge): ReturnType<typeof webSockets> {
   const create = webSockets()
   return components => {
-    const transport = create(components)
+    const transport = closeAborted(create(components))
     return explainDials(judge === undefined ? transport : pinNames(transport, judge))
   }
 }

@@ -41,6 +41,12 @@ export function open(stream: number, protocol: string): Buffer {
   return Buffer.concat([frame(WINDOW, SYN, stream), frame(DATA, 0, stream, select(protocol))])
 }
 
+/** Lets the other side send so many more bytes on a stream. */
+export const windowUpdate = (stream: number, bytes: number): Buffer => frame(WINDOW, 0, stream, bytes)
+
+/** Asks for an answer with this number. */
+export const ping = (number: number): Buffer => frame(PING, SYN, 0, number)
+
 /** Which streams the hostile side opens: odd ids as the dialer, even ones as the listener. */
 export interface Ids {
   /** A stream of the sink protocol, which is open. */

@@ -9,7 +9,8 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { setImmediate as turn } from 'node:timers/promises'
 import { FLOODS, idsOf, isInMessages, MESSAGE_BYTES, open, SINK } from './frames.ts'
-import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface'
+import { bareMuxer } from './bare-muxer.ts'
+import type { MessageStream } from '@libp2p/interface'
 import type { Ids } from './frames.ts'
 
 /** What the parent asks for. */
@@ -37,31 +38,16 @@ const report = (what: Report): void => void process.send?.(what)
 let connection: MessageStream | undefined
 let ids: Ids
 
-/** Stands in for a multiplexer: takes hold of the encrypted connection. */
-const bare = (): StreamMuxerFactory => ({
-  protocol: '/yamux/1.0.0',
-  createStreamMuxer: stream => {
-    connection = stream
-    ids = idsOf(stream.direction === 'outbound' ? 'dialer' : 'listener')
-    let text = ''
-    stream.addEventListener('message', ({ data }) => {
-      if (text.includes(SINK)) return
-      text += Buffer.from(data.subarray()).toString('latin1')
-      if (text.includes(SINK)) report({ ready: true })
-    })
-    stream.send(open(ids.sink, SINK))
-    const nothing = (): void => {}
-    return {
-      protocol: '/yamux/1.0.0',
-      status: 'open',
-      streams: [],
-      addEventListener: nothing,
-      removeEventListener: nothing,
-      close: async () => {},
-      abort: nothing,
-      createStream: async () => new Promise(() => {}),
-    } as never
-  },
+const bare = bareMuxer(stream => {
+  connection = stream
+  ids = idsOf(stream.direction === 'outbound' ? 'dialer' : 'listener')
+  let text = ''
+  stream.addEventListener('message', ({ data }) => {
+    if (text.includes(SINK)) return
+    text += Buffer.from(data.subarray()).toString('latin1')
+    if (text.includes(SINK)) report({ ready: true })
+  })
+  stream.send(open(ids.sink, SINK))
 })
 
 const node = await createLibp2p({
