@@ -6,13 +6,15 @@
  * would with reservations of an hour that are refreshed at half-time. The peers are not whole libp2p nodes: see
  * bench/reserver.ts for what they do and leave out. They leave it to the relay to keep the connection alive; `--like-libp2p` lets them
  * do what libp2p nodes do by default: they identify the relay once, ping it every 10 s, and by yamux every 30 s. `--stock`
- * measures the stock `circuitRelayServer` as well, its limits lifted and all else as it comes.
+ * measures the stock `circuitRelayServer` as well, its limits lifted and all else as it comes. `--go` measures go-libp2p's relay without
+ * limits as well (needs Go). Both do so with `--stock-peers` peers.
  */
 
 import { mkdirSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Child } from './bench/child.ts'
+import { GoRelay } from './bench/go-relay.ts'
 import { circumstances, table } from './bench/stats.ts'
 import type { RelayKind } from './bench/relay-child.ts'
 import type { Held } from './bench/reservers.ts'
@@ -29,6 +31,7 @@ const { values } = parseArgs({
     stock: { type: 'boolean', default: false },
     'stock-peers': { type: 'string', default: '2000' },
     'stock-only': { type: 'boolean', default: false },
+    go: { type: 'boolean', default: false },
     'like-libp2p': { type: 'boolean', default: false },
     timeout: { type: 'string', default: '900' },
     profile: { type: 'string' },
@@ -54,6 +57,8 @@ const WARM_UP_PEERS = 100
 /** Files that a process needs beside one for each connection. */
 const OTHER_FILES = 64
 
+type Relay = Child | GoRelay
+
 interface Result {
   relay: RelayKind
   peers: number
@@ -75,12 +80,14 @@ if (!values['stock-only']) results.push(await measure('ours', Number(values.peer
 if (values.stock || values['stock-only']) {
   results.push(await measure('stock-defaults', Number(values['stock-peers'])))
 }
+if (values.go) results.push(await measure('go', Number(values['stock-peers'])))
 await print()
 process.exit()
 
 async function measure(kind: RelayKind, peers: number): Promise<Result> {
   assertEnoughFiles(peers)
-  const relay = new Child('relay-child', { kind, isUnlimited: true }, ['--expose-gc'])
+  const relay =
+    kind === 'go' ? new GoRelay() : new Child('relay-child', { kind, isUnlimited: true }, ['--expose-gc'])
   const crowds = Array.from({ length: processes }, (_, index) => new Child('reservers', { index }))
   try {
     const { addr } = await relay.do<{ addr: string }>('start')
@@ -93,7 +100,7 @@ async function measure(kind: RelayKind, peers: number): Promise<Result> {
 }
 
 async function measureRelay(
-  relay: Child,
+  relay: Relay,
   crowds: readonly Child[],
   { kind, addr, peers }: { kind: RelayKind; addr: string; peers: number },
 ): Promise<Result> {
@@ -105,7 +112,7 @@ async function measureRelay(
   const setUpMs = performance.now() - begin
   await setTimeout(restMs)
   const full = await settled(relay)
-  if (values['heap-profile'])
+  if (values['heap-profile'] && kind !== 'go')
     console.log((await relay.do<string[]>('heapByConstructor', {}, timeoutMs)).join('\n'))
   const [quiet, held, later] = await profiled(relay, `${kind}-idle`, async () =>
     Promise.all(
@@ -133,17 +140,17 @@ async function reserve(crowd: Child, relayAddr: string, peers: number): Promise<
   return crowd.do<Held>('reserve', { relayAddr, peers, ...habits }, timeoutMs)
 }
 
-async function settled(relay: Child): Promise<Usage> {
+async function settled(relay: Relay): Promise<Usage> {
   return relay.do<Usage>('settledUsage', {}, timeoutMs)
 }
 
 /** Usage before and after, and what came of it in between; a profile beside it falsifies the measure. */
 async function profiled<Result>(
-  relay: Child,
+  relay: Relay,
   name: string,
   act: () => Promise<Result>,
 ): Promise<[Usage, Result, Usage]> {
-  const dir = values.profile
+  const dir = relay instanceof GoRelay ? undefined : values.profile
   if (dir !== undefined) await relay.do('startProfile')
   const before = await relay.do<Usage>('usage')
   const result = await act()
@@ -192,8 +199,8 @@ async function print(): Promise<void> {
     it.setUpsPerSecond.toFixed(0),
     it.cpuMsPerSetUp.toFixed(2),
     (it.rssBytes / KIB).toFixed(1),
-    (it.heapBytes / KIB).toFixed(1),
-    (it.externalBytes / KIB).toFixed(1),
+    kibibytes(it.heapBytes),
+    kibibytes(it.externalBytes),
     it.idleCpuPercent.toFixed(2),
   ])
   console.log(
@@ -206,6 +213,11 @@ async function print(): Promise<void> {
     console.log(`${relay}: ${openInTheEnd} of ${peers} open in the end, ${refreshed} refreshed`)
     for (const [message, times] of Object.entries(failures)) console.log(`  ${times} x ${message}`)
   }
+}
+
+/** Nothing where a program does not measure it. */
+function kibibytes(bytes: number): string {
+  return Number.isNaN(bytes) ? '' : (bytes / KIB).toFixed(1)
 }
 
 function sum(values: readonly number[]): number {

@@ -2,7 +2,8 @@
  * How fast a relay is, and what a byte costs it: `npm run bench:relay`.
  *
  * Peers in two processes send over circuits of a relay in a third, in rounds that alternate between our relay, the stock
- * `circuitRelayServer` of @libp2p/circuit-relay-v2 without its limits, on the same libp2p stack, and a plain TCP forwarder. All of them
+ * `circuitRelayServer` of @libp2p/circuit-relay-v2 without its limits, on the same libp2p stack, and a plain TCP forwarder. With
+ * `--relays ours,go,plain` go-libp2p's relay without limits takes part (needs Go), which offers Noise and TLS. All of them
  * share the machine, so only ratios within one run mean something. `relay CPU` is the measure that does not depend on what
  * else runs: a relay with a core to itself carries its inverse.
  */
@@ -10,6 +11,7 @@
 import { parseArgs } from 'node:util'
 import { mkdirSync } from 'node:fs'
 import { Child } from './bench/child.ts'
+import { GoRelay } from './bench/go-relay.ts'
 import { circumstances, median, table } from './bench/stats.ts'
 import type { Received, Receivers } from './bench/circuit-end.ts'
 import type { EncrypterName } from './bench/encrypters.ts'
@@ -42,7 +44,7 @@ const encrypters = values.encrypter?.split(',') as EncrypterName[] | undefined
 /** A relay, and where it is reached. */
 interface Target {
   kind: RelayKind
-  child: Child
+  child: Child | GoRelay
   addr: string
   port: number
   receivers: Receivers
@@ -73,7 +75,7 @@ process.exit()
 
 async function startTarget(kind: RelayKind): Promise<Target> {
   const offered = encrypters?.includes('tls') === true ? ['noise', 'tls'] : undefined
-  const child = new Child('relay-child', { kind, encrypters: offered })
+  const child = kind === 'go' ? new GoRelay() : new Child('relay-child', { kind, encrypters: offered })
   const peers = Math.max(...counts)
   const plain =
     kind === 'plain' ? await receiver.do<Receivers>('receive', { relayAddr: '', peers: 0 }) : undefined
@@ -173,7 +175,7 @@ function ratiosOf(
 /** One more round of each relay with a profiler in it, which would falsify the others. */
 async function profile(dir: string): Promise<void> {
   mkdirSync(dir, { recursive: true })
-  for (const target of targets) {
+  for (const target of targets.filter(({ kind }) => kind !== 'go')) {
     await target.child.do('startProfile')
     await sample(target, counts.at(-1) ?? 1, bytes)
     const lines = await target.child.do<string[]>('stopProfile', { dir, name: target.kind })

@@ -27,7 +27,7 @@ import type { AddressInfo } from 'node:net'
 import type { EncrypterName } from './encrypters.ts'
 
 /** What can be measured. */
-export type RelayKind = 'ours' | 'stock' | 'stock-defaults' | 'plain'
+export type RelayKind = 'ours' | 'stock' | 'stock-defaults' | 'plain' | 'go'
 
 interface RelayChildOptions {
   kind: RelayKind

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Command, isEvent } from '../../test/lab/command.ts'
+import { startDumbpipe } from './dumbpipe.ts'
 import { createNetwork } from '../../test/lab/net/network.ts'
 import { startSshd } from '../../test/lab/sshd.ts'
 import type { Host, Network } from '../../test/lab/net/network.ts'
@@ -44,7 +45,7 @@ const NAT = 'eim-apdf-drop'
 const HARD_NAT = 'apdm-apdf-drop'
 
 /** Sets everything up, and resolves once one tunnel is direct and the other will stay relayed. */
-export async function createTunnelStage(link: Link): Promise<TunnelStage> {
+export async function createTunnelStage(link: Link, withDumbpipe: boolean): Promise<TunnelStage> {
   const directory = await mkdtemp(join(tmpdir(), 'throughnat-bench-'))
   const net = await createNetwork(link.delayMs > 0 ? { delayMs: link.delayMs } : {})
   const stop = async (): Promise<void> => {
@@ -52,7 +53,7 @@ export async function createTunnelStage(link: Link): Promise<TunnelStage> {
     await rm(directory, { recursive: true, force: true })
   }
   try {
-    return { ...(await fill(net, directory, link)), [Symbol.asyncDispose]: stop }
+    return { ...(await fill(net, directory, link, withDumbpipe)), [Symbol.asyncDispose]: stop }
   } catch (error) {
     await stop()
     throw error
@@ -63,6 +64,7 @@ async function fill(
   net: Network,
   directory: string,
   link: Link,
+  withDumbpipe: boolean,
 ): Promise<Omit<TunnelStage, keyof AsyncDisposable>> {
   const nats = [
     await net.addNat('home-nat', NAT),
@@ -85,6 +87,7 @@ async function fill(
       { name: 'plain TCP', host: server.address, port: SINK },
       await socat(away, server),
       await sshForward(away, server, directory),
+      ...(withDumbpipe ? [await dumbpipe(away, server)] : []),
       (await startTunnel('direct tunnel', 'direct', home, away, relayAddr, directory)).contender,
       await plainTunnel(home, away, relayAddr),
       (await startTunnel('relayed tunnel', 'relayed', hard, away, relayAddr, directory)).contender,
@@ -133,6 +136,12 @@ async function sshForward(away: Host, server: Host, directory: string): Promise<
   start(away, 'ssh', [...options, '-N', '-L', `9003:127.0.0.1:${SINK}`, `root@${server.address}`])
   await listening(away, 9003)
   return { name: 'ssh -L', host: '127.0.0.1', port: 9003 }
+}
+
+async function dumbpipe(away: Host, server: Host): Promise<Contender> {
+  await startDumbpipe(away, 9004, server, SINK)
+  await listening(away, 9004)
+  return { name: 'dumbpipe', host: '127.0.0.1', port: 9004 }
 }
 
 /** Resolves once the tunnel is direct, or will stay relayed. */

@@ -96,6 +96,11 @@ export const bounds: Readonly<Record<string, readonly Bound[]>> = {
       (max, ms) => `${max}; ${ms / 1000} s`,
     ),
     bound(
+      'streams that are made before they bring data',
+      [constantIn('src/patches/libp2p-yamux/incoming-streams.ts', 'MAX_MADE_SILENT')],
+      count => `${count} a connection`,
+    ),
+    bound(
       'bytes that a stream may have in flight',
       [constantIn('src/muxer/muxer.ts', 'MAX_WINDOW_BYTES')],
       size,

@@ -7,8 +7,8 @@
  * which is one of the five that a punched connection needs to prove itself. Each part also costs a system
  * call, and time in Node's streams.
  *
- * A message does not wait for the others: what the first turn of an iteration of the event loop writes leaves at
- * the end of that turn, and the rest with the iteration.
+ * A small message does not wait for others: what the first turn of an iteration of the event loop writes leaves at
+ * the end of that turn, if it is little. The rest leaves at the end of the iteration.
  *
  * Upstream issue: https://github.com/ChainSafe/js-libp2p-noise/pull/387 joined the length and the message.
  * That was lost when noise stopped copying messages (js-libp2p-noise 391).
@@ -26,8 +26,11 @@ interface TcpInternals {
   sendData: (data: Uint8ArrayList) => unknown
 }
 
-/** The parts of messages up to this size, in bytes, are joined: to copy them costs less than to write each. */
-const JOINED_BYTES = 4 * 1024
+/**
+ * What is small, in bytes. The parts of such a message are joined: to copy them costs less than to write each. More
+ * in one turn is part of a transfer, for which fewer writes count more than time.
+ */
+const SMALL_BYTES = 4 * 1024
 
 const assertShape = shapeCheck('@libp2p/tcp', {
   socket: 'object',
@@ -43,27 +46,31 @@ export function coalesceWrites<Connection extends MultiaddrConnection>(connectio
   const { socket } = internals
   const sendData = internals.sendData.bind(connection)
   let isCorked = false
-  let hasFlushed = false
+  let corkedBytes = 0
+  let isTurnOver = false
   const flush = (): void => {
     if (!isCorked) return
     isCorked = false
+    corkedBytes = 0
     socket.uncork()
   }
-  const flushFirst = (): void => {
-    hasFlushed = true
+  const endIteration = (): void => {
+    isTurnOver = false
     flush()
-    setImmediate(() => {
-      hasFlushed = false
-      flush()
-    })
+  }
+  const endTurn = (): void => {
+    if (corkedBytes <= SMALL_BYTES) flush()
+    isTurnOver = true
+    setImmediate(endIteration)
   }
   internals.sendData = data => {
     if (!isCorked) {
       isCorked = true
       socket.cork()
-      if (!hasFlushed) afterTurn(flushFirst)
+      if (!isTurnOver) afterTurn(endTurn)
     }
-    return sendData(data.byteLength > JOINED_BYTES ? data : new Uint8ArrayList(data.subarray()))
+    corkedBytes += data.byteLength
+    return sendData(data.byteLength > SMALL_BYTES ? data : new Uint8ArrayList(data.subarray()))
   }
   return connection
 }

@@ -12,7 +12,7 @@ describe('afterTurn()', () => {
     setImmediate(() => order.push('next'))
     afterTurn(() => order.push('after'))
     await (async () => {
-      for (let n = 0; n < 10; n++) await null
+      for (let n = 0; n < 10; n++) await Promise.resolve()
       order.push('promises')
     })()
     await nextIteration()

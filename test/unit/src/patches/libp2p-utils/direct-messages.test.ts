@@ -127,7 +127,9 @@ describe('passDirectly(), on sending', LIMIT, () => {
   it('lets a close that begins while it sends end', async () => {
     const { stream } = patched()
     let closing: Promise<void> | undefined
-    stream.onSend = () => (closing ??= stream.close())
+    stream.onSend = () => {
+      closing ??= stream.close()
+    }
     stream.send(bytes('hello'))
     await closing
     assert.equal(stream.writeStatus, 'closed')
