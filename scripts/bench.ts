@@ -3,7 +3,7 @@
  *
  * For each delay a dialer and a listener behind NATs (EIM+APDF, early SYNs dropped) connect a number of times. Printed
  * are medians: the time from the circuit to the direct connection, beside the round trips over the circuit (R) and over
- * the direct path (D) measured in the same run, and what remains after 2 R + 4 D. Needs Linux and root.
+ * the direct path (D) measured in the same run, and what remains after R + 3 D. Needs Linux and root.
  */
 
 import { parseArgs } from 'node:util'
@@ -28,7 +28,7 @@ interface Sample {
 }
 
 console.log(`${process.version}, ${runs} runs each, medians (minimum-maximum)`)
-console.log('one way   R relayed   D direct   circuit to direct          2R+4D   left   in R   in D')
+console.log('one way   R relayed   D direct   circuit to direct           R+3D   left   in R   in D')
 for (const delayMs of values.delays.split(',').map(Number)) {
   const samples = await measure(delayMs)
   console.log(row(delayMs, samples))
@@ -64,7 +64,7 @@ function row(delayMs: number, samples: readonly Sample[]): string {
   const d = median(samples.map(it => it.directRttMs))
   const times = samples.map(it => it.directMs)
   const t = median(times)
-  const budget = 2 * r + 4 * d
+  const budget = r + 3 * d
   const spread = `${t.toFixed(0)} ms (${Math.min(...times).toFixed(0)}-${Math.max(...times).toFixed(0)})`
   return [
     `${delayMs} ms`.padEnd(8),

@@ -50,6 +50,8 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
   readonly #resolved = new Map<string, readonly Multiaddr[]>()
   readonly #stopped = new AbortController()
   #inFile: readonly Multiaddr[] = []
+  /** Of the relays known now; undefined after a change. It is asked several times for each connection. */
+  #ids: ReadonlySet<string> | undefined
   readonly #schedule = new NameSchedule()
   #lastRound: Promise<void> = Promise.resolve()
   /** True if all names are to be looked up, whatever the schedule says. */
@@ -86,7 +88,8 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
 
   /** True if this peer is one of them. */
   has(peerId: PeerId | string): boolean {
-    return this.relays.some(it => it.peerId.toString() === peerId.toString())
+    this.#ids ??= new Set(this.relays.map(it => it.peerId.toString()))
+    return this.#ids.has(peerId.toString())
   }
 
   /** True if one of them has this address, which has no peer id. */
@@ -102,6 +105,7 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
   async start(): Promise<void> {
     if (this.#file !== undefined) {
       this.#inFile = await readRelayFile(this.#file)
+      this.#ids = undefined
       watchFile(this.#file, { interval: FILE_INTERVAL_MS, persistent: false }, this.#onFileChange)
     }
     this.#known = this.#summary()
@@ -132,6 +136,7 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
     const file = this.#file as string
     try {
       this.#inFile = await readRelayFile(file)
+      this.#ids = undefined
       if (this.#stopped.signal.aborted) return
       this.#tell()
       await this.#lookUpDue()
@@ -175,6 +180,7 @@ export class RelayList extends TypedEventEmitter<RelayListEvents> {
       const addrs = found.filter(isRelayAddr)
       if (addrs.length === 0) throw new Error('the name has no relay address')
       this.#resolved.set(source, addrs)
+      this.#ids = undefined
       this.#schedule.note(source, true)
     } catch (error) {
       if (this.#stopped.signal.aborted) return

@@ -37,6 +37,8 @@ test('a file is read again when it changes; a broken one leaves the relays as th
   })
   await list.start()
   assert.deepEqual(addrsOf(list), [ONE])
+  const has = (): boolean[] => [ONE, OTHER].map(it => list.has(it.split('/p2p/')[1] ?? ''))
+  assert.deepEqual(has(), [true, false])
   const failed = once(list as never, 'relays:failed', { signal: AbortSignal.timeout(10_000) })
   await writeFile(path, 'nonsense\n')
   await failed
@@ -45,6 +47,16 @@ test('a file is read again when it changes; a broken one leaves the relays as th
   await writeFile(path, `${ONE}\n${OTHER} # another\n`)
   await changed
   assert.deepEqual(addrsOf(list), [ONE, OTHER])
+  assert.deepEqual(has(), [true, true])
+})
+
+test('the relays that a name stands for are in the list once it is looked up', async t => {
+  const list = new RelayList([multiaddr('/dnsaddr/example.org')], undefined, async () => [multiaddr(ONE)])
+  t.after(() => list.stop())
+  const [, peerId = ''] = ONE.split('/p2p/')
+  assert.equal(list.has(peerId), false)
+  await list.refresh()
+  assert.equal(list.has(peerId), true)
 })
 
 test('a file with mistakes is refused at the start, with all of them', async t => {

@@ -84,9 +84,9 @@ async function measuredTimeline(rttMs: number): Promise<object> {
   }
   const upgrader = {
     upgradeInbound: async ({ send, onData }: typeof socket): Promise<void> => {
-      const { now } = performance
+      const now = performance.now.bind(performance)
       send()
-      performance.now = () => now.call(performance) + rttMs
+      performance.now = () => now() + rttMs
       onData()
       performance.now = now
     },
