@@ -29,9 +29,12 @@ const { output } = await bundle.generate({
   entryFileNames: '[name].js',
   chunkFileNames: 'programs/[name]-[hash].js',
   sourcemap: true,
+  // V8 keeps the sources in memory; their licenses are in LICENSES.txt
+  comments: false,
 })
 rmSync(join(OUTPUT, 'programs'), { recursive: true, force: true })
-for (const file of output) write(file.fileName, file.type === 'chunk' ? file.code : withoutSources(file))
+for (const file of output)
+  write(file.fileName, file.type === 'chunk' ? inLatin1(file.code) : withoutSources(file))
 const bundled = new Set(output.flatMap(it => (it.type === 'chunk' ? it.moduleIds : [])).flatMap(packageOf))
 write(
   'programs/LICENSES.txt',
@@ -45,6 +48,11 @@ function write(name, content) {
   const path = join(OUTPUT, name)
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, content)
+}
+
+/** Escapes what is not in Latin-1: V8 takes two bytes for each character of a source that has one such character. */
+function inLatin1(code) {
+  return code.replaceAll(/[^\0-\xFF]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** A source map for line numbers alone, without a copy of every source. */
