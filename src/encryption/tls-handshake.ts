@@ -28,7 +28,6 @@ export class TlsHandshake {
   readonly #connection: SocketConnection
   readonly #create: (socket: Socket) => TLSSocket
   readonly #failed = Promise.withResolvers<never>()
-  #tls: TLSSocket | undefined
 
   /**
    * @param create - puts the engine on the socket
@@ -87,7 +86,6 @@ export class TlsHandshake {
     // Node hands to the engine what a socket has buffered
     if (forEngine.byteLength > 0) socket.unshift(forEngine)
     const tls = this.#create(socket)
-    this.#tls = tls
     addLayer(socket, tls)
     tls.on('error', error => this.#fail(error))
     // once the handshake has ended, nobody waits for this any more

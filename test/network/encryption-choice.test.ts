@@ -24,7 +24,7 @@ type Encrypters = NonNullable<Libp2pOptions['connectionEncrypters']>
 
 async function startOurs(t: TestContext, fromPunchPort = false): Promise<Libp2p> {
   const node = await createLibp2p({
-    ...commonOptions({ privateKey: await generateKeyPair('Ed25519') }),
+    ...commonOptions({ privateKey: await generateKeyPair('Ed25519'), prefersTls: true }),
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp({ dialFromPunchPort: () => fromPunchPort })],
   })
