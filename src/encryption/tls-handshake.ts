@@ -87,6 +87,8 @@ export class TlsHandshake {
     if (forEngine.byteLength > 0) socket.unshift(forEngine)
     const tls = this.#create(socket)
     addLayer(socket, tls)
+    // a reset beneath the engine hangs or crashes Node 24.21: the engine goes first, and closes the socket
+    this.#connection.sendReset = () => tls.destroy()
     tls.on('error', error => this.#fail(error))
     // once the handshake has ended, nobody waits for this any more
     tls.once('end', () => this.#failed.reject(closedError()))
