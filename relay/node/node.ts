@@ -1,5 +1,6 @@
 /** Makes the libp2p node of a relay: its transports, connection limits and services. */
 
+import { tls } from '@libp2p/tls'
 import { ipPortToMultiaddr } from '@libp2p/utils'
 import { createLibp2p } from 'libp2p'
 import { longestDurationMs } from '../../src/config/kinds/quantities.ts'
@@ -84,6 +85,9 @@ export async function createNode(init: NodeInit): Promise<RelayLibp2p> {
   return createLibp2p({
     ...common,
     start: false,
+    // for peers that lack Noise or prefer TLS; a byte costs the relay as much with either
+    // (docs/benchmarks.md)
+    connectionEncrypters: [...(common.connectionEncrypters ?? []), tls()],
     addresses: {
       listen: [...listen],
       announce: [...announce],

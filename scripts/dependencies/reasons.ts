@@ -17,7 +17,7 @@ export const reasons: Readonly<Record<string, string>> = {
   '@libp2p/ping': 'answers to pings of other peers',
   '@libp2p/tcp': 'listeners and sockets; the shared port for punching is our own',
   '@libp2p/tls':
-    'TLS where there is no socket, as on a WebSocket. Loaded only there; on TCP it is Node that speaks TLS',
+    'TLS at the relay, for peers of other implementations that do not speak Noise; and for tls() where there is no socket',
   '@libp2p/utils': 'length-prefixed messages, rate limits, address helpers of libp2p',
   '@libp2p/websockets': 'WebSocket, for networks that allow only port 443',
   '@multiformats/multiaddr': 'addresses',

@@ -17,6 +17,7 @@ export interface SocketConnection extends MultiaddrConnection {
   readonly readBuffer: Uint8ArrayList
   maxReadBufferLength: number
   sendClose(options?: AbortOptions): Promise<void>
+  sendReset(error: Error): void
   onTransportClosed(): void
 }
 

@@ -11,7 +11,6 @@ import { Socket } from 'node:net'
 import { connect, createSecureContext, TLSSocket } from 'node:tls'
 import { InvalidCryptoExchangeError, serviceCapabilities } from '@libp2p/interface'
 import { CertificateHolder } from './certificate.ts'
-import { canTap } from './socket-tap.ts'
 import { TlsHandshake } from './tls-handshake.ts'
 import { SOCKET_BUFFER_BYTES } from '../transport/socket-buffer.ts'
 import type { SecureContext, TLSSocketOptions } from 'node:tls'
@@ -36,7 +35,7 @@ export interface TlsComponents {
 }
 
 /** Its id in multistream-select. */
-const TLS_PROTOCOL = '/tls/1.0.0'
+export const TLS_PROTOCOL = '/tls/1.0.0'
 
 /** What a side names in ALPN that negotiates the multiplexer later. */
 const NO_EARLY_MUXER = 'libp2p'
@@ -56,7 +55,7 @@ export function tls(): (components: TlsComponents) => ConnectionEncrypter {
 }
 
 /** True for an encrypter of {@link tls}. */
-export function runsOnSockets(encrypter: ConnectionEncrypter): boolean {
+export function runsOnSockets(encrypter: ConnectionEncrypter | undefined): boolean {
   return encrypter instanceof NativeTls
 }
 
@@ -123,7 +122,7 @@ type Muxers = ReadonlyMap<string, StreamMuxerFactory>
 /** True for a connection of `@libp2p/tcp`: its class is not exported. */
 function hasSocket(connection: MessageStream): connection is SocketConnection {
   const { socket } = connection as Partial<SocketConnection>
-  return socket instanceof Socket && !(socket instanceof TLSSocket) && canTap(socket)
+  return socket instanceof Socket && !(socket instanceof TLSSocket) && !socket.destroyed
 }
 
 function createContext({ cert, key }: Certificate): SecureContext {

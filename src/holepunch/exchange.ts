@@ -41,7 +41,7 @@ export const HolePunchMessage = messageType({
   addrs: repeated(bytes(2)),
   /** Not in the specification, skipped by others: those of the addresses that can be dialled without a punch. */
   reachable: repeated(bytes(1001)),
-  /** Not in the specification, skipped by others: the encryptions that the sender speaks on a socket, in UTF-8. */
+  /** Not in the specification, skipped by others: the encryptions that the sender takes on a socket without negotiation, in UTF-8. */
   encryptions: repeated(bytes(1010)),
 })
 
@@ -51,7 +51,7 @@ interface Offer {
   addrs: readonly Multiaddr[]
   /** Where this side can be dialled without a punch: its public addresses that no NAT translates. */
   reachable: readonly Multiaddr[]
-  /** The encryptions that this side speaks on the socket of a punch, for example `/tls/1.0.0`. @default none is certain */
+  /** The encryptions that this side takes on a socket without negotiation, for example `/tls/1.0.0`. @default none */
   encryptions?: readonly string[] | undefined
 }
 

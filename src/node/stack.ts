@@ -30,6 +30,8 @@ export interface CommonInit {
   logger?: ComponentLogger | undefined
   identify?: IdentifyInit
   yamux?: YamuxMuxerInit
+  /** Speaks TLS on TCP sockets, and prefers it to Noise. @default false */
+  prefersTls?: boolean
 }
 
 /** The part of the libp2p configuration that does not depend on the role. */
@@ -39,7 +41,7 @@ export function commonOptions(init: CommonInit): Libp2pOptions<CommonServices> &
     ...(init.logger === undefined ? {} : { logger: init.logger }),
     nodeInfo: { name: 'throughnat', version },
     // on TCP sockets TLS comes first, see src/encryption/choice.ts
-    connectionEncrypters: [nativeNoise(), tls()],
+    connectionEncrypters: init.prefersTls === true ? [nativeNoise(), tls()] : [nativeNoise()],
     streamMuxers: [muxer(init.yamux)],
     services: {
       identify: plainIdentify(init.identify),

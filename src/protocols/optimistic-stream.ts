@@ -59,45 +59,15 @@ export function holdBackAnswer(
     const length = Math.min(received.byteLength, expected.byteLength)
     if (!received.subarray(0, length).equals(expected.subarray(0, length))) {
       stop()
-      noteRefusal(stream)
       stream.abort(new UnsupportedProtocolError(`the remote does not speak ${protocol}`))
     } else if (length === expected.byteLength) {
       stop()
       if (received.byteLength > length) stream.push(received.subarray(length))
     }
   }
-  const stop = (): void => {
-    stream.removeEventListener('message', onMessage)
-    pendingAnswers.delete(stream)
-  }
+  const stop = (): void => stream.removeEventListener('message', onMessage)
   stream.addEventListener('message', onMessage)
-  pendingAnswers.set(stream, () => {
-    stop()
-    return expected.subarray(received.byteLength)
-  })
   return stop
-}
-
-const refused = new WeakSet<MessageStream>()
-
-/** Notes that the remote has given another answer than the expected one. */
-export function noteRefusal(stream: MessageStream): void {
-  refused.add(stream)
-}
-
-/** True if the remote has refused what was proposed on this stream. */
-export function hasRefused(stream: MessageStream): boolean {
-  return refused.has(stream)
-}
-
-const pendingAnswers = new WeakMap<MessageStream, () => Buffer>()
-
-/**
- * Leaves it to the caller to keep an answer from the readers that {@link holdBackAnswer} waits for. Returns what is still
- * to come of it, which is nothing if none is awaited.
- */
-export function takePendingAnswer(stream: MessageStream): Buffer {
-  return pendingAnswers.get(stream)?.() ?? Buffer.alloc(0)
 }
 
 /** A line of multistream-select: its length as a varint of one byte (protocol names are short), the text, a newline. */

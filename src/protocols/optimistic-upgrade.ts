@@ -9,6 +9,7 @@
 
 import { StreamMessageEvent } from '@libp2p/interface'
 import { holdBackAnswer, proposalOf } from './optimistic-stream.ts'
+import { runsOnSockets } from '../encryption/tls.ts'
 import { choosesProposals } from '../patches/libp2p/proposed-encryptions.ts'
 import type { MultiaddrConnection, Upgrader } from '@libp2p/interface'
 import type { ProposalOptions } from '../patches/libp2p/proposed-encryptions.ts'
@@ -26,7 +27,12 @@ export function optimisticUpgrader(upgrader: Upgrader, encryptions?: readonly st
     // a connection that is dialled can still have the server's role, which proposes nothing
     const { initiator } = options as { initiator?: boolean }
     const [encryption, ...others] = encryptions ?? upgrader.getConnectionEncrypters().keys()
-    if (initiator !== false && encryption !== undefined && others.length === 0)
+    if (
+      initiator !== false &&
+      encryption !== undefined &&
+      others.length === 0 &&
+      canBegin(upgrader, encryption)
+    )
       assumeAgreement(socket, encryption)
     if (encryptions === undefined) return upgrader.upgradeOutbound(socket, options)
     choosesProposals(upgrader)
@@ -46,6 +52,11 @@ export function optimisticTransport<Components extends { upgrader: Upgrader }, M
         upgrader: { value: firstProposer(components.upgrader) },
       }) as Components,
     )
+}
+
+/** False for what takes the socket itself, and with it the remote's answer, see src/encryption/choice.ts. */
+function canBegin(upgrader: Upgrader, encryption: string): boolean {
+  return !runsOnSockets(upgrader.getConnectionEncrypters().get(encryption))
 }
 
 function firstProposer(upgrader: Upgrader): Upgrader {

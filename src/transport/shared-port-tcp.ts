@@ -8,7 +8,6 @@
  * test/network/upstream-faults.test.ts tells when that is mended.
  */
 
-import { once } from 'node:events'
 import net from 'node:net'
 import { tcp as stockTcp } from '@libp2p/tcp'
 import { transportSymbol } from '@libp2p/interface'
@@ -21,9 +20,10 @@ import { Accepted } from '../patches/libp2p-tcp/flush-before-close.ts'
 import { passDirectly } from '../patches/libp2p-utils/direct-messages.ts'
 import { isNamed, resolveHost } from '../addresses/resolve-host.ts'
 import { raceInTurn } from '../time/race-in-turn.ts'
-import { encryptionChoice } from '../encryption/choice.ts'
-import { hasRefused } from '../protocols/optimistic-stream.ts'
+import { encryptionsOnSockets } from '../encryption/choice.ts'
+import { TLS_PROTOCOL } from '../encryption/tls.ts'
 import { optimisticUpgrader } from '../protocols/optimistic-upgrade.ts'
+import { acceptSilently } from '../protocols/silent-agreement.ts'
 import { InboundClaims } from './inbound-claims.ts'
 import { keepAlive } from './keep-alive.ts'
 import {
@@ -153,55 +153,32 @@ export class SharedPortTcp implements Transport, PunchTransport {
   }
 
   async #dialAddress(addr: Multiaddr, isRelay: boolean, options: DialTransportOptions): Promise<Connection> {
-    const choice = encryptionChoice(options.upgrader)
-    const [first, ...others] = choice.order(addr)?.map(it => [it]) ?? [undefined]
-    let attempt = await this.#tryAddress(addr, isRelay, options, first)
-    for (const encryptions of others) {
-      if (!('refusal' in attempt)) break
-      this.#log('%a speaks another encryption', addr)
-      attempt = await this.#tryAddress(addr, isRelay, options, encryptions)
-    }
-    if ('refusal' in attempt) throw attempt.refusal
-    choice.note(addr, attempt.connection.encryption)
-    return attempt.connection
-  }
-
-  /** Dials once. Resolves with what the remote has refused the encryption with, if it has. */
-  async #tryAddress(
-    addr: Multiaddr,
-    isRelay: boolean,
-    options: DialTransportOptions,
-    encryptions: readonly string[] | undefined,
-  ): Promise<{ connection: Connection } | { refusal: unknown }> {
-    const { socket, isFromPunchPort } = await this.#connectTo(addr, isRelay, options)
-    try {
-      const upgrader = optimisticUpgrader(options.upgrader, encryptions)
-      const connection = await upgrader.upgradeOutbound(socket, options)
-      if (isFromPunchPort) this.#fromPunchPort.add(connection)
-      return { connection }
-    } catch (error) {
-      socket.abort(error as Error)
-      if (!hasRefused(socket)) throw error
-      // the next dial may take the same ports
-      await closed(socket)
-      return { refusal: error }
-    }
-  }
-
-  async #connectTo(
-    addr: Multiaddr,
-    isRelay: boolean,
-    options: DialTransportOptions,
-  ): Promise<{ socket: MultiaddrConnection; isFromPunchPort: boolean }> {
-    if (!isRelay) return { socket: await this.connect(addr, options), isFromPunchPort: false }
+    if (!isRelay) return this.#upgrade(await this.connect(addr, options), options)
     await this.punchPorts.settled()
+    let socket: MultiaddrConnection
     try {
-      return { socket: await this.connectFromPunchPort(addr, options), isFromPunchPort: true }
+      socket = await this.connectFromPunchPort(addr, options)
     } catch (error) {
       if (!isPortTaken(error)) throw error
       // The 4-tuple is still in TIME_WAIT, say. The relay can be used, but it sees another endpoint than the punch's.
       this.#log.error('dialling %a from an ephemeral port, it cannot help to punch - %e', addr, error)
-      return { socket: await this.connect(addr, options), isFromPunchPort: false }
+      return this.#upgrade(await this.connect(addr, options), options)
+    }
+    const connection = await this.#upgrade(socket, options)
+    this.#fromPunchPort.add(connection)
+    return connection
+  }
+
+  async #upgrade(socket: MultiaddrConnection, options: DialTransportOptions): Promise<Connection> {
+    try {
+      const { upgrader } = options
+      return await optimisticUpgrader(upgrader, encryptionsOnSockets(upgrader)).upgradeOutbound(
+        socket,
+        options,
+      )
+    } catch (error) {
+      socket.abort(error as Error)
+      throw error
     }
   }
 
@@ -296,6 +273,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
     ) => {
       keepAlive(passDirectly(coalesceWrites(socket)))
       accepted.add(socket)
+      if (encryptionsOnSockets(upgrader) !== undefined) acceptSilently(socket, TLS_PROTOCOL)
       if (!this.#isClaimed(socket)) await upgrader.upgradeInbound(socket, options)
     }
     return Object.assign(Object.create(upgrader) as Upgrader, { upgradeInbound })
@@ -306,12 +284,6 @@ export class SharedPortTcp implements Transport, PunchTransport {
     const { host, port } = getNetConfig(socket.remoteAddr)
     return this.inboundClaims.offer(socket, host, port ?? 0)
   }
-}
-
-/** Resolves when the kernel has the ports of a connection back. */
-async function closed(connection: MultiaddrConnection): Promise<void> {
-  const { socket } = connection as unknown as { socket: net.Socket }
-  if (!socket.closed) await once(socket, 'close')
 }
 
 /** Stands in for the upgrader where only a connected socket is wanted. */

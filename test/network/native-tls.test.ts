@@ -117,7 +117,7 @@ describe('a connection', () => {
       assert.equal(event.error, undefined)
     })
 
-  it('that is aborted is reset at the other end', LIMIT, async t => {
+  it('that is aborted is closed at the other end', LIMIT, async t => {
     const [from, to] = [await start(t, OURS), await start(t, OURS)]
     const connection = await from.dial(to.getMultiaddrs())
     await connection.newStream(DIGEST)
@@ -125,7 +125,6 @@ describe('a connection', () => {
     assert.ok(there)
     const closed = once(there, 'close', { signal: AbortSignal.timeout(10_000) })
     connection.abort(new Error('test'))
-    const [event] = (await closed) as unknown as [{ error?: NodeJS.ErrnoException }]
-    assert.equal(event.error?.code, 'ECONNRESET')
+    await closed
   })
 })

@@ -6,7 +6,8 @@
  * punch. go-libp2p does so, too (`directConnect` of p2p/protocol/holepunch/holepuncher.go).
  */
 
-import { encryptionChoice } from '../../encryption/choice.ts'
+import { encryptionsOnSockets } from '../../encryption/choice.ts'
+import { TLS_PROTOCOL } from '../../encryption/tls.ts'
 import { choosePlan } from '../strategies/choose-plan.ts'
 import { punch } from './punch.ts'
 import { reversalCandidates } from '../strategies/reversal.ts'
@@ -49,9 +50,9 @@ export class Dials {
     this.#init = init
   }
 
-  /** The encryptions that this node speaks on a socket. Undefined if it leaves them to libp2p. */
-  get encryptions(): readonly string[] | undefined {
-    return encryptionChoice(this.#init.upgrader).names
+  /** The encryptions that this node takes on a socket without negotiation. */
+  get encryptions(): readonly string[] {
+    return (encryptionsOnSockets(this.#init.upgrader) ?? []).filter(it => it === TLS_PROTOCOL)
   }
 
   /** Takes note of the encryptions that the remote has named. */

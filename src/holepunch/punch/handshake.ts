@@ -1,8 +1,11 @@
 /** The handshake on a socket of a punch: its role, its identity, and what is heard of it. */
 
 import { CODE_P2P } from '@multiformats/multiaddr'
+import { encryptionsOnSockets } from '../../encryption/choice.ts'
+import { TLS_PROTOCOL } from '../../encryption/tls.ts'
+import { acceptSilently, proposeSilently } from '../../protocols/silent-agreement.ts'
 import { shapeCheck } from '../../patches/expect-shape.ts'
-import type { MultiaddrConnection, PeerId } from '@libp2p/interface'
+import type { MultiaddrConnection, PeerId, Upgrader } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 /**
@@ -43,6 +46,25 @@ export function onProposal(socket: MultiaddrConnection, callback: () => void): v
     }
     onData(data)
   }
+}
+
+/**
+ * Has TLS begin on a socket without negotiation if both sides take it so. Returns the encryptions to propose; undefined for
+ * all of the node.
+ */
+export function agreeSilently(
+  socket: MultiaddrConnection,
+  upgrader: Upgrader,
+  { remoteSpeaks = [] }: { remoteSpeaks?: readonly string[] },
+): readonly string[] | undefined {
+  const encryptions = encryptionsOnSockets(upgrader)
+  if (encryptions?.includes(TLS_PROTOCOL) !== true) return encryptions
+  if (socket.direction === 'inbound') acceptSilently(socket, TLS_PROTOCOL)
+  else if (remoteSpeaks.includes(TLS_PROTOCOL)) {
+    proposeSilently(socket, TLS_PROTOCOL)
+    return [TLS_PROTOCOL]
+  }
+  return encryptions
 }
 
 /** The upgrader wraps the encrypter's errors and keeps only the text, that of `@chainsafe/libp2p-noise` here. */

@@ -13,12 +13,11 @@
 
 import { scopeOf } from '../../addresses/scope.ts'
 import { setTimeout as pause } from 'node:timers/promises'
-import { encryptionChoice } from '../../encryption/choice.ts'
 import { endpointOf } from '../../addresses/endpoint.ts'
 import { HolePunchFailedError } from '../../errors.ts'
 import { awakeTimeout } from '../../time/awake-timeout.ts'
 import { optimisticUpgrader } from '../../protocols/optimistic-upgrade.ts'
-import { isWrongPeer, onProposal, pin } from './handshake.ts'
+import { agreeSilently, isWrongPeer, onProposal, pin } from './handshake.ts'
 import { jitter, MAX_DIALS, MAX_PRIVATE_DIALS, redialDelayMs } from './redial.ts'
 import type { LossyPaths } from '../paths/lossy-paths.ts'
 import { losesFullPackets, noteLoss, proveConnection } from '../paths/proof.ts'
@@ -56,7 +55,7 @@ export interface PunchInit {
   circuit: Connection
   candidates: readonly Multiaddr[]
   role: PunchRole
-  /** The encryptions that the remote is known to speak on a socket. @default none */
+  /** The encryptions that the remote takes on a socket without negotiation. @default none */
   remoteSpeaks?: readonly string[]
   /** Takes the other role in the handshake, for a remote that deals them the other way round. */
   swapsRoles?: boolean
@@ -258,11 +257,9 @@ class Punch {
     try {
       const initiator = this.#isClient
       const pinned = pin(socket, remotePeer, initiator)
-      const choice = encryptionChoice(upgrader)
-      const proposals = choice.proposals(pinned.remoteAddr, this.#init.remoteSpeaks ?? [])
-      const optimistic = optimisticUpgrader(upgrader, proposals)
+      const encryptions = agreeSilently(pinned, upgrader, this.#init)
+      const optimistic = optimisticUpgrader(upgrader, encryptions)
       const connection = await optimistic.upgradeOutbound(pinned, { signal, initiator })
-      choice.note(pinned.remoteAddr, connection.encryption)
       isRemotes = true
       this.#sockets.delete(socket)
       await this.#prove(connection, signal)

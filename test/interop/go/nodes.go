@@ -19,7 +19,6 @@ import (
 	relayv2 "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
-	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 )
@@ -41,12 +40,11 @@ type nodes struct {
 
 func newNodes() *nodes { return &nodes{byName: map[string]*node{}} }
 
-// TCP, TLS, Noise and yamux alone, as on the other side. TLS comes first, as in libp2p.DefaultSecurity.
+// TCP, Noise and yamux alone, as on the other side.
 func common(listen ...string) libp2p.Option {
 	return libp2p.ChainOptions(
 		libp2p.ListenAddrStrings(listen...),
 		libp2p.Transport(tcp.NewTCPTransport),
-		libp2p.Security(tls.ID, tls.New),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.DisableMetrics(),

@@ -126,5 +126,5 @@ pub fn identify_of(key: &identity::Keypair) -> identify::Behaviour {
     identify::Behaviour::new(identify::Config::new("ipfs/0.1.0".into(), key.public()))
 }
 
-/// What making a swarm of TCP, TLS, Noise and yamux can fail with.
+/// What making a swarm of TCP, Noise and yamux can fail with.
 pub type BuildError = Box<dyn Error + Send + Sync>;

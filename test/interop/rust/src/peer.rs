@@ -1,4 +1,4 @@
-//! A peer: relay client, identify and DCUtR over TCP, TLS, Noise and yamux alone, as on the other side.
+//! A peer: relay client, identify and DCUtR over TCP, Noise and yamux alone, as on the other side.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use futures::{AsyncReadExt, AsyncWriteExt, StreamExt, io};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, SwarmBuilder, dcutr, identify, noise, ping, relay, tcp, tls, yamux};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, SwarmBuilder, dcutr, identify, noise, ping, relay, tcp, yamux};
 use libp2p_stream::{Control, IncomingStreams};
 use rand::RngCore;
 
@@ -40,7 +40,7 @@ impl Peer {
     pub fn start() -> Result<Self, BuildError> {
         let swarm = SwarmBuilder::with_new_identity()
             .with_tokio()
-            .with_tcp(tcp::Config::default(), (tls::Config::new, noise::Config::new), yamux::Config::default)?
+            .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)?
             .with_relay_client(noise::Config::new, yamux::Config::default)?
             .with_behaviour(|key, relay_client| Behaviour {
                 relay_client,

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{Multiaddr, SwarmBuilder, identify, noise, ping, relay, tcp, tls, yamux};
+use libp2p::{Multiaddr, SwarmBuilder, identify, noise, ping, relay, tcp, yamux};
 
 use crate::node::{BuildError, IDLE_TIMEOUT, Node, identify_of};
 use crate::request::Failure;
@@ -27,7 +27,7 @@ const ADDRS_SETTLE_IN: Duration = Duration::from_millis(200);
 pub fn start(config: relay::Config) -> Result<Relay, BuildError> {
     let swarm = SwarmBuilder::with_new_identity()
         .with_tokio()
-        .with_tcp(tcp::Config::default(), (tls::Config::new, noise::Config::new), yamux::Config::default)?
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)?
         .with_behaviour(|key| Behaviour {
             relay: relay::Behaviour::new(key.public().to_peer_id(), config),
             identify: identify_of(key),
