@@ -1,5 +1,5 @@
 /**
- * Bundles the two programs, so that they start sooner: Node.js reads some ten files instead of nine hundred. The second half of `npm run build`.
+ * Bundles the two programs, so that they start sooner: Node.js reads some tens of files instead of hundreds. The second half of `npm run build`.
  *
  * Replaces `bin/*.js` in dist/ and writes what these load to dist/programs. A command's own code stays in chunks of its own, which only that
  * command loads. The modules for embedding (`exports` in package.json) stay as tsc writes them, and share nothing with the bundle. Packages with
