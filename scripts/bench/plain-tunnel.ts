@@ -14,6 +14,9 @@ import type { AddressInfo } from 'node:net'
 
 const PROTOCOL = '/throughnat-bench/plain-tunnel/1'
 
+/** libp2p's own limit is 32, less than the benchmark has side by side. */
+const STREAMS = { maxInboundStreams: 1_024, maxOutboundStreams: 1_024 }
+
 const [mode, relay = '', to = ''] = process.argv.slice(2)
 
 keepYoungGenerationSmall()
@@ -22,12 +25,16 @@ else await forward(to)
 
 async function listen(port: number): Promise<void> {
   const peer = await createPeer({ relays: [relay] })
-  await peer.handle(PROTOCOL, async stream => {
-    stream.pause()
-    const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
-    await once(socket, 'connect')
-    await splice(socket, stream)
-  })
+  await peer.libp2p.handle(
+    PROTOCOL,
+    async stream => {
+      stream.pause()
+      const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
+      await once(socket, 'connect')
+      await splice(socket, stream)
+    },
+    STREAMS,
+  )
   await peer.reachable()
   console.log(String(peer.peerId))
 }
@@ -36,7 +43,7 @@ async function forward(target: string): Promise<void> {
   const peer = await createPeer({ relays: [relay], reserve: false })
   const connection = await peer.connect(target)
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, socket => {
-    void connection.newStream(PROTOCOL).then(stream => {
+    void connection.newStream(PROTOCOL, STREAMS).then(stream => {
       stream.pause()
       return splice(socket, stream)
     })
