@@ -23,6 +23,7 @@ export async function acceptedBy(
     upgradeOutbound: async () => {},
     createInboundAbortSignal: () => new AbortController().signal,
     inboundUpgradeTimeout: 1_000,
+    getConnectionEncrypters: () => new Map(),
   }
   const components = { logger: defaultLogger(), upgrader, events: new EventTarget(), registrar: {} }
   const transport = tcp(components as unknown as TCPComponents)
