@@ -9,6 +9,7 @@ import { longestDurationMs } from '../../src/config/kinds/quantities.ts'
 import { LossyPaths } from '../../src/holepunch/paths/lossy-paths.ts'
 import { HolePunchService } from '../../src/holepunch/service.ts'
 import { BoundedPeerStore } from '../../src/patches/libp2p/bounded-peer-store.ts'
+import { noteProtocolsOnce } from '../../src/patches/libp2p/repeated-protocols.ts'
 import { commonOptions } from '../../src/node/stack.ts'
 import { optimisticTransport } from '../../src/protocols/optimistic-upgrade.ts'
 import { tcp } from '../../src/transport/shared-port-tcp.ts'
@@ -150,6 +151,7 @@ export async function createNode(init: NodeInit): Promise<Libp2p<PeerServices>> 
         }),
     },
   })
+  noteProtocolsOnce(node.peerStore)
   allowDialsOf(node, init.dialPolicy)
   return node
 }

@@ -26,6 +26,9 @@ export interface Carried extends FrameSink {
  */
 const LEAVE_MS = 1_000
 
+/** Why listeners are removed. Nobody reads it, and without a reason Node.js makes an exception with a stack each time. */
+const STOPPED = new Error('The carrier is not used any more')
+
 export class Carrier {
   readonly #stream: Stream
   readonly #carried: Carried
@@ -84,7 +87,7 @@ export class Carrier {
   }
 
   #stop(): void {
-    this.#listening.abort()
+    this.#listening.abort(STOPPED)
     this.#reader.stop()
   }
 
@@ -96,8 +99,9 @@ export class Carrier {
     }
   }
 
-  #lose(error: Error = new ConnectionClosedError('The path to the remote peer was lost')): void {
+  #lose(cause?: Error): void {
     if (this.#listening.signal.aborted) return
+    const error = cause ?? new ConnectionClosedError('The path to the remote peer was lost')
     this.#stop()
     this.#stream.abort(error)
     this.#carried.onLost(error)
