@@ -2,9 +2,10 @@
 
 import { DataDirError, UnreachableError } from '../../../src/errors.ts'
 import { loadIdentity } from '../../../src/files/identity.ts'
+import { quietLogger } from '../../../src/patches/libp2p/quiet-logger.ts'
 import { readTokens } from '../../../src/protocols/relay-auth.ts'
 import { createPeer } from '../../node/create-peer.ts'
-import type { AbortOptions, PrivateKey } from '@libp2p/interface'
+import type { AbortOptions, ComponentLogger, PrivateKey } from '@libp2p/interface'
 import type { Resolved } from '../../../src/config/options.ts'
 import type { Peer } from '../../node/peer.ts'
 import type { dialingOptions } from '../options/options.ts'
@@ -30,7 +31,7 @@ export async function startDialingPeer(
   warn: (text: string) => void,
 ): Promise<DialingPeer> {
   const token = await withRelayToken(relayTokenFile, warn)
-  const init = { relays, ...withRelayFile(relayFile), reserve: false, ...token }
+  const init = { relays, ...withRelayFile(relayFile), reserve: false, ...token, ...withLogger() }
   if (dataDir === undefined) return { peer: await createPeer(init, { signal }) }
   try {
     return { peer: await createPeer({ ...init, dataDir }, { signal }) }
@@ -38,6 +39,12 @@ export async function startDialingPeer(
     if (!(error instanceof DataDirError) || error.reason !== 'in-use') throw error
     return { principal: await loadIdentity(dataDir), peer: await createPeer(init, { signal }) }
   }
+}
+
+/** The logger as an option of {@link createPeer}: a silent one unless the variable `DEBUG` is set. */
+export function withLogger(): { logger?: ComponentLogger } {
+  const logger = quietLogger()
+  return logger === undefined ? {} : { logger }
 }
 
 /** The relay file as an option of {@link createPeer}. Empty without a file. */

@@ -13,7 +13,7 @@ import { ticketRoutes } from '../../tickets/routes.ts'
 import { TUNNEL_PROTOCOL, tunnelHandlerOptions } from '../../tunnel/wire/protocol.ts'
 import { createServices } from '../../tunnel/listener/services.ts'
 import { startControl } from './control.ts'
-import { withRelayFile, withRelayToken } from './dial.ts'
+import { withRelayFile, withRelayToken, withLogger } from './dial.ts'
 import { exposedServices, exposureOf, reportServices, warnAboutClosed } from '../options/exposing.ts'
 import { startForwards } from './forwards.ts'
 import { reportPeer } from './report.ts'
@@ -55,7 +55,17 @@ export async function runNode(
   let services: Services | undefined
   const rankOf = (peerId: string): PeerRank => services?.rankOf(peerId) ?? 'stranger'
   await using peer = await createPeer(
-    { relays, ...withRelayFile(relayFile), reservations, reserve, dataDir, port, rankOf, ...token },
+    {
+      relays,
+      ...withRelayFile(relayFile),
+      reservations,
+      reserve,
+      dataDir,
+      port,
+      rankOf,
+      ...token,
+      ...withLogger(),
+    },
     { signal },
   )
   // before the first await, so that no event is missed
