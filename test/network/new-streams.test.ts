@@ -152,7 +152,12 @@ describe('streams are not held up', LIMIT, () => {
     const relay = await startRelay(t, { admission })
     const { node, connection } = await connect(t, relay.addrs[0])
     const waits = t.mock.method(NewStreams.prototype, 'wait').mock
-    await flood(connection, HOP, stream => stream.send(connectTo(node.peerId)))
+    const over = AbortSignal.timeout(LIMIT.timeout)
+    await inTurn(async () => {
+      const stream = await openHop(connection)
+      stream.send(connectTo(node.peerId))
+      await ended(stream, over)
+    })
     assert.equal(waits.callCount(), 0)
   })
 
