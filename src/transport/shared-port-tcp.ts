@@ -18,6 +18,7 @@ import { separateUpgradeSignals } from '../patches/libp2p/upgrade-signals.ts'
 import { coalesceWrites } from '../patches/libp2p-tcp/coalesced-writes.ts'
 import { Accepted } from '../patches/libp2p-tcp/flush-before-close.ts'
 import { passDirectly } from '../patches/libp2p-utils/direct-messages.ts'
+import { keepAddresses } from '../patches/libp2p-utils/interface-addresses.ts'
 import { isNamed, resolveHost } from '../addresses/resolve-host.ts'
 import { raceInTurn } from '../time/race-in-turn.ts'
 import { encryptionsOnSockets } from '../encryption/choice.ts'
@@ -228,7 +229,7 @@ export class SharedPortTcp implements Transport, PunchTransport {
   createListener(options: CreateListenerOptions): Listener {
     const accepted = new Accepted()
     const upgrader = this.#claiming(options.upgrader, accepted)
-    const listener = this.#tcp.createListener({ ...options, upgrader })
+    const listener = keepAddresses(this.#tcp.createListener({ ...options, upgrader }))
     accepted.closeBefore(listener)
     return canSharePort() ? this.#sharing(listener) : listener
   }

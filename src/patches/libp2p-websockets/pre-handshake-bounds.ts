@@ -1,5 +1,6 @@
 /** Bounds what a stranger costs a WebSocket listener before the handshake, by all patches of this folder. */
 
+import { keepAddresses } from '../libp2p-utils/interface-addresses.ts'
 import { webSockets } from '@libp2p/websockets'
 import { askAboutSockets, UPGRADE_TIMEOUT_MS } from './accepted-sockets.ts'
 import { passHttpsServer } from './https-server.ts'
@@ -46,6 +47,7 @@ function boundListener(
   listener: Listener,
   { onHttpsServer }: { onHttpsServer?: (server: HttpsServer) => void },
 ): Listener {
+  keepAddresses(listener)
   boundMessages(listener)
   ignoreSocketErrors(listener)
   readOneHead(listener, HEAD_BOUNDS)
