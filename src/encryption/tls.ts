@@ -12,6 +12,7 @@ import { connect, createSecureContext, TLSSocket } from 'node:tls'
 import { InvalidCryptoExchangeError, serviceCapabilities } from '@libp2p/interface'
 import { CertificateHolder } from './certificate.ts'
 import { TlsHandshake } from './tls-handshake.ts'
+import { lazily } from '../node/lazily.ts'
 import { SOCKET_BUFFER_BYTES } from '../transport/socket-buffer.ts'
 import type { SecureContext, TLSSocketOptions } from 'node:tls'
 import type { Certificate } from './certificate.ts'
@@ -66,11 +67,13 @@ class NativeTls implements ConnectionEncrypter {
 
   readonly #components: TlsComponents
   readonly #contexts: CertificateHolder<SecureContext>
-  #stock: Promise<StockTls> | undefined
+  /** It brings some 2 MB of packages along that few nodes need. */
+  readonly #stock: () => Promise<StockTls>
 
   constructor(components: TlsComponents) {
     this.#components = components
     this.#contexts = new CertificateHolder(components.privateKey, createContext)
+    this.#stock = lazily(async () => (await import('@libp2p/tls')).tls()(components) as StockTls)
   }
 
   async secureInbound(connection: MessageStream, options?: SecureConnectionOptions): Promise<Secured> {
@@ -87,7 +90,7 @@ class NativeTls implements ConnectionEncrypter {
     options: SecureConnectionOptions = {},
   ): Promise<Secured> {
     if (!hasSocket(connection)) {
-      const stock = await this.#fallback()
+      const stock = await this.#stock()
       return role === 'server'
         ? stock.secureInbound(connection, options)
         : stock.secureOutbound(connection, options)
@@ -102,12 +105,6 @@ class NativeTls implements ConnectionEncrypter {
     const handshake = new TlsHandshake(connection, socket => create(socket, secureContext, muxers))
     const { remotePeer, secured } = await handshake.run(options)
     return { remotePeer, connection: secured, ...earlyMuxer(secured, muxers) }
-  }
-
-  // it brings some 2 MB of packages along that few nodes need
-  async #fallback(): Promise<StockTls> {
-    this.#stock ??= import('@libp2p/tls').then(stock => stock.tls()(this.#components) as StockTls)
-    return this.#stock
   }
 }
 

@@ -12,7 +12,7 @@ import type { Socket } from 'node:net'
 
 const HEAD_END = Buffer.from('\r\n\r\n')
 
-/** What a client is told whose head has not come in time (RFC 9110), or is too long (RFC 6585). */
+/** The answer to a client whose head has not come in time (RFC 9110), or is too long (RFC 6585). */
 const REFUSALS = { late: '408 Request Timeout', long: '431 Request Header Fields Too Large' } as const
 
 /** The bounds of a head. */

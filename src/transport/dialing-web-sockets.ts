@@ -5,6 +5,7 @@
 
 import { serviceCapabilities, transportSymbol, UnsupportedOperationError } from '@libp2p/interface'
 import { WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
+import { lazily } from '../node/lazily.ts'
 import type { Connection, Listener, Transport } from '@libp2p/interface'
 import type { WebSocketsComponents } from '@libp2p/websockets'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -23,18 +24,17 @@ class DialingWebSockets implements Transport {
   readonly [transportSymbol] = true
   readonly [Symbol.toStringTag] = '@libp2p/websockets'
   readonly [serviceCapabilities]: string[] = ['@libp2p/transport']
-  readonly #components: WebSocketsComponents
-  readonly #judge: AddressJudge | undefined
-  #transport: Promise<Transport> | undefined
+  readonly #transport: () => Promise<Transport>
 
   constructor(components: WebSocketsComponents, judge: AddressJudge | undefined) {
-    this.#components = components
-    this.#judge = judge
+    this.#transport = lazily(async () => {
+      const { explainedWebSockets } = await import('../patches/libp2p-websockets/dial-errors.ts')
+      return explainedWebSockets(judge)(components)
+    })
   }
 
   async dial(addr: Multiaddr, options: Parameters<Transport['dial']>[1]): Promise<Connection> {
-    this.#transport ??= this.#load()
-    const transport = await this.#transport
+    const transport = await this.#transport()
     options.signal.throwIfAborted()
     return transport.dial(addr, options)
   }
@@ -50,10 +50,5 @@ class DialingWebSockets implements Transport {
   /** @throws {UnsupportedOperationError} always */
   createListener(): Listener {
     throw new UnsupportedOperationError('This transport listens on no address')
-  }
-
-  async #load(): Promise<Transport> {
-    const { explainedWebSockets } = await import('../patches/libp2p-websockets/dial-errors.ts')
-    return explainedWebSockets(this.#judge)(this.#components)
   }
 }

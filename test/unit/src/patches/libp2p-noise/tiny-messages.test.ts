@@ -11,7 +11,7 @@ import type { TestContext } from 'node:test'
 const LIMIT = { timeout: 30_000 }
 const PACKAGE = '@chainsafe/libp2p-noise'
 
-/** The message after all others is told from them by its size. */
+/** The message after all others has another size. */
 const LAST_BYTES = 1_234
 
 interface Secured extends MessageStream {
