@@ -80,14 +80,19 @@ function portOf(addr: string): number {
   return Number(/\/tcp\/(\d+)/.exec(addr)?.[1])
 }
 
-/** Starts the attackers. They do what they can until the test is over. */
-async function attack(t: TestContext, relay: RelayAt, victim: Victim): Promise<void> {
+/**
+ * Starts the attackers. They do what they can until the test is over. Returns a function that tells whether they still do.
+ */
+async function attack(t: TestContext, relay: RelayAt, victim: Victim): Promise<() => boolean> {
   const attacker = new Child(new URL('../../scripts/bench/attack/attacker.ts', import.meta.url))
   t.after(() => attacker.stop())
   os.setPriority(attacker.pid, os.constants.priority.PRIORITY_LOW)
   const orders = combined({ relay, peer: { ...victim, ownAddr: victim.direct } }, ATTACK_SECONDS)
-  attacker.do('attack', orders, ATTACK_SECONDS * 2_000).catch(() => {})
+  let isOver = false
+  const end = (): void => void (isOver = true)
+  attacker.do('attack', orders, ATTACK_SECONDS * 2_000).then(end, end)
   await pause(BEGIN_MS)
+  return () => !isOver
 }
 
 describe('under all attacks together', { timeout: 240_000 }, () => {
@@ -99,13 +104,14 @@ describe('under all attacks together', { timeout: 240_000 }, () => {
     const once = async (of: Victim): Promise<number> => visit(of, { privateKey: of.named })
     // compiles what the others use
     await Promise.all([once(victim), once(quiet)])
-    await attack(t, relay, victim)
+    const isUnderAttack = await attack(t, relay, victim)
     const [attacked, usual]: [number[], number[]] = [[], []]
     for (let n = 0; n < VISITS; n++) {
       attacked.push(await once(victim))
       usual.push(await once(quiet))
     }
     const ticketMs = await visitInTime(victim, ticket, TICKET_MS)
+    assert.ok(isUnderAttack(), 'the attack has ended before the visits')
     // what else the machine does changes from one second to the next, and much less between two visits
     const ratio = median(attacked.map((ms, n) => ms / (usual[n] ?? 0)))
     const times = `${median(usual).toFixed(0)} -> ${median(attacked).toFixed(0)} ms, ${ratio.toFixed(2)} times`
